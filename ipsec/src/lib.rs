@@ -1,0 +1,2 @@
+//! IKEv1 responder and ESP, without IO.
+#![forbid(unsafe_code)]

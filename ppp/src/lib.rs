@@ -1,0 +1,2 @@
+//! PPP, server side (RFC 1661 and its network and authentication protocols), without IO.
+#![forbid(unsafe_code)]

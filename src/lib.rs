@@ -1,0 +1,1 @@
+//! The `adit` server as a library, so that tests can drive `Server`.

@@ -1,0 +1,1 @@
+//! An L2TP/IPsec initiator, without IO.
