@@ -1,0 +1,192 @@
+//! Address pools: which inner address each client has.
+//!
+//! A pool hands out the addresses it has never handed out before it hands out one that came back, and of those the
+//! one that has rested longest: a client that lost its connection is unlikely to find its address in other hands.
+//! No operation looks at more than one address, however large the pool or however full.
+
+mod range;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
+
+pub use range::{NotARange, Range};
+
+/// A named range of client addresses, as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The operator's name for it.
+    pub name: String,
+    /// Its addresses; the first usable one is the server's.
+    pub range: Range,
+}
+
+/// What is free and what is in use in every pool.
+#[derive(Debug)]
+pub struct Pools {
+    spaces: Vec<Space>,
+}
+
+impl Pools {
+    /// Makes all addresses of `pools` available. The ranges do not overlap (`Config` has checked that).
+    pub fn new(pools: &[Pool]) -> Self {
+        Self { spaces: pools.iter().map(Space::new).collect() }
+    }
+
+    /// Hands out an address of the pool `name`; `None` when none is left or no pool has that name.
+    pub fn lease(&mut self, name: &str) -> Option<Ipv4Addr> {
+        self.spaces.iter_mut().find(|space| space.pool.name == name)?.lease()
+    }
+
+    /// Hands out an address of the first pool, in the order of the configuration, that has one left.
+    pub fn lease_any(&mut self) -> Option<Ipv4Addr> {
+        self.spaces.iter_mut().find_map(Space::lease)
+    }
+
+    /// Takes `address` out of what `lease` hands out, for the one account it is configured for.
+    ///
+    /// False when it is not a client address of any pool or is in use.
+    pub fn reserve(&mut self, address: Ipv4Addr) -> bool {
+        self.space_of(address).is_some_and(|(space, offset)| space.reserve(offset))
+    }
+
+    /// Hands out a reserved address; false when it is in use or was never reserved.
+    pub fn claim(&mut self, address: Ipv4Addr) -> bool {
+        self.space_of(address).is_some_and(|(space, offset)| space.claim(offset))
+    }
+
+    /// Takes back what `lease` or `claim` handed out; false when it was not handed out.
+    pub fn release(&mut self, address: Ipv4Addr) -> bool {
+        self.space_of(address).is_some_and(|(space, offset)| space.release(offset))
+    }
+
+    /// Returns the server's own address in the pool that `client` belongs to.
+    pub fn server_address(&self, client: Ipv4Addr) -> Option<Ipv4Addr> {
+        let space = self.spaces.iter().find(|space| space.pool.range.contains(client))?;
+        Some(space.pool.range.server())
+    }
+
+    /// Returns each pool, how many addresses are in use, and how many it has for clients.
+    pub fn usage(&self) -> impl Iterator<Item = (&Pool, u32, u32)> {
+        self.spaces.iter().map(|space| (&space.pool, space.in_use, space.pool.range.clients()))
+    }
+
+    fn space_of(&mut self, address: Ipv4Addr) -> Option<(&mut Space, u32)> {
+        let space = self.spaces.iter_mut().find(|space| space.pool.range.contains(address))?;
+        let offset = space.offset(address)?;
+        Some((space, offset))
+    }
+}
+
+/// One pool. An *offset* counts client addresses from the one after the server's.
+#[derive(Debug)]
+struct Space {
+    pool: Pool,
+    /// Offsets below this one have been handed out or passed over at least once.
+    fresh: u32,
+    /// Offsets below `fresh` that came back, longest rested first. May still name offsets reserved meanwhile.
+    rested: VecDeque<u32>,
+    reserved: BTreeSet<u32>,
+    /// One bit an offset: in use. Grows with `fresh`, so an idle /8 costs nothing.
+    taken: Vec<u64>,
+    in_use: u32,
+}
+
+impl Space {
+    fn new(pool: &Pool) -> Self {
+        Self {
+            pool: pool.clone(),
+            fresh: 0,
+            rested: VecDeque::new(),
+            reserved: BTreeSet::new(),
+            taken: Vec::new(),
+            in_use: 0,
+        }
+    }
+
+    fn lease(&mut self) -> Option<Ipv4Addr> {
+        let offset = self.next_fresh().or_else(|| self.next_rested())?;
+        self.take(offset);
+        Some(self.address(offset))
+    }
+
+    fn reserve(&mut self, offset: u32) -> bool {
+        !self.is_taken(offset) && {
+            self.reserved.insert(offset);
+            true
+        }
+    }
+
+    fn claim(&mut self, offset: u32) -> bool {
+        let free = self.reserved.contains(&offset) && !self.is_taken(offset);
+        if free {
+            self.take(offset);
+        }
+        free
+    }
+
+    fn release(&mut self, offset: u32) -> bool {
+        let (word, bit) = position(offset);
+        let Some(word) = self.taken.get_mut(word).filter(|word| **word & bit != 0) else { return false };
+        *word &= !bit;
+        self.in_use = self.in_use.saturating_sub(1);
+        if !self.reserved.contains(&offset) {
+            self.rested.push_back(offset);
+        }
+        true
+    }
+
+    /// Reserved offsets are passed over once in the life of the pool, so this is constant over any number of leases.
+    fn next_fresh(&mut self) -> Option<u32> {
+        while self.fresh < self.pool.range.clients() {
+            let offset = self.fresh;
+            self.fresh = offset.saturating_add(1);
+            if !self.reserved.contains(&offset) {
+                return Some(offset);
+            }
+        }
+        None
+    }
+
+    fn next_rested(&mut self) -> Option<u32> {
+        loop {
+            let offset = self.rested.pop_front()?;
+            if !self.reserved.contains(&offset) {
+                return Some(offset);
+            }
+        }
+    }
+
+    fn is_taken(&self, offset: u32) -> bool {
+        let (word, bit) = position(offset);
+        self.taken.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    fn take(&mut self, offset: u32) {
+        let (word, bit) = position(offset);
+        if self.taken.len() <= word {
+            self.taken.resize(word.saturating_add(1), 0);
+        }
+        if let Some(word) = self.taken.get_mut(word) {
+            *word |= bit;
+        }
+        self.in_use = self.in_use.saturating_add(1);
+    }
+
+    fn address(&self, offset: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.pool.range.server().to_bits().saturating_add(1).saturating_add(offset))
+    }
+
+    /// `None` for the network's, the server's and the broadcast address, and for strangers.
+    fn offset(&self, address: Ipv4Addr) -> Option<u32> {
+        let offset = address.to_bits().checked_sub(self.pool.range.server().to_bits())?.checked_sub(1)?;
+        (offset < self.pool.range.clients()).then_some(offset)
+    }
+}
+
+fn position(offset: u32) -> (usize, u64) {
+    let word = usize::try_from(offset / u64::BITS).expect("a 32-bit number fits the address space");
+    (word, 1 << (offset % u64::BITS))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::{Pool, Pools};
+
+fn pools(ranges: &[(&str, &str)]) -> Pools {
+    let pool =
+        |(name, range): &(&str, &str)| Pool { name: (*name).to_owned(), range: range.parse().unwrap() };
+    Pools::new(&ranges.iter().map(pool).collect::<Vec<_>>())
+}
+
+fn ip(text: &str) -> Ipv4Addr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_first_client_address_follows_the_servers() {
+    let mut pools = pools(&[("default", "10.20.0.0/16")]);
+    assert_eq!(pools.server_address(ip("10.20.7.7")), Some(ip("10.20.0.1")));
+    assert_eq!(pools.lease("default"), Some(ip("10.20.0.2")));
+    assert_eq!(pools.lease("default"), Some(ip("10.20.0.3")));
+    assert_eq!(pools.lease("other"), None);
+}
+
+#[test]
+fn exhaustion_is_a_value_and_ends_with_a_release() {
+    let mut pools = pools(&[("small", "10.0.0.0/29")]);
+    let all: Vec<_> = std::iter::from_fn(|| pools.lease("small")).collect();
+    assert_eq!(all, ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"].map(ip));
+    assert!(pools.release(ip("10.0.0.4")));
+    assert!(!pools.release(ip("10.0.0.4")), "twice");
+    assert_eq!(pools.lease("small"), Some(ip("10.0.0.4")));
+    assert_eq!(pools.lease("small"), None);
+}
+
+#[test]
+fn an_address_rests_as_long_as_possible() {
+    let mut pools = pools(&[("small", "10.0.0.0/29")]);
+    let first = pools.lease("small").unwrap();
+    pools.release(first);
+    assert_ne!(pools.lease("small"), Some(first));
+}
+
+#[test]
+fn network_server_broadcast_and_strangers_are_nobodys() {
+    let mut pools = pools(&[("small", "10.0.0.0/29")]);
+    for address in ["10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.0.8", "9.255.255.255"].map(ip) {
+        assert!(!pools.reserve(address), "{address}");
+        assert!(!pools.claim(address), "{address}");
+        assert!(!pools.release(address), "{address}");
+    }
+}
+
+#[test]
+fn a_reserved_address_is_handed_out_by_name_only() {
+    let mut pools = pools(&[("small", "10.0.0.0/29")]);
+    assert!(pools.reserve(ip("10.0.0.3")));
+    let all: Vec<_> = std::iter::from_fn(|| pools.lease("small")).collect();
+    assert_eq!(all, ["10.0.0.2", "10.0.0.4", "10.0.0.5", "10.0.0.6"].map(ip));
+    assert!(pools.claim(ip("10.0.0.3")));
+    assert!(!pools.claim(ip("10.0.0.3")), "in use");
+    assert!(pools.release(ip("10.0.0.3")));
+    assert_eq!(pools.lease("small"), None, "still reserved");
+}
+
+#[test]
+fn the_next_pool_serves_when_the_first_is_empty() {
+    let mut pools = pools(&[("a", "10.0.0.0/30"), ("b", "10.1.0.0/30")]);
+    assert_eq!(pools.lease_any(), Some(ip("10.0.0.2")));
+    assert_eq!(pools.lease_any(), Some(ip("10.1.0.2")));
+    assert_eq!(pools.lease_any(), None);
+    assert_eq!(pools.server_address(ip("10.1.0.2")), Some(ip("10.1.0.1")));
+    assert_eq!(pools.usage().map(|(_, used, all)| (used, all)).collect::<Vec<_>>(), [(1, 1), (1, 1)]);
+}
+
+#[test]
+fn a_large_pool_costs_nothing_until_used() {
+    let mut pools = pools(&[("large", "10.0.0.0/8")]);
+    pools.lease("large");
+    assert_eq!(pools.spaces.first().unwrap().taken.len(), 1);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Lease,
+    Release(Ipv4Addr),
+    Reserve(Ipv4Addr),
+    Claim(Ipv4Addr),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // A /27 and one address beyond each end.
+    let address = (0_u32..34).prop_map(|n| Ipv4Addr::from_bits(ip("9.255.255.255").to_bits() + n));
+    prop_oneof![
+        3 => Just(Step::Lease),
+        2 => address.clone().prop_map(Step::Release),
+        1 => address.clone().prop_map(Step::Reserve),
+        1 => address.prop_map(Step::Claim),
+    ]
+}
+
+proptest! {
+    /// The pool and the obvious set-based model agree on every answer, whatever is asked in whatever order.
+    #[test]
+    fn agrees_with_a_model(steps in prop::collection::vec(step(), 0..200)) {
+        let mut pools = pools(&[("p", "10.0.0.0/27")]);
+        let clients: BTreeSet<Ipv4Addr> = (2..31).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect();
+        let mut reserved = BTreeSet::new();
+        let mut used = BTreeSet::new();
+        let mut rested_at: BTreeMap<Ipv4Addr, usize> = BTreeMap::new();
+        for (time, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Lease => {
+                    let free = |a: &&Ipv4Addr| !used.contains(*a) && !reserved.contains(*a);
+                    let best = clients.iter().filter(free).min_by_key(|a| (rested_at.get(*a).copied(), **a)).copied();
+                    prop_assert_eq!(pools.lease("p"), best);
+                    used.extend(best);
+                }
+                Step::Release(address) => {
+                    let was = used.remove(&address);
+                    prop_assert_eq!(pools.release(address), was);
+                    if was {
+                        rested_at.insert(address, time);
+                    }
+                }
+                Step::Reserve(address) => {
+                    let can = clients.contains(&address) && !used.contains(&address);
+                    prop_assert_eq!(pools.reserve(address), can);
+                    if can {
+                        reserved.insert(address);
+                    }
+                }
+                Step::Claim(address) => {
+                    let can = reserved.contains(&address) && used.insert(address);
+                    prop_assert_eq!(pools.claim(address), can);
+                }
+            }
+            let in_use = pools.usage().map(|(_, used, _)| used).sum::<u32>();
+            prop_assert_eq!(usize::try_from(in_use).unwrap(), used.len());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What a running server says about itself: the answer to `adit status`.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// A server at one moment. It holds no secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// The server's version.
+    pub version: String,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Every client that is logged in.
+    pub sessions: Vec<SessionStatus>,
+    /// How full each pool is.
+    pub pools: Vec<PoolStatus>,
+    /// What was discarded and why, by `group.reason`, since the start.
+    pub discards: BTreeMap<String, u64>,
+}
+
+/// One logged-in client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// The connection's id: the one in the log, and what `adit disconnect` takes.
+    pub id: String,
+    /// The account.
+    pub user: String,
+    /// Where its datagrams come from.
+    pub outside: SocketAddr,
+    /// The address it was given.
+    pub inside: Ipv4Addr,
+    /// Who is behind a NAT.
+    pub nat: String,
+    /// The phase 1 suite.
+    pub ike: String,
+    /// The ESP suite in use.
+    pub esp: String,
+    /// Seconds since the login.
+    pub age_seconds: u64,
+    /// Inner bytes from the client.
+    pub bytes_in: u64,
+    /// Inner packets from the client.
+    pub packets_in: u64,
+    /// Inner bytes to the client.
+    pub bytes_out: u64,
+    /// Inner packets to the client.
+    pub packets_out: u64,
+}
+
+/// How full a pool is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// The pool's name.
+    pub name: String,
+    /// Addresses in use.
+    pub used: u32,
+    /// Addresses it has for clients.
+    pub size: u32,
+}
