@@ -1,2 +1,14 @@
 //! IKEv1 responder and ESP, without IO.
 #![forbid(unsafe_code)]
+
+mod crypto;
+mod dh;
+mod esp;
+mod keymat;
+mod path;
+mod secret;
+
+pub use dh::Group;
+pub use esp::{EspCipher, EspIntegrity, EspKeys, EspSuite, Spi};
+pub use path::{NAT_T_PORT, Path, PeerId, Transmit};
+pub use secret::{Psk, Secret};

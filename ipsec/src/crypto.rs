@@ -1,0 +1,24 @@
+//! The one place that names a cryptography crate.
+//!
+//! | file | what | from |
+//! |---|---|---|
+//! | `hash` | MD5, SHA-1, SHA-2 and the prf made of them | RustCrypto |
+//! | `mac` | the keyed state of an integrity algorithm, kept between packets | RustCrypto's compression functions |
+//! | `cipher` | AES, 3DES and DES in CBC mode | RustCrypto |
+//! | `modp` | exponentiation modulo the RFC 2409 and RFC 3526 primes | crypto-bigint |
+//! | `ecp` | the curves of RFC 5903 | aws-lc-rs |
+
+pub(crate) mod cipher;
+pub(crate) mod ecp;
+pub(crate) mod hash;
+pub(crate) mod mac;
+pub(crate) mod modp;
+
+pub(crate) use cipher::{Cipher, CipherKey, Iv, WeakKey};
+pub(crate) use hash::{Digest, Hash};
+use subtle::ConstantTimeEq;
+
+/// Compares in time that depends on the lengths only.
+pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}

@@ -1,0 +1,169 @@
+//! What an SA is made of: its number, its algorithms, its keys.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::{Cipher, Hash, WeakKey, mac::MacKey};
+
+/// A Security Parameters Index, RFC 4303 §2.1: chosen by the receiver, and all that says whose packet this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spi(pub u32);
+
+impl fmt::Display for Spi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// An ESP encryption algorithm, RFC 2407 §4.4.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EspCipher {
+    /// DES-CBC, RFC 2405.
+    Des,
+    /// 3DES-CBC, RFC 2451.
+    TripleDes,
+    /// AES-CBC with a key of 128 bits, RFC 3602.
+    Aes128,
+    /// AES-CBC with a key of 192 bits, RFC 3602.
+    Aes192,
+    /// AES-CBC with a key of 256 bits, RFC 3602.
+    Aes256,
+}
+
+impl EspCipher {
+    pub(crate) fn cipher(self) -> Cipher {
+        match self {
+            Self::Des => Cipher::Des,
+            Self::TripleDes => Cipher::TripleDes,
+            Self::Aes128 => Cipher::Aes128,
+            Self::Aes192 => Cipher::Aes192,
+            Self::Aes256 => Cipher::Aes256,
+        }
+    }
+}
+
+/// An ESP integrity algorithm, RFC 2407 §4.5: HMAC of a hash, and how much of it travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EspIntegrity {
+    /// HMAC-MD5-96, RFC 2403.
+    Md5_96,
+    /// HMAC-SHA1-96, RFC 2404.
+    Sha1_96,
+    /// HMAC-SHA2-256-128, RFC 4868.
+    Sha256_128,
+    /// HMAC-SHA2-384-192, RFC 4868.
+    Sha384_192,
+    /// HMAC-SHA2-512-256, RFC 4868.
+    Sha512_256,
+}
+
+impl EspIntegrity {
+    /// Octets of the integrity check value.
+    pub fn icv_len(self) -> usize {
+        match self {
+            Self::Md5_96 | Self::Sha1_96 => 12,
+            Self::Sha256_128 => 16,
+            Self::Sha384_192 => 24,
+            Self::Sha512_256 => 32,
+        }
+    }
+
+    /// Octets of the key: those of the hash's digest (RFC 2403 §3, RFC 2404 §3, RFC 4868 §2.1.1).
+    pub(crate) fn key_len(self) -> usize {
+        self.hash().digest_len()
+    }
+
+    pub(crate) fn hash(self) -> Hash {
+        match self {
+            Self::Md5_96 => Hash::Md5,
+            Self::Sha1_96 => Hash::Sha1,
+            Self::Sha256_128 => Hash::Sha256,
+            Self::Sha384_192 => Hash::Sha384,
+            Self::Sha512_256 => Hash::Sha512,
+        }
+    }
+}
+
+impl fmt::Display for EspIntegrity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Md5_96 => "HMAC-MD5-96",
+            Self::Sha1_96 => "HMAC-SHA1-96",
+            Self::Sha256_128 => "HMAC-SHA2-256-128",
+            Self::Sha384_192 => "HMAC-SHA2-384-192",
+            Self::Sha512_256 => "HMAC-SHA2-512-256",
+        })
+    }
+}
+
+/// The algorithms of an SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EspSuite {
+    /// How the payload is hidden.
+    pub cipher: EspCipher,
+    /// How the packet is protected.
+    pub integrity: EspIntegrity,
+}
+
+impl EspSuite {
+    /// Octets before the payload: SPI, sequence number and IV.
+    pub fn header_len(self) -> usize {
+        8 + self.cipher.cipher().block_len()
+    }
+
+    /// Octets after the ciphertext.
+    pub fn icv_len(self) -> usize {
+        self.integrity.icv_len()
+    }
+
+    /// Octets of the whole packet around a payload: header, payload with padding up to whole blocks, ICV.
+    pub fn packet_len(self, payload_len: usize) -> usize {
+        let trailer_len = 2;
+        let ciphertext_len = (payload_len + trailer_len).next_multiple_of(self.cipher.cipher().block_len());
+        self.header_len() + ciphertext_len + self.icv_len()
+    }
+
+    /// Octets of [`EspKeys`].
+    pub(crate) fn key_len(self) -> usize {
+        self.cipher.cipher().key_len() + self.integrity.key_len()
+    }
+}
+
+impl fmt::Display for EspSuite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.cipher.cipher(), self.integrity)
+    }
+}
+
+/// The keys of one direction, zeroed on drop.
+#[derive(Clone)]
+pub struct EspKeys {
+    octets: Zeroizing<Vec<u8>>,
+    cipher_len: usize,
+}
+
+impl EspKeys {
+    /// Splits keying material: the encryption key is taken first, then the integrity key (RFC 2409 §5.5, RFC 4303 §3.4.2
+    /// leaves the order to the key management). `None` if there is too little of it.
+    pub(crate) fn new(suite: EspSuite, keymat: &[u8]) -> Result<Self, WeakKey> {
+        let cipher = suite.cipher.cipher();
+        let octets = Zeroizing::new(keymat[..suite.key_len()].to_vec());
+        let keys = Self { octets, cipher_len: cipher.key_len() };
+        if cipher.is_weak(keys.cipher_key()) { Err(WeakKey) } else { Ok(keys) }
+    }
+
+    pub(crate) fn cipher_key(&self) -> &[u8] {
+        &self.octets[..self.cipher_len]
+    }
+
+    pub(crate) fn mac_key(&self, suite: EspSuite) -> MacKey {
+        MacKey::new(suite.integrity.hash(), &self.octets[self.cipher_len..])
+    }
+}
+
+impl fmt::Debug for EspKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
