@@ -9,6 +9,9 @@ mod path;
 mod secret;
 
 pub use dh::Group;
-pub use esp::{EspCipher, EspIntegrity, EspKeys, EspSuite, Spi};
+pub use esp::{
+    EspCipher, EspDiscard, EspDiscards, EspIntegrity, EspKeys, EspSuite, Exhausted, InboundSa, IvSource,
+    Lane, OpenKey, OutboundSa, SealKey, Sequence, Spi, open_batch, seal_batch,
+};
 pub use path::{NAT_T_PORT, Path, PeerId, Transmit};
 pub use secret::{Psk, Secret};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::{FIXED_HEADER_LEN, TRAILER_LEN};
 use crate::crypto::{Cipher, Hash, WeakKey, mac::MacKey};
 
 /// A Security Parameters Index, RFC 4303 §2.1: chosen by the receiver, and all that says whose packet this is.
@@ -109,7 +110,7 @@ pub struct EspSuite {
 impl EspSuite {
     /// Octets before the payload: SPI, sequence number and IV.
     pub fn header_len(self) -> usize {
-        8 + self.cipher.cipher().block_len()
+        FIXED_HEADER_LEN + self.block_len()
     }
 
     /// Octets after the ciphertext.
@@ -119,9 +120,13 @@ impl EspSuite {
 
     /// Octets of the whole packet around a payload: header, payload with padding up to whole blocks, ICV.
     pub fn packet_len(self, payload_len: usize) -> usize {
-        let trailer_len = 2;
-        let ciphertext_len = (payload_len + trailer_len).next_multiple_of(self.cipher.cipher().block_len());
-        self.header_len() + ciphertext_len + self.icv_len()
+        let text_len = (payload_len + TRAILER_LEN).next_multiple_of(self.block_len());
+        self.header_len() + text_len + self.icv_len()
+    }
+
+    /// Octets of a block of the cipher, and of an IV.
+    pub(super) fn block_len(self) -> usize {
+        self.cipher.cipher().block_len()
     }
 
     /// Octets of [`EspKeys`].
