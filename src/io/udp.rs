@@ -1,0 +1,158 @@
+//! A bound UDP socket that receives and sends in batches and keeps the local address of every datagram.
+//!
+//! ```text
+//! recvmmsg ─ 16 GRO superpackets or 64 datagrams ─▶ Inbox ─ segments() ─▶ (path, &mut bytes) …
+//! runs (path, bytes, segment) … ─▶ Outbox ─ one message of ≤ 64 equal segments each ─▶ sendmmsg
+//! ```
+//!
+//! Segmentation offload is an optimisation that a kernel, a driver or a route may refuse at any time: the
+//! socket then sends the same bytes without it and stays without it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use anyhow::Context;
+use libc::c_int;
+use socket2::{Domain, Protocol, Socket, Type};
+
+pub use ipsec::Path;
+pub use offload::Offload;
+pub use receive::Inbox;
+
+mod control;
+mod offload;
+mod receive;
+mod send;
+
+/// One UDP socket, nonblocking.
+#[derive(Debug)]
+pub struct UdpSocket {
+    socket: Socket,
+    local: SocketAddr,
+    offload: Offload,
+    outbox: send::Outbox,
+    counters: Counters,
+}
+
+impl UdpSocket {
+    /// Binds to `local`; an unspecified address serves every address of the machine, each under its own name.
+    pub fn bind(local: SocketAddr, offload: Offload) -> anyhow::Result<Self> {
+        let socket = open(local).with_context(|| format!("UDP socket for {local}"))?;
+        if let Err(error) = socket.bind(&local.into()) {
+            let why = match error.kind() {
+                io::ErrorKind::AddrInUse => " (another IKE daemon, such as strongSwan, runs here?)",
+                io::ErrorKind::PermissionDenied => " (ports below 1024 need root or CAP_NET_BIND_SERVICE)",
+                io::ErrorKind::AddrNotAvailable => " (no interface has this address)",
+                _ => "",
+            };
+            anyhow::bail!("cannot listen on UDP {local}: {error}{why}");
+        }
+        let local = socket.local_addr()?.as_socket().context("a UDP socket without an address")?;
+        let offload = offload.enable(&socket);
+        Ok(Self { socket, local, offload, outbox: send::Outbox::new(), counters: Counters::default() })
+    }
+
+    /// The address it is bound to; the port is the one really taken.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Whether datagrams of a path with this local address leave through this socket.
+    #[must_use]
+    pub fn serves(&self, local: SocketAddr) -> bool {
+        self.local.port() == local.port()
+            && self.local.is_ipv4() == local.is_ipv4()
+            && (self.local.ip().is_unspecified() || self.local.ip() == local.ip())
+    }
+
+    /// What the kernel does for this socket now; sending may have lost it since [`Self::bind`].
+    #[must_use]
+    pub fn offload(&self) -> Offload {
+        self.offload
+    }
+
+    /// What went through and what was dropped so far.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// What one socket did, in datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Arrived and handed out.
+    pub received: u64,
+    /// Accepted by the kernel for sending.
+    pub sent: u64,
+    /// Arrived without data, without a usable source, or cut short.
+    pub unusable: u64,
+    /// Not sent: the socket buffer or the interface's queue was full.
+    pub full: u64,
+    /// Not sent: no way to that destination now.
+    pub unreachable: u64,
+    /// Not sent: a packet filter or policy of this machine forbids it.
+    pub forbidden: u64,
+    /// Not sent for any other reason.
+    pub failed: u64,
+    /// Sends that had to be repeated without segmentation offload.
+    pub offload_refused: u64,
+}
+
+impl Counters {
+    /// Every reason for which something was dropped, by name.
+    pub fn discards(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        [
+            ("udp receive unusable", self.unusable),
+            ("udp send full", self.full),
+            ("udp send unreachable", self.unreachable),
+            ("udp send forbidden", self.forbidden),
+            ("udp send failed", self.failed),
+        ]
+        .into_iter()
+    }
+}
+
+fn open(local: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(local), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    for (forced, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
+    {
+        set_option(&socket, libc::SOL_SOCKET, forced, BUFFER)
+            .or_else(|_| set_option(&socket, libc::SOL_SOCKET, plain, BUFFER))?;
+    }
+    if local.is_ipv4() {
+        set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+        // DF off: an IKE message with certificates is longer than the path's MTU and must be fragmented
+        // (RFC 2408 has no fragmentation of its own).
+        set_option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)?;
+    } else {
+        socket.set_only_v6(true)?;
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)?;
+    }
+    Ok(socket)
+}
+
+fn set_option(socket: &Socket, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+    let length = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: the pointer and the length describe `value`, which lives through the call; every option set
+    // in this module takes an int.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Socket buffers: half a second of the traffic one core can serve would be far more; this is what is
+/// needed to survive the scheduling gaps of a busy machine.
+const BUFFER: c_int = 8 << 20;
+
+#[cfg(test)]
+mod tests;

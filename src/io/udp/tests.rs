@@ -1,0 +1,198 @@
+//! Over the loopback interface, which segments, coalesces and delivers like any other.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::*;
+use crate::io::poll;
+
+fn bind(address: [u8; 4], offload: Offload) -> UdpSocket {
+    UdpSocket::bind(SocketAddr::from((address, 0)), offload).unwrap()
+}
+
+fn path(from: &UdpSocket, to: SocketAddr) -> Path {
+    Path { local: from.local(), remote: to }
+}
+
+/// Receives until `count` datagrams are there: their remote and local addresses, and their bytes.
+fn receive(socket: &mut UdpSocket, count: usize) -> Vec<(Path, Vec<u8>)> {
+    let mut inbox = Inbox::new();
+    let mut all = Vec::new();
+    while all.len() < count {
+        let ready = poll::wait([socket.as_fd()], Some(Duration::from_secs(5))).unwrap();
+        assert!(ready.contains(0), "{} of {count} datagrams after five seconds", all.len());
+        let announced = socket.receive(&mut inbox).unwrap();
+        let before = all.len();
+        all.extend(inbox.segments().map(|(path, bytes)| (path, bytes.to_vec())));
+        assert_eq!(all.len() - before, announced);
+    }
+    all
+}
+
+fn numbered(count: usize, size: usize) -> Vec<u8> {
+    (0..count).flat_map(|number| std::iter::repeat_n(number as u8, size)).collect()
+}
+
+/// What the receiver shall see of one run.
+fn cut(bytes: &[u8], segment: usize) -> Vec<Vec<u8>> {
+    bytes.chunks(segment).map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn runs_of_mixed_sizes_arrive_datagram_by_datagram_with_and_without_offload() {
+    for (send, take) in [
+        (Offload::detect(), Offload::detect()),
+        (Offload::OFF, Offload::detect()),
+        (Offload::detect(), Offload::OFF),
+        (Offload::OFF, Offload::OFF),
+    ] {
+        let (mut near, mut far) = (bind([127, 0, 0, 1], send), bind([127, 0, 0, 1], take));
+        let path = path(&near, far.local());
+        let long = [numbered(100, 1400), vec![0xaa; 77]].concat();
+        let short = numbered(3, 52);
+        let runs = [(&long, 1400), (&short, 52), (&short, 0), (&short, 1000), (&long, 9000)];
+        near.send(runs.map(|(bytes, segment)| (path, &bytes[..], segment)));
+        let expected: Vec<Vec<u8>> = runs
+            .into_iter()
+            .flat_map(|(bytes, segment)| cut(bytes, if segment == 0 { bytes.len() } else { segment }))
+            .collect();
+        let received = receive(&mut far, expected.len());
+        assert!(received.iter().all(|(path, _)| path.remote == near.local() && path.local == far.local()));
+        assert!(received.into_iter().map(|(_, bytes)| bytes).eq(expected.iter().cloned()));
+        assert_eq!(
+            (near.counters().sent, far.counters().received),
+            (expected.len() as u64, expected.len() as u64)
+        );
+        assert!(near.counters().discards().chain(far.counters().discards()).all(|(_, count)| count == 0));
+        assert_eq!(near.offload(), send, "nothing was lost on the way");
+    }
+}
+
+#[test]
+fn more_runs_than_one_call_takes() {
+    let (mut near, mut far) =
+        (bind([127, 0, 0, 1], Offload::detect()), bind([127, 0, 0, 1], Offload::detect()));
+    let path = path(&near, far.local());
+    let bytes = numbered(250, 100);
+    near.send(bytes.chunks(100).map(|run| (path, run, 100)));
+    let received = receive(&mut far, 250);
+    assert!(received.iter().map(|(_, bytes)| bytes[0]).eq(0..250));
+}
+
+#[test]
+fn several_datagrams_go_in_one_message_and_a_single_one_without_offload() {
+    assert!(Offload::detect().segmentation && Offload::detect().coalescing, "this kernel cannot show it");
+    let (mut near, mut far) =
+        (bind([127, 0, 0, 1], Offload::detect()), bind([127, 0, 0, 1], Offload::detect()));
+    let bytes = numbered(40, 1400);
+    near.send([(path(&near, far.local()), &bytes[..], 1400)]);
+    let mut inbox = Inbox::new();
+    poll::wait([far.as_fd()], None).unwrap();
+    // One message, for one receive without waiting brings all of it.
+    assert_eq!(far.receive(&mut inbox).unwrap(), 40);
+}
+
+#[test]
+fn every_segment_can_be_written_while_the_others_are_borrowed() {
+    let (mut near, mut far) =
+        (bind([127, 0, 0, 1], Offload::detect()), bind([127, 0, 0, 1], Offload::detect()));
+    let bytes = numbered(5, 64);
+    near.send([(path(&near, far.local()), &bytes[..], 64)]);
+    poll::wait([far.as_fd()], None).unwrap();
+    let mut inbox = Inbox::new();
+    far.receive(&mut inbox).unwrap();
+    let mut all: Vec<(Path, &mut [u8])> = inbox.segments().collect();
+    for (index, (_, bytes)) in all.iter_mut().enumerate() {
+        bytes.fill(index as u8 + 1);
+    }
+    assert!(all.iter().map(|(_, bytes)| bytes[63]).eq(1..=5));
+}
+
+#[test]
+fn an_answer_leaves_from_the_address_that_was_asked() {
+    let mut server = bind([0, 0, 0, 0], Offload::detect());
+    for address in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 9, 8, 7]] {
+        let mut client = bind([127, 0, 0, 1], Offload::OFF);
+        let asked = SocketAddr::from((address, server.local().port()));
+        client.send([(path(&client, asked), &b"question"[..], 0)]);
+        let (path, _) = receive(&mut server, 1).remove(0);
+        assert_eq!(path, Path { local: asked, remote: client.local() });
+        // A run, so that address and segment size go together.
+        server.send([(path, &b"answeranswer"[..], 6)]);
+        for (path, bytes) in receive(&mut client, 2) {
+            assert_eq!((path.remote, &bytes[..]), (asked, &b"answer"[..]));
+        }
+        assert!(server.serves(path.local) && client.serves(client.local()));
+        assert!(!client.serves(path.local) && !server.serves(SocketAddr::from((address, 9))));
+    }
+}
+
+#[test]
+fn ipv6_too() {
+    let Ok(mut server) = UdpSocket::bind("[::]:0".parse().unwrap(), Offload::detect()) else {
+        eprintln!("this machine has no IPv6");
+        return;
+    };
+    let mut client = UdpSocket::bind("[::1]:0".parse().unwrap(), Offload::detect()).unwrap();
+    let asked = SocketAddr::new(client.local().ip(), server.local().port());
+    client.send([(path(&client, asked), &numbered(3, 500)[..], 500)]);
+    let received = receive(&mut server, 3);
+    assert!(received.iter().all(|(path, _)| path.local == asked && path.remote == client.local()));
+    server.send([(received[0].0, &b"answeranswer"[..], 6)]);
+    assert_eq!(receive(&mut client, 2).len(), 2);
+}
+
+#[test]
+fn what_cannot_be_sent_is_counted_and_stops_nothing() {
+    let (mut near, mut far) =
+        (bind([0, 0, 0, 0], Offload::detect()), bind([127, 0, 0, 1], Offload::detect()));
+    let port = near.local().port();
+    let local = |address: [u8; 4]| SocketAddr::new(IpAddr::V4(Ipv4Addr::from(address)), port);
+    let good = Path { local: local([127, 0, 0, 1]), remote: far.local() };
+    let bytes = numbered(3, 400);
+    let too_long = vec![0; 65508];
+    near.send([
+        (good, &b"first"[..], 0),
+        // Broadcast without SO_BROADCAST: forbidden.
+        (Path { remote: SocketAddr::from(([255, 255, 255, 255], 9)), ..good }, &bytes[..], 0),
+        (good, &too_long[..], 0),
+        // Not an address of this machine.
+        (Path { local: local([192, 0, 2, 1]), ..good }, &bytes[..], 400),
+        (good, &b"last"[..], 0),
+    ]);
+    let received = receive(&mut far, 2);
+    assert_eq!((&received[0].1[..], &received[1].1[..]), (&b"first"[..], &b"last"[..]));
+    let counters = near.counters();
+    assert_eq!((counters.sent, counters.forbidden, counters.failed), (2, 1, 1), "{counters:?}");
+    assert_eq!((counters.unreachable, counters.offload_refused), (3, 0), "{counters:?}");
+    assert_eq!(near.offload(), Offload::detect());
+}
+
+#[test]
+fn a_kernel_that_stops_segmenting_is_sent_single_datagrams() {
+    let (mut near, mut far) =
+        (bind([127, 0, 0, 1], Offload::detect()), bind([127, 0, 0, 1], Offload::detect()));
+    // A socket without checksums cannot segment: EINVAL, as from the drivers that this stands for.
+    set_option(&near.socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+    let path = path(&near, far.local());
+    let bytes = numbered(10, 1000);
+    near.send([(path, &b"alone"[..], 0), (path, &bytes[..], 1000), (path, &bytes[..2500], 1000)]);
+    let received = receive(&mut far, 14);
+    assert_eq!(received[0].1, b"alone");
+    assert!(received[1..11].iter().map(|(_, bytes)| bytes).eq(&cut(&bytes, 1000)));
+    assert!(received[11..].iter().map(|(_, bytes)| bytes).eq(&cut(&bytes[..2500], 1000)));
+    assert!(!near.offload().segmentation);
+    assert_eq!((near.counters().sent, near.counters().offload_refused), (14, 2));
+    near.send([(path, &bytes[..], 1000)]);
+    receive(&mut far, 10);
+    assert_eq!(near.counters().offload_refused, 2, "it is not tried again");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let first = bind([127, 0, 0, 1], Offload::OFF);
+    let error = UdpSocket::bind(first.local(), Offload::OFF).unwrap_err().to_string();
+    assert!(error.contains(&first.local().to_string()) && error.contains("another"), "{error}");
+    let error = UdpSocket::bind("192.0.2.1:500".parse().unwrap(), Offload::OFF).unwrap_err().to_string();
+    assert!(error.contains("no interface"), "{error}");
+}
