@@ -1,0 +1,134 @@
+//! `adit.yaml`: read once, checked once. A [`Config`] is proof that every value in it can be used.
+//!
+//! `conf/adit.yaml` is the reference: every key with its default and what it means.
+
+mod check;
+pub(crate) mod problem;
+mod raw;
+pub(crate) mod yaml;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_saphyr::Spanned;
+
+use crate::pool::{Pool, Range};
+pub use problem::{Problem, Problems};
+
+/// Where the control socket is unless the configuration says otherwise.
+pub(crate) const CONTROL: &str = "/run/adit/control.sock";
+
+/// What an operator has decided.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Local addresses; UDP 500 and 4500 on each. IPv4 only so far.
+    pub listen: Vec<IpAddr>,
+    /// The pre-shared keys, at least one; message 5 of main mode decides which of them a client has.
+    pub psks: Vec<ipsec::Psk>,
+    /// Which algorithms are acceptable.
+    pub algorithms: ipsec::Algorithms,
+    /// The L2TP tunnel secret, if clients are to prove one.
+    pub l2tp_secret: Option<l2tp::Secret>,
+    /// After how much silence an L2TP HELLO is sent.
+    pub hello_interval: Duration,
+    /// Client addresses, at least one pool; ranges do not overlap.
+    pub pools: Vec<Pool>,
+    /// Name servers the clients are told, at most two.
+    pub dns: Vec<Ipv4Addr>,
+    /// The largest inner packet.
+    pub mtu: u16,
+    /// Destinations the clients are told to send here; empty is everything. Not used yet.
+    pub routes: Vec<Range>,
+    /// Whether clients may talk to each other.
+    pub client_to_client: bool,
+    /// How clients may log in, in the order of offering; at least one, and built.
+    pub auth: Vec<AuthMethod>,
+    /// The accounts' file.
+    pub users: PathBuf,
+    /// The TUN device's name.
+    pub tun: String,
+    /// Whether to set up forwarding and masquerading of the pools.
+    pub nat: bool,
+    /// The control socket.
+    pub control: PathBuf,
+    /// Where to serve metrics. Not used yet.
+    pub metrics: Option<SocketAddr>,
+    /// What is logged, and how.
+    pub log: Log,
+    /// What strangers may occupy.
+    pub limits: Limits,
+    /// What works but is probably not meant.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// Reads and checks the file; relative paths inside it are relative to it.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let mut config = Self::parse(path, &yaml::read(path)?)?;
+        config.warnings.extend(problem::readable_by_others(path));
+        Ok(config)
+    }
+
+    /// Checks a file's content; `path` is where it is from.
+    pub fn parse(path: &Path, content: &[u8]) -> Result<Self, Problems> {
+        let file: Option<Spanned<raw::File>> = yaml::parse(path, content)?;
+        check::config(path, file)
+    }
+}
+
+/// A way to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// MS-CHAPv2, RFC 2759.
+    MsChapV2,
+    /// EAP, RFC 3748.
+    Eap,
+    /// CHAP with MD5, RFC 1994.
+    Chap,
+    /// PAP, RFC 1334 §2.
+    Pap,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least important level that is written.
+    pub level: LogLevel,
+    /// The shape of a line.
+    pub format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What stops the service.
+    Error,
+    /// And what an operator should look at.
+    Warn,
+    /// And each client's coming and going.
+    Info,
+    /// And each step of a connection.
+    Debug,
+    /// And each discarded message.
+    Trace,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Time, level, message.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What strangers may occupy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Phase 1 attempts under way, in all.
+    pub half_open: usize,
+    /// Phase 1 attempts under way from one address.
+    pub half_open_per_source: usize,
+}
+

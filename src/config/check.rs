@@ -1,0 +1,332 @@
+//! From what stands in `adit.yaml` to a [`Config`]: defaults, ranges, and what must fit together.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipsec::Algorithms;
+use serde_saphyr::{Location, Spanned};
+
+use super::problem::{Findings, Problems};
+use super::yaml::{Hidden, Text};
+use super::{AuthMethod, Config, Limits, Log, LogFormat, LogLevel, raw};
+use crate::pool::{NotARange, Pool, Range};
+
+/// RFC 791 §3.2: every host takes 576 bytes. 1500 is PPP's own default (RFC 1661 §6.1), and more than any path carries.
+const MTU: RangeInclusive<u16> = 576..=1500;
+/// The largest inner packet whose outer one is at most 1500 bytes with AES-CBC and a 12-byte ICV:
+/// 1500 − 20 (IP) − 8 (UDP) − 8 (ESP) − 16 (IV) − 12 (ICV) is 89 whole blocks; less padding trailer 2, UDP 8, L2TP 6, PPP 4.
+const MTU_UNFRAGMENTED: u16 = 1404;
+/// The secret in `conf/adit.yaml`, known to everybody.
+pub(crate) const EXAMPLE_SECRET: &str = "correct horse battery staple";
+
+pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Config, Problems> {
+    let root = file.as_ref().map_or(Location::UNKNOWN, |file| file.referenced);
+    let file = file.map_or_else(raw::File::default, |file| file.value);
+    let directory = path.parent().unwrap_or_else(|| Path::new(""));
+    let ipsec = file.ipsec.unwrap_or_default();
+    let l2tp = file.l2tp.unwrap_or_default();
+    let log = file.log.unwrap_or_default();
+    let limits = file.limits.unwrap_or_default();
+
+    let mut findings = Findings::new(path);
+    let f = &mut findings;
+    let mut config = Config {
+        listen: listen(f, file.listen),
+        psks: psks(f, root, ipsec.psk),
+        algorithms: word(f, "ipsec.algorithms", ipsec.algorithms, ALGORITHMS, Algorithms::Compatible),
+        l2tp_secret: l2tp.secret.map(|secret| l2tp::Secret::new(self::secret(f, "l2tp.secret", &secret))),
+        hello_interval: Duration::from_secs(number(f, "l2tp.hello", l2tp.hello, 10..=3600, 60)),
+        pools: pools(f, file.pools),
+        dns: dns(f, file.dns),
+        mtu: mtu(f, file.mtu),
+        routes: routes(f, file.routes),
+        client_to_client: word(f, "client_to_client", file.client_to_client, BOOLEAN, false),
+        auth: auth(f, file.auth),
+        users: users(f, root, directory, file.users),
+        tun: tun(f, file.tun),
+        nat: word(f, "nat", file.nat, BOOLEAN, true),
+        control: control(f, directory, file.control),
+        metrics: metrics(f, file.metrics),
+        log: Log {
+            level: word(f, "log.level", log.level, LEVELS, LogLevel::Info),
+            format: word(f, "log.format", log.format, FORMATS, LogFormat::Text),
+        },
+        limits: Limits {
+            half_open: number(f, "limits.half_open", limits.half_open, 1..=1_000_000, 4096),
+            half_open_per_source: number(
+                f,
+                "limits.half_open_per_source",
+                limits.half_open_per_source,
+                1..=1_000_000,
+                256,
+            ),
+        },
+        warnings: Vec::new(),
+    };
+    config.warnings = findings.finish()?;
+    Ok(config)
+}
+
+fn listen(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<IpAddr> {
+    let Some(list) = list else { return vec![Ipv4Addr::UNSPECIFIED.into()] };
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    if list.value.is_empty() {
+        f.wrong(list.referenced, "listen: found an empty list, expected at least one address");
+    }
+    for text in list.value {
+        match text.value.parse() {
+            Ok(IpAddr::V4(address)) if addresses.contains(&address.into()) => {
+                f.wrong_value("listen", &text, "each address once");
+            }
+            Ok(IpAddr::V4(address)) => addresses.push(address.into()),
+            Ok(IpAddr::V6(_)) => f.wrong_value("listen", &text, "an IPv4 address (IPv6 is not built yet)"),
+            Err(_) => f.wrong_value("listen", &text, "an IPv4 address"),
+        }
+    }
+    addresses
+}
+
+fn psks(f: &mut Findings<'_>, root: Location, list: Option<Spanned<Vec<raw::Psk>>>) -> Vec<ipsec::Psk> {
+    let at = list.as_ref().map_or(root, |list| list.referenced);
+    let list = list.map(|list| list.value).unwrap_or_default();
+    if list.is_empty() {
+        f.wrong(at, "ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`");
+    }
+    let mut psks: Vec<ipsec::Psk> = Vec::new();
+    for psk in list {
+        if psk.name.value.is_empty() {
+            f.wrong_value("ipsec.psk.name", &psk.name, "a name");
+        }
+        if psks.iter().any(|other| other.name == psk.name.value) {
+            f.wrong_value("ipsec.psk.name", &psk.name, "a name that no other key has");
+        }
+        if psk.secret.value.0.as_str() == EXAMPLE_SECRET {
+            f.warn(psk.secret.referenced, "ipsec.psk.secret: this is the example's secret, which everybody knows");
+        }
+        let secret = ipsec::Secret::new(secret(f, "ipsec.psk.secret", &psk.secret));
+        psks.push(ipsec::Psk { name: psk.name.value, secret });
+    }
+    psks
+}
+
+fn secret(f: &mut Findings<'_>, key: &str, secret: &Spanned<Hidden>) -> Vec<u8> {
+    if secret.value.0.is_empty() {
+        f.wrong(secret.referenced, format!("{key}: found an empty secret, expected at least one character"));
+    }
+    secret.value.0.as_bytes().to_vec()
+}
+
+fn pools(f: &mut Findings<'_>, list: Option<Spanned<Vec<raw::Pool>>>) -> Vec<Pool> {
+    let Some(list) = list else {
+        let range = "10.20.0.0/16".parse().expect("a constant range");
+        return vec![Pool { name: "default".to_owned(), range }];
+    };
+    if list.value.is_empty() {
+        f.wrong(list.referenced, "pools: found an empty list, expected at least one `{ name: …, range: … }`");
+    }
+    let mut pools: Vec<Pool> = Vec::new();
+    for pool in list.value {
+        if pool.name.value.is_empty() {
+            f.wrong_value("pools.name", &pool.name, "a name");
+        }
+        if pools.iter().any(|other| other.name == pool.name.value) {
+            f.wrong_value("pools.name", &pool.name, "a name that no other pool has");
+        }
+        let Some(range) = range(f, "pools.range", &pool.range) else { continue };
+        let first = range.network();
+        if first.is_loopback() || first.is_multicast() || first.is_link_local() || first.octets().starts_with(&[0]) {
+            f.wrong_value("pools.range", &pool.range, "addresses that can be given to clients, such as 10.20.0.0/16");
+        } else if !(8..=30).contains(&range.prefix()) {
+            let expected = "a prefix from /8 to /30: the network, the server and the broadcast address are not handed out";
+            f.wrong_value("pools.range", &pool.range, expected);
+        }
+        if let Some(other) = pools.iter().find(|other| other.range.overlaps(&range)) {
+            let expected = format!("a range that does not overlap {} of pool {:?}", other.range, other.name);
+            f.wrong_value("pools.range", &pool.range, expected);
+        }
+        pools.push(Pool { name: pool.name.value, range });
+    }
+    pools
+}
+
+fn range(f: &mut Findings<'_>, key: &str, text: &Text) -> Option<Range> {
+    match text.value.parse() {
+        Ok(range) => Some(range),
+        Err(NotARange::HostBits(meant)) => {
+            f.wrong_value(key, text, format_args!("the range's first address: {meant}"));
+            None
+        }
+        Err(NotARange::Syntax) if text.value.contains(':') => {
+            f.wrong_value(key, text, "an IPv4 range such as 10.20.0.0/16 (IPv6 is not built yet)");
+            None
+        }
+        Err(NotARange::Syntax) => {
+            f.wrong_value(key, text, "an IPv4 range such as 10.20.0.0/16");
+            None
+        }
+    }
+}
+
+fn dns(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<Ipv4Addr> {
+    let Some(list) = list else { return vec![Ipv4Addr::new(9, 9, 9, 9)] };
+    if list.value.len() > 2 {
+        let found = format!("dns: found {} servers, expected at most 2: PPP has no room for more", list.value.len());
+        f.wrong(list.referenced, found);
+    }
+    let mut servers = Vec::new();
+    for text in list.value {
+        match text.value.parse() {
+            Ok(address) => servers.push(address),
+            Err(_) => f.wrong_value("dns", &text, "an IPv4 address"),
+        }
+    }
+    servers
+}
+
+fn mtu(f: &mut Findings<'_>, text: Option<Text>) -> u16 {
+    let at = text.as_ref().map_or(Location::UNKNOWN, |text| text.referenced);
+    let mtu = number(f, "mtu", text, MTU, 1400);
+    if mtu > MTU_UNFRAGMENTED {
+        let text = format!("mtu: above {MTU_UNFRAGMENTED} a full packet does not fit an outer one of 1500 bytes and is sent in fragments");
+        f.warn(at, text);
+    }
+    mtu
+}
+
+fn routes(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<Range> {
+    let Some(list) = list else { return Vec::new() };
+    if !list.value.is_empty() {
+        f.warn(list.referenced, "routes: not built yet: ignored, clients send everything here");
+    }
+    list.value.iter().filter_map(|text| range(f, "routes", text)).collect()
+}
+
+fn auth(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<AuthMethod> {
+    let Some(list) = list else { return vec![AuthMethod::MsChapV2] };
+    let mut named: Vec<AuthMethod> = Vec::new();
+    let mut mistaken = false;
+    for text in list.value {
+        match AUTH_METHODS.iter().find(|(word, _)| *word == text.value) {
+            Some((_, method)) if named.contains(method) => {
+                f.wrong_value("auth", &text, "each method once");
+                mistaken = true;
+            }
+            Some((word, method)) => {
+                if *method != AuthMethod::MsChapV2 {
+                    f.warn(text.referenced, format!("auth: {word} is not built yet: skipped"));
+                }
+                named.push(*method);
+            }
+            None => {
+                f.wrong_value("auth", &text, format_args!("one of {}", words(AUTH_METHODS)));
+                mistaken = true;
+            }
+        }
+    }
+    named.retain(|method| *method == AuthMethod::MsChapV2);
+    if named.is_empty() && !mistaken {
+        f.wrong(list.referenced, "auth: found no method that is built, expected mschapv2 among them");
+    }
+    named
+}
+
+fn users(f: &mut Findings<'_>, root: Location, directory: &Path, text: Option<Text>) -> std::path::PathBuf {
+    let at = text.as_ref().map_or(root, |text| text.referenced);
+    let path = directory.join(text.as_ref().map_or("users.yaml", |text| text.value.as_str()));
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => {
+            f.wrong(at, format!("users: found a directory at {}, expected a file of accounts", path.display()));
+        }
+        Ok(_) => {}
+        Err(error) => {
+            let found = if error.kind() == std::io::ErrorKind::NotFound { "no file".to_owned() } else { error.to_string() };
+            f.wrong(at, format!("users: found {found} at {}, expected a file of accounts", path.display()));
+        }
+    }
+    path
+}
+
+fn tun(f: &mut Findings<'_>, text: Option<Text>) -> String {
+    let Some(text) = text else { return "adit0".to_owned() };
+    // The kernel's dev_valid_name(); '%' would make it a pattern.
+    let good = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '%');
+    let name = text.value.as_str();
+    if !(1..=15).contains(&name.len()) || matches!(name, "." | "..") || !name.chars().all(good) {
+        f.wrong_value("tun", &text, "a device name of 1 to 15 letters, digits or dashes");
+    }
+    text.value
+}
+
+fn control(f: &mut Findings<'_>, directory: &Path, text: Option<Text>) -> std::path::PathBuf {
+    let path = directory.join(text.as_ref().map_or(super::CONTROL, |text| text.value.as_str()));
+    if let Some(text) = text {
+        // sockaddr_un has room for 107 bytes and a final zero.
+        if text.value.is_empty() || text.value.ends_with('/') || path.as_os_str().len() > 107 {
+            f.wrong_value("control", &text, "the path of a socket, at most 107 bytes long in full");
+        }
+    }
+    path
+}
+
+fn metrics(f: &mut Findings<'_>, text: Option<Text>) -> Option<SocketAddr> {
+    let text = text?;
+    match text.value.parse() {
+        Ok(address) => {
+            f.warn(text.referenced, "metrics: not built yet: ignored");
+            Some(address)
+        }
+        Err(_) => {
+            f.wrong_value("metrics", &text, "ADDRESS:PORT or null");
+            None
+        }
+    }
+}
+
+fn number<T>(f: &mut Findings<'_>, key: &str, text: Option<Text>, range: RangeInclusive<T>, default: T) -> T
+where
+    T: FromStr + PartialOrd + fmt::Display,
+{
+    let Some(text) = text else { return default };
+    match text.value.parse() {
+        Ok(number) if range.contains(&number) => number,
+        _ => {
+            f.wrong_value(key, &text, format_args!("a number from {} to {}", range.start(), range.end()));
+            default
+        }
+    }
+}
+
+fn word<T: Copy>(f: &mut Findings<'_>, key: &str, text: Option<Text>, known: &[(&str, T)], default: T) -> T {
+    let Some(text) = text else { return default };
+    if let Some((_, value)) = known.iter().find(|(word, _)| *word == text.value) {
+        return *value;
+    }
+    f.wrong_value(key, &text, format_args!("one of {}", words(known)));
+    default
+}
+
+fn words<T>(known: &[(&str, T)]) -> String {
+    known.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+}
+
+const BOOLEAN: &[(&str, bool)] = &[("true", true), ("false", false)];
+const ALGORITHMS: &[(&str, Algorithms)] =
+    &[("modern", Algorithms::Modern), ("compatible", Algorithms::Compatible), ("legacy", Algorithms::Legacy)];
+const AUTH_METHODS: &[(&str, AuthMethod)] = &[
+    ("mschapv2", AuthMethod::MsChapV2),
+    ("eap", AuthMethod::Eap),
+    ("chap", AuthMethod::Chap),
+    ("pap", AuthMethod::Pap),
+];
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+const LEVELS: &[(&str, LogLevel)] = &[
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];

@@ -1,0 +1,69 @@
+//! The keys of `adit.yaml`, all optional and unchecked.
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::yaml::{Hidden, Text};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listen: Option<Spanned<Vec<Text>>>,
+    pub(super) ipsec: Option<Ipsec>,
+    pub(super) l2tp: Option<L2tp>,
+    pub(super) pools: Option<Spanned<Vec<Pool>>>,
+    pub(super) dns: Option<Spanned<Vec<Text>>>,
+    pub(super) mtu: Option<Text>,
+    pub(super) routes: Option<Spanned<Vec<Text>>>,
+    pub(super) client_to_client: Option<Text>,
+    pub(super) auth: Option<Spanned<Vec<Text>>>,
+    pub(super) users: Option<Text>,
+    pub(super) tun: Option<Text>,
+    pub(super) nat: Option<Text>,
+    pub(super) control: Option<Text>,
+    pub(super) metrics: Option<Text>,
+    pub(super) log: Option<Log>,
+    pub(super) limits: Option<Limits>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ipsec {
+    pub(super) psk: Option<Spanned<Vec<Psk>>>,
+    pub(super) algorithms: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Psk {
+    pub(super) name: Text,
+    pub(super) secret: Spanned<Hidden>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct L2tp {
+    pub(super) secret: Option<Spanned<Hidden>>,
+    pub(super) hello: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pool {
+    pub(super) name: Text,
+    pub(super) range: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) level: Option<Text>,
+    pub(super) format: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) half_open: Option<Text>,
+    pub(super) half_open_per_source: Option<Text>,
+}

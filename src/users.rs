@@ -1,0 +1,114 @@
+//! `users.yaml`: who may log in.
+//!
+//! A name that a client sends is looked up as it is and then without what stands before its last backslash
+//! (`DOMAIN\user`: Windows puts its own domain there). Upper and lower case are the same: phones begin a name with a
+//! capital letter on their own, and Windows accounts have never cared. Two names in the file that differ only in case are
+//! therefore an error. Everything after the lookup (limits, log, status) uses the name as it stands in the file.
+
+mod check;
+mod date;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::SystemTime;
+
+use ppp::NtHash;
+
+use crate::config::{Problem, Problems, problem, yaml};
+use crate::pool::Pool;
+pub use date::{Date, NotADate};
+
+/// All accounts. A lookup takes the same time whether there are ten or a hundred thousand.
+#[derive(Debug)]
+pub struct Users {
+    entries: HashMap<String, Entry>,
+    addresses: BTreeMap<Ipv4Addr, String>,
+    warnings: Vec<Problem>,
+}
+
+impl Users {
+    /// Reads and checks the file; static addresses must lie in `pools`.
+    pub fn load(path: &Path, pools: &[Pool]) -> anyhow::Result<Self> {
+        let content = yaml::read(path)?;
+        let mut users = Self::parse(path, &content, pools)?;
+        users.warnings.extend(problem::readable_by_others(path));
+        Ok(users)
+    }
+
+    /// Checks a file's content; `path` is where it is from.
+    pub fn parse(path: &Path, content: &[u8], pools: &[Pool]) -> Result<Self, Problems> {
+        check::users(path, pools, yaml::parse(path, content)?)
+    }
+
+    /// Finds the account for a name as it came from a client, and the name it has in the file.
+    pub fn find(&self, name: &[u8]) -> Option<(&str, &Account)> {
+        let name = str::from_utf8(name).ok()?;
+        let entry = self.entries.get(&fold(name)).or_else(|| {
+            let (_domain, user) = name.rsplit_once('\\')?;
+            self.entries.get(&fold(user))
+        })?;
+        Some((&entry.name, &entry.account))
+    }
+
+    /// Returns the addresses that belong to one account each, for [`Pools::reserve`](crate::pool::Pools::reserve).
+    pub fn static_addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.addresses.keys().copied()
+    }
+
+    /// Returns the number of accounts.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether nobody can log in.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns what works but is probably not meant.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+}
+
+/// What one user may do.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The password's NT hash.
+    pub nt_hash: NtHash,
+    /// What some clients make of a password that is not ASCII; see [`Account::nt_hashes`].
+    pub nt_hash_bytewise: Option<NtHash>,
+    /// The address that only this user has; `None`: one from a pool.
+    pub address: Option<Ipv4Addr>,
+    /// How many sessions at once; `None`: any number.
+    pub sessions: Option<usize>,
+    /// The last day on which the account works.
+    pub expires: Option<Date>,
+    /// Whether the account is locked.
+    pub disabled: bool,
+}
+
+impl Account {
+    /// Tells whether the account's last day is over.
+    pub fn is_expired(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|day| now >= day.end())
+    }
+
+    /// Returns the hashes of which one must verify, the likelier first.
+    ///
+    /// The hash is over UTF-16 (RFC 2759 §8.3), but pppd and Apple widen each *byte* of the UTF-8 text to 16 bits.
+    pub fn nt_hashes(&self) -> impl Iterator<Item = &NtHash> {
+        std::iter::once(&self.nt_hash).chain(&self.nt_hash_bytewise)
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    account: Account,
+}
+
+fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
