@@ -1,0 +1,218 @@
+//! Choice for phase 2.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::{Algorithms, aes, cipher_strength, lifetime};
+use crate::crypto::Cipher;
+use crate::dh::Group;
+use crate::esp::{EspCipher, EspIntegrity, EspSuite, Spi};
+use crate::isakmp::iana::{
+    AuthenticationAlgorithm, EncapsulationMode, EspAttribute, EspTransform, ProtocolId,
+};
+use crate::isakmp::{Proposal, SaPayload, Transform};
+
+/// The transform we answer.
+#[derive(Clone, Debug)]
+pub(crate) struct EspChoice<'a> {
+    pub(crate) suite: EspSuite,
+    pub(crate) mode: EncapsulationMode,
+    pub(crate) lifetime: Duration,
+    /// The group of the client's KE payload, if it wants perfect forward secrecy.
+    pub(crate) pfs: Option<Group>,
+    /// The client's inbound SPI: what our packets carry.
+    pub(crate) peer_spi: Spi,
+    pub(crate) proposal: &'a Proposal<'a>,
+    pub(crate) transform: &'a Transform<'a>,
+}
+
+/// Why nothing of an offer can be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum EspRefusal {
+    /// Only tunnel mode: not an L2TP client, or one misconfigured.
+    TunnelMode,
+    /// Only AH, or ESP bundled with something.
+    NotEsp,
+    /// No transform we know and allow.
+    NoneAllowed,
+}
+
+/// What we know when we choose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EspPolicy {
+    pub(crate) algorithms: Algorithms,
+    /// The inner MTU: an inner packet of that size should fit an outer one of 1500.
+    pub(crate) mtu: u16,
+    /// Octets of the KE payload, if one came.
+    pub(crate) public_len: Option<usize>,
+}
+
+/// The best transform that the policy allows.
+pub(crate) fn choose_esp<'a>(
+    offer: &'a SaPayload<'a>,
+    policy: EspPolicy,
+) -> Result<EspChoice<'a>, EspRefusal> {
+    let alone = |proposal: &&Proposal<'_>| {
+        // RFC 2408 §4.2: equal numbers are one offer of several protocols together.
+        let bundle = offer.proposals.iter().filter(|other| other.number == proposal.number).count();
+        proposal.protocol == ProtocolId::ESP && bundle == 1
+    };
+    let mut refusal = EspRefusal::NotEsp;
+    let mut choices = Vec::new();
+    for proposal in offer.proposals.iter().filter(alone) {
+        let Some(peer_spi) = spi(proposal) else { continue };
+        for transform in &proposal.transforms {
+            let read = read(transform, policy.public_len);
+            let allowed = read.filter(|read| allowed(read, policy.algorithms));
+            let Some(Read { suite, mode, pfs }) = allowed else {
+                refusal = EspRefusal::NoneAllowed;
+                continue;
+            };
+            if !is_transport(mode) {
+                if refusal == EspRefusal::NotEsp {
+                    refusal = EspRefusal::TunnelMode;
+                }
+                continue;
+            }
+            let lifetime = lifetime(transform, EspAttribute::LIFE_TYPE.0, EspAttribute::LIFE_DURATION.0);
+            choices.push(EspChoice { suite, mode, lifetime, pfs, peer_spi, proposal, transform });
+        }
+    }
+    let ranked = choices
+        .into_iter()
+        .enumerate()
+        .max_by_key(|(rank, choice)| (grade(choice.suite, policy.mtu), Reverse(*rank)));
+    ranked.map(|(_, choice)| choice).ok_or(refusal)
+}
+
+/// RFC 4303 §2.1: SPIs up to 255 are reserved. RFC 2407 §4.6.1: an ESP proposal's SPI has four octets.
+fn spi(proposal: &Proposal<'_>) -> Option<Spi> {
+    let spi = u32::from_be_bytes(proposal.spi.try_into().ok()?);
+    (spi >= 256).then_some(Spi(spi))
+}
+
+/// Transport mode under any of its names; with NAT traversal on, plain `transport` means the encapsulated one to some.
+fn is_transport(mode: EncapsulationMode) -> bool {
+    let transports = [
+        EncapsulationMode::TRANSPORT,
+        EncapsulationMode::UDP_TRANSPORT,
+        EncapsulationMode::UDP_TRANSPORT_DRAFT,
+    ];
+    transports.contains(&mode)
+}
+
+fn allowed(read: &Read, policy: Algorithms) -> bool {
+    policy.allows_cipher(read.suite.cipher.cipher())
+        && policy.allows_hash(read.suite.integrity.hash())
+        && read.pfs.is_none_or(|group| policy.allows_group(group))
+}
+
+/// How good a suite is: the kind of cipher first, then how sure we are that it works well, then strength.
+fn grade(suite: EspSuite, mtu: u16) -> (Family, Soundness, u16, EspIntegrity) {
+    let cipher = suite.cipher.cipher();
+    let family = match cipher {
+        Cipher::Des => Family::Des,
+        Cipher::TripleDes => Family::TripleDes,
+        Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => Family::Aes,
+    };
+    let soundness =
+        match suite.integrity {
+            EspIntegrity::Md5_96 => Soundness::Broken,
+            // Android 6 to 10 sends 96 or 128 bits of it, depending on the kernel, and nothing on the wire tells which.
+            EspIntegrity::Sha256_128 => Soundness::InDoubt,
+            EspIntegrity::Sha1_96 | EspIntegrity::Sha384_192 | EspIntegrity::Sha512_256 => {
+                if fits(suite, mtu) { Soundness::Fits } else { Soundness::Fragments }
+            }
+        };
+    (family, soundness, cipher_strength(cipher), suite.integrity)
+}
+
+/// Whether a full inner packet leaves as one outer packet of 1500.
+fn fits(suite: EspSuite, mtu: u16) -> bool {
+    suite.packet_len(INNER_OVERHEAD + usize::from(mtu)) + OUTER_OVERHEAD <= ETHERNET_MTU
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    Des,
+    TripleDes,
+    Aes,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Soundness {
+    Broken,
+    InDoubt,
+    Fragments,
+    Fits,
+}
+
+/// A transform understood.
+struct Read {
+    suite: EspSuite,
+    mode: EncapsulationMode,
+    pfs: Option<Group>,
+}
+
+/// The suite and mode a transform describes, if we understand all of it (RFC 2407 §4.5).
+fn read(transform: &Transform<'_>, public_len: Option<usize>) -> Option<Read> {
+    let value = |class: EspAttribute| transform.number_of(class.0);
+    let understood =
+        transform.attributes.iter().all(|attribute| UNDERSTOOD.contains(&EspAttribute(attribute.class)));
+    if !understood {
+        return None;
+    }
+    let cipher = match (EspTransform(transform.id), value(EspAttribute::KEY_LENGTH)) {
+        (EspTransform::AES_CBC, key_length) => match aes(key_length)? {
+            Cipher::Aes256 => EspCipher::Aes256,
+            Cipher::Aes192 => EspCipher::Aes192,
+            _ => EspCipher::Aes128,
+        },
+        (EspTransform::TRIPLE_DES, None) => EspCipher::TripleDes,
+        (EspTransform::DES, None) => EspCipher::Des,
+        _ => return None,
+    };
+    let integrity = match AuthenticationAlgorithm(value(EspAttribute::AUTHENTICATION)?.try_into().ok()?) {
+        AuthenticationAlgorithm::HMAC_MD5 => EspIntegrity::Md5_96,
+        AuthenticationAlgorithm::HMAC_SHA1 => EspIntegrity::Sha1_96,
+        AuthenticationAlgorithm::HMAC_SHA2_256 => EspIntegrity::Sha256_128,
+        AuthenticationAlgorithm::HMAC_SHA2_384 => EspIntegrity::Sha384_192,
+        AuthenticationAlgorithm::HMAC_SHA2_512 => EspIntegrity::Sha512_256,
+        _ => return None,
+    };
+    // RFC 2407 §4.5: without the attribute the mode is the host's affair; ours is transport.
+    let mode = match value(EspAttribute::ENCAPSULATION_MODE) {
+        None => EncapsulationMode::TRANSPORT,
+        Some(mode) => EncapsulationMode(mode.try_into().ok()?),
+    };
+    // RFC 2409 §5.5: the KE payload is of the group that the transform names; one without the other is nonsense.
+    let pfs = match (value(EspAttribute::GROUP), public_len) {
+        (None, None) => None,
+        (Some(number), Some(len)) => {
+            let group = Group::from_number(number.try_into().ok()?)?;
+            if group.public_len() != len {
+                return None;
+            }
+            Some(group)
+        }
+        _ => return None,
+    };
+    Some(Read { suite: EspSuite { cipher, integrity }, mode, pfs })
+}
+
+const UNDERSTOOD: [EspAttribute; 6] = [
+    EspAttribute::LIFE_TYPE,
+    EspAttribute::LIFE_DURATION,
+    EspAttribute::GROUP,
+    EspAttribute::ENCAPSULATION_MODE,
+    EspAttribute::AUTHENTICATION,
+    EspAttribute::KEY_LENGTH,
+];
+
+/// UDP 8, L2TP 6, PPP 4 octets before the inner packet.
+const INNER_OVERHEAD: usize = 18;
+
+/// IPv4 20, UDP 8 octets before the ESP packet.
+const OUTER_OVERHEAD: usize = 28;
+
+const ETHERNET_MTU: usize = 1500;
