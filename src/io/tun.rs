@@ -100,7 +100,10 @@ impl Tun {
         inbox.clear();
         while let Some(room) = inbox.room() {
             match self.file.read(room) {
-                Ok(length) => self.counters.unusable += u64::from(inbox.take(length).is_err()),
+                Ok(length) => match inbox.take(length) {
+                    Ok(packets) => self.counters.superpackets += u64::from(packets > 1),
+                    Err(_) => self.counters.unusable += 1,
+                },
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -139,6 +142,8 @@ impl AsFd for Tun {
 pub struct Counters {
     /// Read and handed out.
     pub received: u64,
+    /// Reads that brought several packets at once.
+    pub superpackets: u64,
     /// Accepted by the kernel.
     pub sent: u64,
     /// Read, but not what its header said.

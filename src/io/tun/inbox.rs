@@ -50,8 +50,9 @@ impl Inbox {
         self.arena.get_mut(self.used..)?.get_mut(..LONGEST)
     }
 
-    /// Takes over `length` bytes that were read into [`Self::room`].
-    pub(super) fn take(&mut self, length: usize) -> Result<(), Unusable> {
+    /// Takes over `length` bytes that were read into [`Self::room`]; returns the number of packets in them.
+    pub(super) fn take(&mut self, length: usize) -> Result<usize, Unusable> {
+        let before = self.packets.len();
         let start = self.used;
         let (read, behind) =
             self.arena.get_mut(start..).and_then(|rest| rest.split_at_mut_checked(length)).ok_or(Unusable)?;
@@ -69,7 +70,7 @@ impl Inbox {
             }
             self.used = end;
         }
-        Ok(())
+        Ok(self.packets.len() - before)
     }
 }
 

@@ -1,0 +1,230 @@
+//! The TUN device with the kernel as its peer.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use adit::io::poll::{self, Waker};
+use adit::io::tun::{Counters, Inbox, Interface, Tun};
+use adit::io::udp::{self, Offload, Path, UdpSocket};
+use adit::pool::Range;
+
+use crate::namespace::{run, within};
+
+fn create(name: &str, pools: &[&str], offload: bool) -> anyhow::Result<Tun> {
+    let pools: Vec<Range> = pools.iter().map(|pool| pool.parse().unwrap()).collect();
+    Tun::create(&Interface { name, pools: &pools, mtu: 1400, offload })
+}
+
+/// Turns echo requests around until the waker ends it.
+fn answer(mut tun: Tun, end: &Waker) -> Tun {
+    let mut inbox = Inbox::new();
+    loop {
+        let ready = poll::wait([tun.as_fd(), end.as_fd()], Some(Duration::from_secs(20))).unwrap();
+        if ready.contains(1) {
+            return tun;
+        }
+        assert!(ready.contains(0), "nobody pings");
+        tun.receive(&mut inbox).unwrap();
+        let replies: Vec<Vec<u8>> = inbox.packets().filter_map(echo_reply).collect();
+        tun.send(replies.iter().map(Vec::as_slice));
+    }
+}
+
+fn echo_reply(packet: &[u8]) -> Option<Vec<u8>> {
+    let mut packet = packet.to_vec();
+    if packet[9] != 1 || packet[20] != 8 {
+        return None;
+    }
+    let (source, destination) = packet[12..20].split_at_mut(4);
+    source.swap_with_slice(destination);
+    // From type 8 to 0: the checksum's complement grows by 0x0800.
+    packet[20] = 0;
+    let checksum = u16::from_be_bytes([packet[22], packet[23]]);
+    let (sum, carry) = checksum.overflowing_add(0x0800);
+    packet[22..24].copy_from_slice(&(sum + u16::from(carry)).to_be_bytes());
+    Some(packet)
+}
+
+#[test]
+fn the_kernel_gets_answers_from_every_pool() {
+    within(|| {
+        let tun = create("adit-t", &["10.20.0.0/16", "10.30.0.0/24"], true).unwrap();
+        let end = Waker::new().unwrap();
+        let waker = end.clone();
+        let answering = std::thread::spawn(move || answer(tun, &waker));
+        for address in ["10.20.7.9", "10.30.0.200"] {
+            run(&["ping", "-c", "3", "-i", "0.05", "-W", "2", address]);
+        }
+        for address in ["10.20.0.1", "10.30.0.1"] {
+            run(&["ping", "-c", "1", "-W", "2", address]);
+        }
+        let link = run(&["ip", "link", "show", "adit-t"]);
+        assert!(link.contains("mtu 1400") && link.contains(",UP"), "{link}");
+        end.wake();
+        let tun = answering.join().unwrap();
+        assert_eq!((tun.counters().sent, tun.counters().unusable), (6, 0));
+        drop(tun);
+        assert!(!run(&["ip", "link"]).contains("adit-t"), "the interface goes with its owner");
+    });
+}
+
+#[test]
+fn what_stands_in_the_way_is_named() {
+    within(|| {
+        let first = create("adit-t", &["10.20.0.0/16"], true).unwrap();
+        let error = create("adit-t", &["10.30.0.0/16"], true).unwrap_err();
+        assert!(format!("{error:#}").contains("another adit"), "{error:#}");
+        let error = create("adit-u", &["10.20.0.0/16"], true).unwrap_err();
+        assert!(format!("{error:#}").contains("10.20.0.0/16 already"), "{error:#}");
+        let error = create("lo", &["10.40.0.0/16"], true).unwrap_err();
+        assert!(format!("{error:#}").contains("no TUN device"), "{error:#}");
+        let error = create("a-name-that-is-too-long", &["10.40.0.0/16"], true).unwrap_err();
+        assert!(format!("{error:#}").contains("a-name-that-is-too-long"), "{error:#}");
+        drop(first);
+    });
+}
+
+#[test]
+fn what_is_no_packet_is_refused_and_counted() {
+    within(|| {
+        let mut tun = create("adit-t", &["10.20.0.0/16"], true).unwrap();
+        tun.send([&[0; 40][..], &[], &[0x45; 3]]);
+        assert_eq!(tun.counters().sent + tun.counters().refused, 3);
+        assert!(tun.counters().refused >= 2, "{:?}", tun.counters());
+    });
+}
+
+/// Two kernels with our device between them: what the one leaves open or uncut, the other accepts only if it was
+/// completed and cut right, for everything is written as plain packets whose checksums it verifies.
+fn between_two_kernels(
+    offload: bool,
+    left: impl FnOnce() + Send,
+    right: impl FnOnce(mpsc::Sender<()>) + Send,
+) -> Counters {
+    let (give_a, take_a) = mpsc::channel();
+    let (give_b, take_b) = mpsc::channel();
+    let (ready, is_ready) = mpsc::channel();
+    let end = Waker::new().unwrap();
+    std::thread::scope(|scope| {
+        let bridge = scope.spawn({
+            let end = end.clone();
+            move || {
+                let (mut a, mut b): (Tun, Tun) = (take_a.recv().unwrap(), take_b.recv().unwrap());
+                let mut inbox = Inbox::new();
+                let mut longest = 0;
+                loop {
+                    let ready =
+                        poll::wait([end.as_fd(), a.as_fd(), b.as_fd()], Some(Duration::from_secs(20)))
+                            .unwrap();
+                    if ready.contains(0) {
+                        assert_eq!(a.counters().unusable + b.counters().unusable, 0);
+                        assert!(longest <= 1400, "{longest}");
+                        return *a.counters();
+                    }
+                    for index in [1, 2] {
+                        if ready.contains(index) {
+                            a.receive(&mut inbox).unwrap();
+                            longest = inbox.packets().map(<[u8]>::len).max().unwrap_or(0).max(longest);
+                            b.send(inbox.packets());
+                        }
+                        std::mem::swap(&mut a, &mut b);
+                    }
+                }
+            }
+        });
+        let a = scope.spawn(move || {
+            within(move || {
+                let tun = create("adit-a", &["10.1.0.0/24"], offload).unwrap();
+                assert_eq!(tun.offload(), offload);
+                run(&["ip", "route", "add", "10.2.0.0/24", "dev", "adit-a"]);
+                give_a.send(tun).unwrap();
+                is_ready.recv().unwrap();
+                left();
+            });
+        });
+        within(|| {
+            let tun = create("adit-b", &["10.2.0.0/24"], offload).unwrap();
+            run(&["ip", "route", "add", "10.1.0.0/24", "dev", "adit-b"]);
+            give_b.send(tun).unwrap();
+            right(ready);
+            a.join().unwrap();
+            let errors = run(&["cat", "/proc/net/snmp"]);
+            for protocol in ["Tcp:", "Udp:", "Ip:"] {
+                let mut lines = errors.lines().filter(|line| line.starts_with(protocol));
+                let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+                for (name, value) in names.split_whitespace().zip(values.split_whitespace()) {
+                    assert!(
+                        !["InCsumErrors", "InErrs", "InHdrErrors"].contains(&name) || value == "0",
+                        "{protocol} {name} {value}"
+                    );
+                }
+            }
+        });
+        end.wake();
+        bridge.join().unwrap()
+    })
+}
+
+#[test]
+fn tcp_of_one_kernel_is_accepted_by_the_other() {
+    for offload in [true, false] {
+        let sent: Vec<u8> = (0..8_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let counters = between_two_kernels(
+            offload,
+            || TcpStream::connect("10.2.0.1:99").unwrap().write_all(&sent).unwrap(),
+            |ready| {
+                let listener = TcpListener::bind("10.2.0.1:99").unwrap();
+                ready.send(()).unwrap();
+                let mut received = Vec::new();
+                listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
+                assert!(received == sent, "{} of {} bytes, or others", received.len(), sent.len());
+            },
+        );
+        assert!(counters.received >= 8_000_000 / 1360, "{counters:?}");
+        assert_eq!(counters.superpackets > 0, offload, "{counters:?}");
+    }
+}
+
+#[test]
+fn udp_of_one_kernel_is_accepted_by_the_other() {
+    let run_of = |size: usize| -> Vec<u8> { (0..40 * size - 100).map(|i| (i / size) as u8).collect() };
+    let counters = between_two_kernels(
+        true,
+        || {
+            let mut socket = UdpSocket::bind("10.1.0.1:9".parse().unwrap(), Offload::detect()).unwrap();
+            let path =
+                Path { local: socket.local(), remote: SocketAddr::from((Ipv4Addr::new(10, 2, 0, 1), 99)) };
+            let (long, short) = (run_of(1300), run_of(333));
+            socket.send([
+                (path, &long[..], 1300),
+                (path, &short[..], 333),
+                (path, &[5; 3000], 0),
+                (path, b"odd", 0),
+            ]);
+            assert_eq!(socket.counters().sent, 82);
+        },
+        |ready| {
+            let mut socket = UdpSocket::bind("10.2.0.1:99".parse().unwrap(), Offload::detect()).unwrap();
+            ready.send(()).unwrap();
+            let mut inbox = udp::Inbox::new();
+            let mut received: Vec<Vec<u8>> = Vec::new();
+            while received.len() < 82 {
+                assert!(
+                    poll::wait([socket.as_fd()], Some(Duration::from_secs(5))).unwrap().contains(0),
+                    "{}",
+                    received.len()
+                );
+                socket.receive(&mut inbox).unwrap();
+                received.extend(inbox.segments().map(|(_, bytes)| bytes.to_vec()));
+            }
+            let (long, short) = (run_of(1300), run_of(333));
+            let expected = long.chunks(1300).chain(short.chunks(333)).chain([&[5; 3000][..], b"odd"]);
+            assert!(received.iter().map(Vec::as_slice).eq(expected));
+        },
+    );
+    // One datagram of the 82 was fragmented. Each run of 40 was one superpacket, or two if it was too long for one.
+    assert!(counters.received >= 84 && (2..=4).contains(&counters.superpackets), "{counters:?}");
+}
