@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# What a guest can be told to do: strongSwan, xl2tpd and pppd as one L2TP/IPsec client.
+# The host sets the variables before it calls the functions. lab_… come from the kernel's command line.
+# shellcheck disable=SC2154
+server=203.0.113.1
+psk=unset user=unset password=unset
+ike=aes256-sha1-modp2048 esp=aes256-sha1
+logs=$lab_guest
+
+# Starts the daemons, once; nothing is on the wire yet.
+start_client() {
+  [ ! -p /run/xl2tpd/control ] || return 0
+  # Only what an IKEv1 client with a pre-shared key needs: with every plugin charon takes ten seconds to start.
+  cat >/etc/strongswan.conf <<'CONF'
+charon {
+  load = random nonce openssl hmac kernel-netlink socket-default stroke updown
+}
+CONF
+  cat >/etc/ipsec.conf <<CONF
+conn l2tp
+  keyexchange=ikev1
+  type=transport
+  authby=psk
+  left=%defaultroute
+  leftprotoport=17/1701
+  right=$server
+  rightprotoport=17/1701
+  rightid=%any
+  ike=$ike!
+  esp=$esp!
+  auto=add
+CONF
+  echo ": PSK \"$psk\"" >/etc/ipsec.secrets
+  cat >/etc/xl2tpd/xl2tpd.conf <<CONF
+[lac vpn]
+lns = $server
+pppoptfile = /etc/ppp/options.l2tp
+length bit = yes
+CONF
+  cat >/etc/ppp/options.l2tp <<CONF
+ipcp-accept-local
+ipcp-accept-remote
+refuse-eap
+noccp
+noauth
+mtu 1400
+mru 1400
+noipdefault
+nodefaultroute
+usepeerdns
+debug
+name $user
+password $password
+logfile $logs/ppp.log
+CONF
+  # pppd runs these itself: the moment of the event, not the moment somebody looked.
+  cat >/etc/ppp/ip-up <<'CONF'
+#!/bin/bash
+printf '%s\n' "at=$EPOCHREALTIME" "address=$IPLOCAL" "dns='${DNS1-} ${DNS2-}'" >/run/up.new
+mv /run/up.new /run/up
+CONF
+  printf '#!/bin/bash\ntouch /run/down\n' >/etc/ppp/ip-down
+  chmod +x /etc/ppp/ip-up /etc/ppp/ip-down
+
+  ipsec start --nofork >"$logs/charon.log" 2>&1 &
+  mkdir -p /run/xl2tpd
+  xl2tpd -c /etc/xl2tpd/xl2tpd.conf -C /run/xl2tpd/control -p /run/xl2tpd/pid -D >"$logs/xl2tpd.log" 2>&1 &
+  await 20 "charon did not start" charon_ready && await 5 "xl2tpd did not start" test -p /run/xl2tpd/control
+}
+
+charon_ready() { ipsec statusall 2>/dev/null | grep -q '^ *l2tp:.*IKEv1'; }
+
+# Dials; prints one line: the address, the name servers, and the time from the first IKE message to the address.
+dial() {
+  rm -f /run/up /run/down
+  local begin=$EPOCHREALTIME secured
+  ipsec up l2tp || return 1
+  secured=$EPOCHREALTIME
+  echo 'c vpn' >/run/xl2tpd/control
+  await 20 "no address from the server" test -e /run/up || return 1
+  # shellcheck disable=SC1091 # written by ip-up: at, address, dns
+  source /run/up
+  ip route replace "$server" via "$lab_gateway"
+  ip route replace default dev ppp0
+  awk -v b="$begin" -v s="$secured" -v e="$at" -v a="$address" -v d="$dns" \
+    'BEGIN { printf "address %s dns %s ike %.3f s total %.3f s\n", a, d, s - b, e - b }'
+}
+
+# Ends the session from this side.
+hang_up() {
+  echo 'd vpn' >/run/xl2tpd/control
+  await 10 "pppd did not end" test -e /run/down
+  ipsec down l2tp
+}
+
+# download HOST PORT: prints the checksum of what arrived here.
+download() { socat -u -b 262144 "TCP:$1:$2" - | sha256sum | cut -d' ' -f1; }
+
+# upload HOST PORT FILE: prints the checksum of what arrived there; the far end answers with it.
+upload() { socat -t 60 -b 262144 - "TCP:$1:$2" <"$3" | cut -d' ' -f1; }
+
+# await SECONDS COMPLAINT COMMAND...: until the command succeeds.
+await() {
+  local tries=$(($1 * 50)) complaint=$2
+  shift 2
+  until "$@"; do
+    ((--tries > 0)) || { echo "$complaint"; return 1; }
+    sleep 0.02
+  done
+}
