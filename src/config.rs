@@ -3,6 +3,7 @@
 //! `conf/adit.yaml` is the reference: every key with its default and what it means.
 
 mod check;
+pub(crate) use check::EXAMPLE_SECRET;
 pub(crate) mod problem;
 mod raw;
 pub(crate) mod yaml;
@@ -70,6 +71,19 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads only where the control socket is, so that a running server can be asked while its file is being edited.
+    ///
+    /// A file that is not there names the default.
+    pub fn control_of(path: &Path) -> anyhow::Result<PathBuf> {
+        if !path.exists() {
+            return Ok(CONTROL.into());
+        }
+        let file: Option<raw::Control> = yaml::parse(path, &yaml::read(path)?)?;
+        let control =
+            file.and_then(|file| file.control).map_or_else(|| CONTROL.to_owned(), |control| control.value);
+        Ok(path.parent().unwrap_or_else(|| Path::new("")).join(control))
+    }
+
     /// Checks a file's content; `path` is where it is from.
     pub fn parse(path: &Path, content: &[u8]) -> Result<Self, Problems> {
         let file: Option<Spanned<raw::File>> = yaml::parse(path, content)?;
@@ -131,4 +145,3 @@ pub struct Limits {
     /// Phase 1 attempts under way from one address.
     pub half_open_per_source: usize,
 }
-

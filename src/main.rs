@@ -1,3 +1,7 @@
 //! The `adit` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    adit::cli::run(|_config, _users| anyhow::bail!("serving is not built yet"))
+}

@@ -1,5 +1,7 @@
 //! What a running server says about itself: the answer to `adit status`.
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -19,6 +21,13 @@ pub struct Status {
     pub pools: Vec<PoolStatus>,
     /// What was discarded and why, by `group.reason`, since the start.
     pub discards: BTreeMap<String, u64>,
+}
+
+impl Status {
+    /// Lays everything out for a person.
+    pub fn table(&self) -> String {
+        table::of(self)
+    }
 }
 
 /// One logged-in client.

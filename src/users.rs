@@ -52,7 +52,7 @@ impl Users {
     }
 
     /// Returns the addresses that belong to one account each, for [`Pools::reserve`](crate::pool::Pools::reserve).
-    pub fn static_addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
         self.addresses.keys().copied()
     }
 

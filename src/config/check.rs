@@ -105,7 +105,10 @@ fn psks(f: &mut Findings<'_>, root: Location, list: Option<Spanned<Vec<raw::Psk>
             f.wrong_value("ipsec.psk.name", &psk.name, "a name that no other key has");
         }
         if psk.secret.value.0.as_str() == EXAMPLE_SECRET {
-            f.warn(psk.secret.referenced, "ipsec.psk.secret: this is the example's secret, which everybody knows");
+            f.warn(
+                psk.secret.referenced,
+                "ipsec.psk.secret: this is the example's secret, which everybody knows",
+            );
         }
         let secret = ipsec::Secret::new(secret(f, "ipsec.psk.secret", &psk.secret));
         psks.push(ipsec::Psk { name: psk.name.value, secret });
@@ -138,8 +141,16 @@ fn pools(f: &mut Findings<'_>, list: Option<Spanned<Vec<raw::Pool>>>) -> Vec<Poo
         }
         let Some(range) = range(f, "pools.range", &pool.range) else { continue };
         let first = range.network();
-        if first.is_loopback() || first.is_multicast() || first.is_link_local() || first.octets().starts_with(&[0]) {
-            f.wrong_value("pools.range", &pool.range, "addresses that can be given to clients, such as 10.20.0.0/16");
+        if first.is_loopback()
+            || first.is_multicast()
+            || first.is_link_local()
+            || first.octets().starts_with(&[0])
+        {
+            f.wrong_value(
+                "pools.range",
+                &pool.range,
+                "addresses that can be given to clients, such as 10.20.0.0/16",
+            );
         } else if !(8..=30).contains(&range.prefix()) {
             let expected = "a prefix from /8 to /30: the network, the server and the broadcast address are not handed out";
             f.wrong_value("pools.range", &pool.range, expected);
@@ -174,7 +185,8 @@ fn range(f: &mut Findings<'_>, key: &str, text: &Text) -> Option<Range> {
 fn dns(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<Ipv4Addr> {
     let Some(list) = list else { return vec![Ipv4Addr::new(9, 9, 9, 9)] };
     if list.value.len() > 2 {
-        let found = format!("dns: found {} servers, expected at most 2: PPP has no room for more", list.value.len());
+        let found =
+            format!("dns: found {} servers, expected at most 2: PPP has no room for more", list.value.len());
         f.wrong(list.referenced, found);
     }
     let mut servers = Vec::new();
@@ -191,7 +203,9 @@ fn mtu(f: &mut Findings<'_>, text: Option<Text>) -> u16 {
     let at = text.as_ref().map_or(Location::UNKNOWN, |text| text.referenced);
     let mtu = number(f, "mtu", text, MTU, 1400);
     if mtu > MTU_UNFRAGMENTED {
-        let text = format!("mtu: above {MTU_UNFRAGMENTED} a full packet does not fit an outer one of 1500 bytes and is sent in fragments");
+        let text = format!(
+            "mtu: above {MTU_UNFRAGMENTED} a full packet does not fit an outer one of 1500 bytes and is sent in fragments"
+        );
         f.warn(at, text);
     }
     mtu
@@ -239,11 +253,18 @@ fn users(f: &mut Findings<'_>, root: Location, directory: &Path, text: Option<Te
     let path = directory.join(text.as_ref().map_or("users.yaml", |text| text.value.as_str()));
     match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => {
-            f.wrong(at, format!("users: found a directory at {}, expected a file of accounts", path.display()));
+            f.wrong(
+                at,
+                format!("users: found a directory at {}, expected a file of accounts", path.display()),
+            );
         }
         Ok(_) => {}
         Err(error) => {
-            let found = if error.kind() == std::io::ErrorKind::NotFound { "no file".to_owned() } else { error.to_string() };
+            let found = if error.kind() == std::io::ErrorKind::NotFound {
+                "no file".to_owned()
+            } else {
+                error.to_string()
+            };
             f.wrong(at, format!("users: found {found} at {}, expected a file of accounts", path.display()));
         }
     }

@@ -107,6 +107,8 @@ pub(crate) fn readable_by_others(path: &Path) -> Option<Problem> {
         file: path.to_owned(),
         line: 1,
         column: 1,
-        text: format!("holds secrets and is readable by others than its owner (mode {mode:04o}), expected mode 0600"),
+        text: format!(
+            "holds secrets and is readable by others than its owner (mode {mode:04o}), expected mode 0600"
+        ),
     })
 }

@@ -67,3 +67,9 @@ pub(super) struct Limits {
     pub(super) half_open: Option<Text>,
     pub(super) half_open_per_source: Option<Text>,
 }
+
+/// The one key that `adit status` needs; whatever else stands in the file does not matter to it.
+#[derive(Deserialize)]
+pub(super) struct Control {
+    pub(super) control: Option<Text>,
+}

@@ -108,7 +108,9 @@ fn explain(error: &Error, rest: &str) -> String {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             format!("found key {key:?} a second time, expected it once")
         }
-        Error::DuplicateMappingKey { key: None, .. } => "found a key a second time, expected it once".to_owned(),
+        Error::DuplicateMappingKey { key: None, .. } => {
+            "found a key a second time, expected it once".to_owned()
+        }
         Error::MultipleDocuments { .. } => "found a second document, expected one".to_owned(),
         other => {
             let text = other.to_string();

@@ -61,7 +61,11 @@ fn account(
     let sessions = sessions.and_then(|text| match text.value.parse() {
         Ok(number @ 1..=65_535_usize) => Some(number),
         _ => {
-            f.wrong_value("sessions", &text, "a number from 1 to 65535 (to lock an account: `disabled: true`)");
+            f.wrong_value(
+                "sessions",
+                &text,
+                "a number from 1 to 65535 (to lock an account: `disabled: true`)",
+            );
             None
         }
     });
@@ -88,7 +92,8 @@ fn account(
             return None;
         }
         (None, None) => {
-            let text = format!("user {:?}: found neither password nor nt_hash, expected one of them", name.value);
+            let text =
+                format!("user {:?}: found neither password nor nt_hash, expected one of them", name.value);
             f.wrong(name.referenced, text);
             return None;
         }
@@ -139,7 +144,8 @@ fn from_password(f: &mut Findings<'_>, password: &Spanned<Hidden>) -> Option<(Nt
         return None;
     }
     let bytewise = (!text.is_ascii()).then(|| {
-        let widened: zeroize::Zeroizing<String> = zeroize::Zeroizing::new(text.bytes().map(char::from).collect());
+        let widened: zeroize::Zeroizing<String> =
+            zeroize::Zeroizing::new(text.bytes().map(char::from).collect());
         NtHash::from_password(&widened)
     });
     Some((NtHash::from_password(text), bytewise))
@@ -159,7 +165,8 @@ fn from_hash(f: &mut Findings<'_>, hash: &Spanned<Hidden>) -> Option<NtHash> {
             })
         });
     if !good {
-        let found = format!("nt_hash: found {} characters, expected 32 hexadecimal digits", text.chars().count());
+        let found =
+            format!("nt_hash: found {} characters, expected 32 hexadecimal digits", text.chars().count());
         f.wrong(hash.referenced, found);
         return None;
     }

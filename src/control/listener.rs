@@ -1,0 +1,135 @@
+//! The serving side: one thread, one small runtime, any number of connections.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::{Answer, Command, Reply, Request, socket};
+
+/// Wakes the event loop so that it looks at its commands.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// The running control socket. Dropping it ends its thread and removes the file.
+pub struct Control {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+    _file: socket::File,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// Binds the socket and serves it; every question goes into `commands`, followed by a call of `wake`.
+pub fn serve(path: &Path, commands: mpsc::Sender<Command>, wake: Waker) -> anyhow::Result<Control> {
+    let bound = socket::bind(path)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the control socket's runtime")?;
+    let listener = {
+        let _registers_here = runtime.enter();
+        UnixListener::from_std(bound.listener).context("cannot watch the control socket")?
+    };
+    let (stop, stopped) = oneshot::channel();
+    let asks = Asks { commands, wake };
+    let thread = thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(listener, asks) => {}
+                    _ = stopped => {}
+                }
+            });
+        })
+        .context("cannot start the control socket's thread")?;
+    Ok(Control { stop: Some(stop), thread: Some(thread), _file: bound.file })
+}
+
+/// The way to the event loop.
+#[derive(Clone)]
+struct Asks {
+    commands: mpsc::Sender<Command>,
+    wake: Waker,
+}
+
+impl Asks {
+    async fn answer(&self, line: &[u8]) -> Answer {
+        match serde_json::from_slice(line) {
+            Ok(Request::Status) => self
+                .ask(Command::Status)
+                .await
+                .map_or_else(Answer::Error, |status| Answer::Status(Box::new(status))),
+            Ok(Request::Disconnect { who }) => {
+                let ended = self.ask(|reply| Command::Disconnect(who, reply)).await;
+                ended.map_or_else(Answer::Error, Answer::Disconnected)
+            }
+            Err(error) => Answer::Error(format!("not a command: {error}")),
+        }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, String> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(Reply(reply))).map_err(|_| "the server is stopping".to_owned())?;
+        (self.wake)();
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err("the server is stopping".to_owned()),
+            Err(_) => Err(format!("the server has not answered for {} seconds", PATIENCE.as_secs())),
+        }
+    }
+}
+
+async fn accept(listener: UnixListener, asks: Asks) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(converse(stream, asks.clone()))),
+            // Out of descriptors, most likely: trying again at once would only burn time.
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+}
+
+/// Answers line after line until the other side has enough, is silent for too long, or sends no lines at all.
+async fn converse(mut stream: UnixStream, asks: Asks) {
+    let (reading, mut writing) = stream.split();
+    let mut reading = BufReader::new(reading);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = timeout(PATIENCE, (&mut reading).take(LONGEST_LINE).read_until(b'\n', &mut line)).await;
+        if !matches!(read, Ok(Ok(_))) || line.pop() != Some(b'\n') {
+            return;
+        }
+        let answer = asks.answer(&line).await;
+        let Ok(mut answer) = serde_json::to_vec(&answer) else { return };
+        answer.push(b'\n');
+        if !matches!(timeout(PATIENCE, writing.write_all(&answer)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// How long either side may keep the other waiting.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST_LINE: u64 = 64 * 1024;
