@@ -1,0 +1,412 @@
+//! `Lns`, the L2TP network server of RFC 2661: finds the tunnel that a control message is for, keeps the deadlines
+//! of all tunnels in one ordered set, and bounds what a peer may hold.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU16;
+use std::time::{Duration, Instant};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use crate::control::{ControlConnection, Io, Standing};
+use crate::discard::{Discard, Discards};
+use crate::header::{ControlHeader, Incoming};
+use crate::iana::{Attribute, MessageType, error, stop};
+use crate::message::{self, Kind, ResultCode, Sccrq, StopCcn};
+use crate::reason::{Disconnect, Reason};
+use crate::secret::Secret;
+
+/// What the owner decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our Host Name AVP.
+    pub host_name: String,
+    /// The tunnel secret. With one, every client has to prove that it knows it (RFC 2661 §5.1.1).
+    pub secret: Option<Secret>,
+    /// How long a client may be silent before it is sent a HELLO (RFC 2661 §5.5). Zero: no HELLO is ever sent.
+    pub hello_interval: Duration,
+    /// Our Receive Window Size AVP, and how many messages of a tunnel may overtake others.
+    pub receive_window: u16,
+    /// How often a message is retransmitted before the tunnel is given up (RFC 2661 §5.8). 5 take 31 s.
+    pub retransmissions: u32,
+    /// How long a client may take from SCCRQ to SCCCN, from ICRQ to ICCN, or keep a tunnel without a session.
+    pub setup_timeout: Duration,
+    /// How many tunnels a peer may have.
+    pub max_tunnels: usize,
+    /// How many sessions a tunnel may have.
+    pub max_sessions: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host_name: "adit".into(),
+            secret: None,
+            hello_interval: Duration::from_secs(60),
+            receive_window: 8,
+            retransmissions: 5,
+            setup_timeout: Duration::from_secs(60),
+            max_tunnels: 8,
+            max_sessions: 32,
+        }
+    }
+}
+
+/// Names a session by one side's ids.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionKey {
+    /// Tunnel id.
+    pub tunnel_id: u16,
+    /// Session id.
+    pub session_id: u16,
+}
+
+/// A control message to be sent: the UDP payload, from port 1701.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transmit<P> {
+    /// To whom.
+    pub peer: P,
+    /// L2TP header and AVPs.
+    pub payload: Vec<u8>,
+}
+
+/// What the owner has to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event<P> {
+    /// A tunnel stands; its [`Event::TunnelClosed`] will follow.
+    TunnelOpened {
+        /// Whose.
+        peer: P,
+        /// Our tunnel id.
+        tunnel_id: u16,
+        /// The client's Host Name, cleaned of control characters.
+        host_name: String,
+        /// The client's Vendor Name, cleaned likewise.
+        vendor: Option<String>,
+    },
+    /// An attempt at a tunnel came to nothing.
+    TunnelFailed {
+        /// Whose.
+        peer: P,
+        /// The client's Host Name, if it came so far.
+        host_name: String,
+        /// Why.
+        reason: Reason,
+    },
+    /// A session stands: PPP begins. Its [`Event::SessionClosed`] will follow.
+    SessionOpened {
+        /// Whose.
+        peer: P,
+        /// Our ids: what the client puts into the headers of its data.
+        session: SessionKey,
+        /// The client's ids: what we put into the headers of ours.
+        peer_session: SessionKey,
+        /// (Tx) Connect Speed in bits per second, 0 if the client told none.
+        tx_speed: u32,
+        /// The client demands sequence numbers in data. They are never sent; see the crate's deviations.
+        sequencing_required: bool,
+    },
+    /// A call came to nothing.
+    SessionFailed {
+        /// Whose.
+        peer: P,
+        /// Our tunnel id.
+        tunnel_id: u16,
+        /// Why.
+        reason: Reason,
+    },
+    /// A session is over, whoever ended it.
+    SessionClosed {
+        /// Whose.
+        peer: P,
+        /// Our ids.
+        session: SessionKey,
+        /// Why.
+        reason: Reason,
+    },
+    /// A tunnel is over, whoever ended it; its sessions' events came before.
+    TunnelClosed {
+        /// Whose.
+        peer: P,
+        /// Our tunnel id.
+        tunnel_id: u16,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// The server side of all tunnels.
+///
+/// After any `handle_…`, [`Lns::disconnect`] or [`Lns::remove_peer`], poll [`Lns::poll_transmit`] and
+/// [`Lns::poll_event`] until they are empty, transmits first: a client must see its session acknowledged before PPP
+/// speaks.
+#[derive(Debug)]
+pub struct Lns<P> {
+    peers: BTreeMap<P, Peer>,
+    deadlines: BTreeSet<(Instant, P, NonZeroU16)>,
+    shared: Shared<P>,
+}
+
+/// What every tunnel uses.
+#[derive(Debug)]
+struct Shared<P> {
+    config: Config,
+    rng: ChaCha20Rng,
+    transmits: VecDeque<Transmit<P>>,
+    events: VecDeque<Event<P>>,
+    discards: Discards,
+}
+
+#[derive(Debug)]
+struct Peer {
+    heard: Instant,
+    tunnels: BTreeMap<NonZeroU16, Tunnel>,
+}
+
+#[derive(Debug)]
+struct Tunnel {
+    connection: ControlConnection,
+    /// What stands in `Lns::deadlines` for it.
+    deadline: Option<Instant>,
+}
+
+impl<P: Copy> Shared<P> {
+    fn io(&mut self, now: Instant, peer: P, heard: Instant) -> Io<'_, P> {
+        let Self { config, rng, transmits, events, discards } = self;
+        Io { now, peer, heard, config, rng, transmits, events, discards }
+    }
+}
+
+impl Peer {
+    /// Finds a tunnel by the id that the peer has assigned.
+    fn find(&self, peer_tunnel_id: NonZeroU16) -> Option<(NonZeroU16, &ControlConnection)> {
+        let mut tunnels = self.tunnels.iter().map(|(id, tunnel)| (*id, &tunnel.connection));
+        tunnels.find(|(_, connection)| connection.peer_tunnel_id() == peer_tunnel_id)
+    }
+}
+
+impl<P: Copy + Ord> Lns<P> {
+    /// Makes a server without tunnels. The seed has to be secret: tunnel ids and challenges come from it.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let shared = Shared {
+            config,
+            rng: ChaCha20Rng::from_seed(seed),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            discards: Discards::default(),
+        };
+        Self { peers: BTreeMap::new(), deadlines: BTreeSet::new(), shared }
+    }
+
+    /// A control message came from `peer`.
+    pub fn handle_datagram(&mut self, now: Instant, peer: P, datagram: &[u8]) {
+        let incoming = match Incoming::parse(datagram) {
+            Ok(incoming) => incoming,
+            Err(malformed) => return self.discard(Discard::Malformed(malformed)),
+        };
+        match NonZeroU16::new(incoming.header.tunnel_id) {
+            Some(id) if self.has_tunnel(peer, id) => self.deliver(now, peer, id, &incoming),
+            Some(_) => self.discard(Discard::UnknownTunnel),
+            None => self.handle_unaddressed(now, peer, &incoming),
+        }
+    }
+
+    /// The owner ends a session: CDN, and StopCCN if it was the tunnel's last one. The events follow as always.
+    pub fn disconnect(&mut self, now: Instant, peer: P, session: SessionKey, why: Disconnect) {
+        if let Some(id) = NonZeroU16::new(session.tunnel_id).filter(|id| self.has_tunnel(peer, *id)) {
+            self.with_tunnel(now, peer, id, |tunnel, io| tunnel.disconnect(io, session.session_id, why));
+        }
+    }
+
+    /// The IPsec connection below is gone: everything of this peer is forgotten without a word to it.
+    pub fn remove_peer(&mut self, now: Instant, peer: P) {
+        let ids: Vec<NonZeroU16> = match self.peers.get(&peer) {
+            Some(state) => state.tunnels.keys().copied().collect(),
+            None => return,
+        };
+        for id in ids {
+            self.with_tunnel(now, peer, id, |tunnel, io| tunnel.forget(io, &Reason::PeerGone));
+        }
+    }
+
+    /// Authenticated data came from `peer`, so that it is alive. Cheap enough for every batch.
+    pub fn note_inbound(&mut self, now: Instant, peer: P) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.heard = now;
+        }
+    }
+
+    /// Time passed; safe early and twice.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let due = self.deadlines.iter().take_while(|(at, _, _)| *at <= now);
+        let due: Vec<(P, NonZeroU16)> = due.map(|(_, peer, id)| (*peer, *id)).collect();
+        for (peer, id) in due {
+            self.with_tunnel(now, peer, id, ControlConnection::handle_timeout);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is next needed.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _, _)| *at)
+    }
+
+    /// The next control message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<P>> {
+        self.shared.transmits.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event<P>> {
+        self.shared.events.pop_front()
+    }
+
+    /// What was dropped, and how often.
+    pub fn discards(&self) -> &Discards {
+        &self.shared.discards
+    }
+
+    /// Tunnel id 0: an SCCRQ, or a StopCCN from a client that has not learnt our tunnel id (RFC 2661 §5.7).
+    fn handle_unaddressed(&mut self, now: Instant, peer: P, incoming: &Incoming<'_>) {
+        let secret = self.shared.config.secret.as_ref();
+        let assigned = message::assigned_id(incoming.avps, Attribute::ASSIGNED_TUNNEL_ID, secret);
+        let (Ok(kind), Some(assigned)) = (Kind::parse(incoming.avps), assigned) else {
+            return self.discard(Discard::Unaddressed);
+        };
+        let known = self.peers.get(&peer).and_then(|state| state.find(assigned));
+        match (kind.message_type, known) {
+            (MessageType::SCCRQ, None) => self.handle_sccrq(now, peer, incoming, kind, assigned),
+            (MessageType::SCCRQ, Some((id, tunnel))) => {
+                if tunnel.is_repeated_by_sccrq(now, &self.shared.config) {
+                    return self.deliver(now, peer, id, incoming);
+                }
+                self.with_tunnel(now, peer, id, |tunnel, io| tunnel.forget(io, &Reason::Replaced));
+                self.handle_sccrq(now, peer, incoming, kind, assigned);
+            }
+            (MessageType::STOP_CCN, Some((id, _))) => self.deliver(now, peer, id, incoming),
+            // Old Windows clients put our id there instead of theirs.
+            (MessageType::STOP_CCN, None) if self.has_tunnel(peer, assigned) => {
+                self.deliver(now, peer, assigned, incoming);
+            }
+            _ => self.discard(Discard::Unaddressed),
+        }
+    }
+
+    fn handle_sccrq(
+        &mut self,
+        now: Instant,
+        peer: P,
+        incoming: &Incoming<'_>,
+        kind: Kind<'_>,
+        assigned: NonZeroU16,
+    ) {
+        // RFC 2661 §5.8: the sequence of a control connection begins with 0.
+        if incoming.header.ns != 0 {
+            return self.discard(Discard::OutOfWindow);
+        }
+        let refusal = match Sccrq::parse(kind, self.shared.config.secret.as_ref()) {
+            Err(fault) => {
+                Refusal { result: fault.stop_ccn(), host_name: String::new(), reason: Reason::Fault(fault) }
+            }
+            // RFC 2661 §5.1.1: without a secret there is no answer that the client could accept. It is told at once
+            // instead of being sent an SCCRP without one, on which Android gives up without saying why.
+            Ok(sccrq) if sccrq.challenge.is_some() && self.shared.config.secret.is_none() => Refusal {
+                result: ResultCode::plain(stop::NOT_AUTHORIZED),
+                host_name: sccrq.host_name,
+                reason: Reason::NoSecret,
+            },
+            Ok(sccrq) if !self.make_room(now, peer) => {
+                let result = ResultCode {
+                    result: stop::GENERAL_ERROR,
+                    error: error::NO_RESOURCES,
+                    message: String::new(),
+                };
+                Refusal { result, host_name: sccrq.host_name, reason: Reason::TooMany }
+            }
+            Ok(sccrq) => return self.open(now, peer, incoming, sccrq),
+        };
+        self.refuse(now, peer, assigned, refusal);
+    }
+
+    fn open(&mut self, now: Instant, peer: P, incoming: &Incoming<'_>, sccrq: Sccrq) {
+        let mut io = self.shared.io(now, peer, now);
+        let state = self.peers.entry(peer).or_insert_with(|| Peer { heard: now, tunnels: BTreeMap::new() });
+        let id = io.random_id(|id| state.tunnels.contains_key(&id));
+        let connection = ControlConnection::open(&mut io, id, incoming, sccrq);
+        state.tunnels.insert(id, Tunnel { connection, deadline: None });
+        self.with_tunnel(now, peer, id, ControlConnection::flush);
+    }
+
+    /// Answers an SCCRQ that never becomes a tunnel. No state is kept: if the StopCCN is lost, the client repeats its
+    /// SCCRQ and gets another (RFC 2661 §5.7 would have us repeat it).
+    fn refuse(&mut self, now: Instant, peer: P, assigned: NonZeroU16, refusal: Refusal) {
+        let Refusal { result, host_name, reason } = refusal;
+        let mut io = self.shared.io(now, peer, now);
+        let stop_ccn = StopCcn { assigned_tunnel_id: io.random_id(|_| false), result };
+        let header = ControlHeader { tunnel_id: assigned.get(), session_id: 0, ns: 0, nr: 1 };
+        io.transmits.push_back(Transmit { peer, payload: header.write(&stop_ccn.avps()) });
+        io.events.push_back(Event::TunnelFailed { peer, host_name, reason });
+    }
+
+    /// Sees to it that `peer` may have one tunnel more; the one that is least alive goes, but none that is open.
+    fn make_room(&mut self, now: Instant, peer: P) -> bool {
+        let Some(state) = self.peers.get(&peer) else { return true };
+        if state.tunnels.len() < self.shared.config.max_tunnels {
+            return true;
+        }
+        let standings = state.tunnels.iter().map(|(id, tunnel)| (tunnel.connection.standing(), *id));
+        match standings.min() {
+            Some(((Standing::Ended | Standing::HalfOpen, _), id)) => {
+                self.with_tunnel(now, peer, id, |tunnel, io| tunnel.forget(io, &Reason::TooMany));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn has_tunnel(&self, peer: P, id: NonZeroU16) -> bool {
+        self.peers.get(&peer).is_some_and(|state| state.tunnels.contains_key(&id))
+    }
+
+    fn deliver(&mut self, now: Instant, peer: P, id: NonZeroU16, incoming: &Incoming<'_>) {
+        self.with_tunnel(now, peer, id, |tunnel, io| tunnel.handle(io, incoming));
+    }
+
+    fn discard(&mut self, discard: Discard) {
+        self.shared.discards.add(discard);
+    }
+
+    /// The one way to a tunnel that may change it: afterwards its deadline is where it belongs, and if it is over it
+    /// is gone.
+    fn with_tunnel(
+        &mut self,
+        now: Instant,
+        peer: P,
+        id: NonZeroU16,
+        change: impl FnOnce(&mut ControlConnection, &mut Io<'_, P>),
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let Some(tunnel) = state.tunnels.get_mut(&id) else { return };
+        change(&mut tunnel.connection, &mut self.shared.io(now, peer, state.heard));
+        let over = tunnel.connection.is_over();
+        let deadline = if over { None } else { tunnel.connection.poll_timeout() };
+        if deadline != tunnel.deadline {
+            if let Some(at) = tunnel.deadline {
+                self.deadlines.remove(&(at, peer, id));
+            }
+            self.deadlines.extend(deadline.map(|at| (at, peer, id)));
+            tunnel.deadline = deadline;
+        }
+        if over {
+            state.tunnels.remove(&id);
+            if state.tunnels.is_empty() {
+                self.peers.remove(&peer);
+            }
+        }
+    }
+}
+
+struct Refusal {
+    result: ResultCode,
+    host_name: String,
+    reason: Reason,
+}
