@@ -14,7 +14,8 @@ pub(crate) mod hash;
 pub(crate) mod mac;
 pub(crate) mod modp;
 
-pub(crate) use cipher::{Cipher, CipherKey, Iv, WeakKey};
+pub use cipher::WeakKey;
+pub(crate) use cipher::{Cipher, CipherKey, Iv};
 pub(crate) use hash::{Digest, Hash};
 use subtle::ConstantTimeEq;
 

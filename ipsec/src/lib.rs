@@ -11,8 +11,11 @@ mod nat;
 mod path;
 mod proposal;
 mod secret;
+#[cfg(test)]
+mod vectors;
 mod vendor;
 
+pub use crypto::WeakKey;
 pub use dh::Group;
 pub use esp::{
     EspCipher, EspDiscard, EspDiscards, EspIntegrity, EspKeys, EspSuite, Exhausted, InboundSa, IvSource,

@@ -22,10 +22,15 @@ impl EcpKey {
             rng.fill_bytes(&mut scalar);
             // Zero and what is not below the group's order are refused: draw again, FIPS 186-5 App. A.2.2. For these
             // curves that happens once in 2^32 at most.
-            if let Ok(key) = agreement::PrivateKey::from_private_key(curve, &scalar) {
-                return Self(key);
+            if let Some(key) = Self::new(curve, &scalar) {
+                return key;
             }
         }
+    }
+
+    /// Takes a private key, if it is between 1 and the group's order and of the order's length.
+    pub(crate) fn new(curve: &'static Algorithm, scalar: &[u8]) -> Option<Self> {
+        agreement::PrivateKey::from_private_key(curve, scalar).ok().map(Self)
     }
 
     /// X | Y, RFC 5903 §7: the octets of the uncompressed point without its first, which only says so.

@@ -255,3 +255,46 @@ impl Words<128> for Sha512Words {
         big_endian_64(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::crypto::hash::tests::hmac_vectors;
+
+    #[test]
+    fn published_macs() {
+        for (hash, key, message, mac) in hmac_vectors() {
+            assert_eq!(MacKey::new(hash, &key).mac(message)[..mac.len()], mac, "{hash}");
+        }
+    }
+
+    /// Where the padding spills into another block, and all around.
+    #[test]
+    fn equals_the_library_at_every_length() {
+        let message: Vec<u8> = (0..=255).cycle().take(600).collect();
+        for hash in [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+            let key = &message[..hash.digest_len()];
+            let mac_key = MacKey::new(hash, key);
+            for len in 0..message.len() {
+                let message = &message[..len];
+                assert_eq!(
+                    hash.prf(key, &[message]),
+                    mac_key.mac(message)[..hash.digest_len()],
+                    "{hash} {len}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_library(key in prop::collection::vec(any::<u8>(), 0..200), message: Vec<u8>) {
+            for hash in [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+                let mac = MacKey::new(hash, &key).mac(&message);
+                prop_assert_eq!(hash.prf(&key, &[&message]), &mac[..hash.digest_len()]);
+            }
+        }
+    }
+}

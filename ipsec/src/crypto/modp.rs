@@ -16,19 +16,21 @@ pub(crate) struct ModpKey {
 }
 
 impl ModpKey {
-    /// Bits of an exponent: at least twice the strength of the strongest group (RFC 3526 §8), and far fewer than the
+    /// Octets of an exponent: at least twice the strength of the strongest group (RFC 3526 §8), and far fewer than the
     /// prime has, which is what an exchange costs.
-    const EXPONENT_BITS: u32 = 256;
+    const EXPONENT_LEN: usize = 32;
 
     /// Draws an exponent for the group of that prime.
     pub(crate) fn generate(prime: &str, rng: &mut impl CryptoRng) -> Self {
-        let mut octets = Zeroizing::new([0; 32]);
+        let mut octets = Zeroizing::new([0; Self::EXPONENT_LEN]);
         rng.fill_bytes(&mut *octets);
-        Self::from_exponent(prime, &octets)
+        Self::new(prime, &*octets)
     }
 
-    fn from_exponent(prime: &str, octets: &[u8; 32]) -> Self {
-        let exponent = BoxedUint::from_be_slice(octets, Self::EXPONENT_BITS).expect("32 octets are 256 bits");
+    /// Takes an exponent of any length.
+    pub(crate) fn new(prime: &str, exponent: &[u8]) -> Self {
+        let bits = u32::try_from(exponent.len() * 8).expect("an exponent of some hundred octets");
+        let exponent = BoxedUint::from_be_slice(exponent, bits).expect("as many bits as the octets have");
         Self { exponent: Zeroizing::new(exponent), params: params(prime) }
     }
 
@@ -51,11 +53,10 @@ impl ModpKey {
         Ok(SharedSecret::new(self.power(peer)))
     }
 
-    /// Constant time: the window of every step is read from the whole table, and the number of steps is
-    /// [`Self::EXPONENT_BITS`] whatever the exponent is.
+    /// Constant time: every step reads the whole table of its window, and the number of steps follows from the length of
+    /// the exponent, not from its value.
     fn power(&self, base: BoxedUint) -> Box<[u8]> {
-        let mut power =
-            BoxedMontyForm::new(base, &self.params).pow_bounded_exp(&self.exponent, Self::EXPONENT_BITS);
+        let mut power = BoxedMontyForm::new(base, &self.params).pow(&self.exponent);
         let octets = Zeroizing::new(power.retrieve()).to_be_bytes();
         power.zeroize();
         octets

@@ -129,8 +129,8 @@ impl EspSuite {
         self.cipher.cipher().block_len()
     }
 
-    /// Octets of [`EspKeys`].
-    pub(crate) fn key_len(self) -> usize {
+    /// Octets of both keys.
+    pub fn key_len(self) -> usize {
         self.cipher.cipher().key_len() + self.integrity.key_len()
     }
 }
@@ -149,9 +149,13 @@ pub struct EspKeys {
 }
 
 impl EspKeys {
-    /// Splits keying material: the encryption key is taken first, then the integrity key (RFC 2409 §5.5, RFC 4303 §3.4.2
-    /// leaves the order to the key management). `None` if there is too little of it.
-    pub(crate) fn new(suite: EspSuite, keymat: &[u8]) -> Result<Self, WeakKey> {
+    /// Takes the keys from the front of keying material: the cipher's, then the integrity algorithm's, the order in which
+    /// every implementation takes them (RFC 2409 §5.5 names none).
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer than [`EspSuite::key_len`] octets.
+    pub fn new(suite: EspSuite, keymat: &[u8]) -> Result<Self, WeakKey> {
         let cipher = suite.cipher.cipher();
         let octets = Zeroizing::new(keymat[..suite.key_len()].to_vec());
         let keys = Self { octets, cipher_len: cipher.key_len() };
