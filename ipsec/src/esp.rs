@@ -35,6 +35,9 @@ pub use outbound::{Exhausted, IvSource, OutboundSa};
 pub use replay::Sequence;
 pub use suite::{EspCipher, EspIntegrity, EspKeys, EspSuite, Spi};
 
+#[cfg(test)]
+mod tests;
+
 /// SPI and sequence number, RFC 4303 §2.
 const FIXED_HEADER_LEN: usize = 8;
 /// Pad length and next header.

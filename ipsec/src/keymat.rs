@@ -180,7 +180,7 @@ pub(crate) struct Nonces<'a> {
 }
 
 /// The encryption key from SKEYID_e, RFC 2409 App. B.
-fn message_key(hash: Hash, cipher: Cipher, skeyid_e: &Digest) -> Result<CipherKey, WeakKey> {
+fn message_key(hash: Hash, cipher: Cipher, skeyid_e: &[u8]) -> Result<CipherKey, WeakKey> {
     if cipher == Cipher::Des {
         // "the first eight (8) non-weak and non-semi-weak bytes of SKEYID_e"
         let strong = skeyid_e.chunks_exact(8).find(|key| !cipher.is_weak(key));
@@ -207,4 +207,184 @@ fn feed_back(len: usize, prf: impl Fn(&[u8]) -> Digest) -> Zeroizing<Vec<u8>> {
         key.extend_from_slice(&last);
     }
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::modp::{ModpKey, PRIME_1024},
+        esp::{EspCipher, EspIntegrity},
+        vectors::{COMPUTED, HANDSHAKE, Vectors},
+    };
+
+    /// The inputs of the computed vectors.
+    struct Inputs {
+        vectors: Vectors,
+        shared: SharedSecret,
+    }
+
+    const PSK: &[u8] = b"correct horse battery staple";
+
+    impl Inputs {
+        fn new() -> Self {
+            let vectors = Vectors::of(COMPUTED);
+            let shared = SharedSecret::new(vectors.get("g_xy"));
+            Self { vectors, shared }
+        }
+
+        fn said(&self) -> Transcript<'_> {
+            Transcript {
+                initiator_cookie: self.vectors.get("cky_i").try_into().unwrap(),
+                responder_cookie: self.vectors.get("cky_r").try_into().unwrap(),
+                initiator_public: self.vectors.get("g_xi"),
+                responder_public: self.vectors.get("g_xr"),
+                initiator_sa: self.vectors.get("sa"),
+            }
+        }
+
+        fn nonces(&self) -> Nonces<'_> {
+            Nonces { initiator: self.vectors.get("ni"), responder: self.vectors.get("nr") }
+        }
+    }
+
+    #[test]
+    fn both_phases_are_what_python_computes() {
+        let inputs = Inputs::new();
+        let (said, nonces) = (inputs.said(), inputs.nonces());
+        let given = |name: &str| inputs.vectors.get(name);
+        for (name, hash, cipher) in [
+            ("sha1-aes128", Hash::Sha1, Cipher::Aes128),
+            ("sha1-aes256", Hash::Sha1, Cipher::Aes256),
+            ("md5-3des", Hash::Md5, Cipher::TripleDes),
+            ("sha1-des", Hash::Sha1, Cipher::Des),
+            ("sha256-aes256", Hash::Sha256, Cipher::Aes256),
+            ("sha384-aes192", Hash::Sha384, Cipher::Aes192),
+            ("sha512-3des", Hash::Sha512, Cipher::TripleDes),
+        ] {
+            let expected = |what: &str| inputs.vectors.get(&format!("{name}.{what}"));
+            let skeyid = Skeyid::from_psk(hash, PSK, nonces.initiator, nonces.responder);
+            assert_eq!(skeyid.hash_i(&said, given("id_i")), expected("hash_i"), "{name}");
+            assert_eq!(skeyid.hash_r(&said, given("id_r")), expected("hash_r"), "{name}");
+            let signed = Skeyid::from_signatures(hash, nonces.initiator, nonces.responder, &inputs.shared);
+            assert_eq!(signed.hash_i(&said, given("id_i")), expected("signature_hash_i"), "{name}");
+
+            let keys = skeyid.keys(cipher, &inputs.shared, &said).unwrap();
+            assert_eq!(said.iv(hash, cipher).as_bytes(), expected("iv"), "{name}");
+            let (mut ours, mut theirs) = ([7; 16], [7; 16]);
+            let iv = said.iv(hash, cipher);
+            keys.cipher_key().encrypt(&mut iv.clone(), &mut ours).unwrap();
+            CipherKey::new(cipher, expected("key")).unwrap().encrypt(&mut iv.clone(), &mut theirs).unwrap();
+            assert_eq!(ours, theirs, "{name}: the key");
+
+            let (message_id, rest) = (0xa1b2_c3d4, given("rest_of_the_message"));
+            let last = Iv::new(cipher, given("last_block"));
+            assert_eq!(keys.phase2_iv(&last, message_id).as_bytes(), expected("phase2_iv"), "{name}");
+            assert_eq!(keys.hash_1(message_id, rest), expected("hash_1"), "{name}");
+            assert_eq!(keys.hash_2(message_id, nonces.initiator, rest), expected("hash_2"), "{name}");
+            assert_eq!(
+                keys.hash_3(message_id, nonces.initiator, nonces.responder),
+                expected("hash_3"),
+                "{name}"
+            );
+
+            let suite = EspSuite { cipher: EspCipher::Aes256, integrity: EspIntegrity::Sha512_256 };
+            let g_qm = SharedSecret::new(given("g(qm)^xy"));
+            for (pfs, keymat) in [(None, "keymat"), (Some(&g_qm), "keymat.pfs")] {
+                let made = keys.esp_keys(suite, Spi(0xc0ff_ee01), nonces, pfs).unwrap();
+                let expected = EspKeys::new(suite, expected(keymat)).unwrap();
+                assert_eq!(made.cipher_key(), expected.cipher_key(), "{name} {keymat}");
+                let message = b"a message";
+                assert_eq!(
+                    made.mac_key(suite).mac(message),
+                    expected.mac_key(suite).mac(message),
+                    "{name} {keymat}"
+                );
+            }
+        }
+    }
+
+    /// A main mode and a quick mode between two other implementations: what they proved to each other, we find as well.
+    #[test]
+    fn a_recorded_handshake_verifies() {
+        let vectors = Vectors::of(HANDSHAKE);
+        let get = |name: &str| vectors.get(name).to_vec();
+        let (mm1, mm3, mm4) = (get("mm1"), get("mm3"), get("mm4"));
+        let said = Transcript {
+            initiator_cookie: mm4[..8].try_into().unwrap(),
+            responder_cookie: mm4[8..16].try_into().unwrap(),
+            initiator_public: &mm3[32..160],
+            responder_public: &mm4[32..160],
+            initiator_sa: &mm1[32..],
+        };
+        let private = ModpKey::new(PRIME_1024, vectors.get("initiator_private"));
+        assert_eq!(private.public(), said.initiator_public);
+        let shared = private.shared(said.responder_public).unwrap();
+
+        let skeyid = Skeyid::from_psk(Hash::Sha1, b"AAAA", &mm3[164..172], &mm4[164..196]);
+        let keys = skeyid.keys(Cipher::Aes128, &shared, &said).unwrap();
+        let mut iv = said.iv(Hash::Sha1, Cipher::Aes128);
+        let decrypt = |message: &str, iv: &mut Iv| {
+            let mut body = get(message).split_off(28);
+            keys.cipher_key().decrypt(iv, &mut body).unwrap();
+            body
+        };
+        // Message 5: ID payload of 12 octets, HASH payload of 24.
+        let mm5 = decrypt("mm5", &mut iv);
+        assert_eq!(mm5[..12], [8, 0, 0, 12, 1, 0, 0, 0, 10, 0, 3, 1], "the identity 10.0.3.1");
+        assert_eq!(skeyid.hash_i(&said, &mm5[4..12]), mm5[16..36]);
+        let mm6 = decrypt("mm6", &mut iv);
+        assert_eq!(skeyid.hash_r(&said, &mm6[4..12]), mm6[16..36]);
+
+        // Quick Mode: HASH payload of 24 octets, then what it covers, then padding.
+        let message_id = 0x259c_f133;
+        let mut phase2 = keys.phase2_iv(&iv, message_id);
+        let covered = |message: &[u8]| {
+            let (mut end, mut next) = (24, message[0]);
+            while next != 0 {
+                next = message[end];
+                end += usize::from(u16::from_be_bytes([message[end + 2], message[end + 3]]));
+            }
+            message[24..end].to_vec()
+        };
+        let qm1 = decrypt("qm1", &mut phase2);
+        assert_eq!(keys.hash_1(message_id, &covered(&qm1)), qm1[4..24]);
+        let nonce = b"\x69\x53\x46\xeb\xcf\x35\xab\x90";
+        let qm2 = decrypt("qm2", &mut phase2);
+        assert_eq!(keys.hash_2(message_id, nonce, &covered(&qm2)), qm2[4..24]);
+        let qm3 = decrypt("qm3", &mut phase2);
+        let sa_len = usize::from(u16::from_be_bytes([qm2[26], qm2[27]]));
+        let theirs = &qm2[24 + sa_len..];
+        let their_nonce = &theirs[4..usize::from(u16::from_be_bytes([theirs[2], theirs[3]]))];
+        assert_eq!(keys.hash_3(message_id, nonce, their_nonce), qm3[4..24]);
+    }
+
+    #[test]
+    fn another_psk_proves_nothing() {
+        let inputs = Inputs::new();
+        let (said, nonces) = (inputs.said(), inputs.nonces());
+        let hash_i = |psk: &[u8]| {
+            let skeyid = Skeyid::from_psk(Hash::Sha256, psk, nonces.initiator, nonces.responder);
+            skeyid.hash_i(&said, inputs.vectors.get("id_i"))
+        };
+        assert!(hash_i(PSK) != hash_i(b"correct horse battery stable"));
+    }
+
+    #[test]
+    fn des_takes_the_first_key_that_is_not_weak() {
+        // SKEYID_e of SHA-1 has room for two DES keys.
+        let digest = Hash::Sha1.digest(&[b"any"]);
+        let (first, second) = (&digest[..8], &digest[8..16]);
+        let encrypted = |key: &CipherKey| {
+            let mut block = [0; 8];
+            key.encrypt(&mut Iv::new(Cipher::Des, &[0; 8]), &mut block).unwrap();
+            block
+        };
+        let key = message_key(Hash::Sha1, Cipher::Des, &digest).unwrap();
+        assert_eq!(encrypted(&key), encrypted(&CipherKey::new(Cipher::Des, first).unwrap()));
+        let weak = [&[1; 8], second, &[9; 4]].concat();
+        let key = message_key(Hash::Sha1, Cipher::Des, &weak).unwrap();
+        assert_eq!(encrypted(&key), encrypted(&CipherKey::new(Cipher::Des, second).unwrap()));
+        assert!(message_key(Hash::Sha1, Cipher::Des, &[1; 20]).is_err());
+    }
 }

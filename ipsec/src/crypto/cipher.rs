@@ -48,7 +48,8 @@ impl Cipher {
     }
 
     /// Whether the key (of [`Cipher::key_len`] octets) must not be used: a weak or semi-weak DES key (RFC 2409 App. A),
-    /// or a 3DES key with two equal parts, which is as good as one DES key (RFC 2451 §2.3). Parity bits are not looked at.
+    /// or a 3DES key with two equal parts, which is little or no better than one DES key (RFC 2451 §2.3). Parity bits are
+    /// not looked at.
     pub(crate) fn is_weak(self, key: &[u8]) -> bool {
         let mut odd_parity = [0; 24];
         match (self, odd_parity.get_mut(..key.len())) {

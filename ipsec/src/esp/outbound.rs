@@ -48,6 +48,11 @@ impl OutboundSa {
         &self.key
     }
 
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, sequence: u32) {
+        self.sequence = sequence;
+    }
+
     /// Makes a packet of a UDP datagram that lies in `slot` behind [`EspSuite::header_len`] octets: writes everything but
     /// the ICV, and nothing is encrypted yet.
     ///

@@ -80,3 +80,108 @@ impl ReplayWindow {
         1 << (sequence % Self::BITS)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Says what RFC 4303 §3.4.3 says, with no regard for space.
+    #[derive(Default)]
+    struct Model {
+        highest: u32,
+        seen: HashSet<u32>,
+    }
+
+    impl Model {
+        fn check(&self, sequence: u32) -> Result<Sequence, EspDiscard> {
+            if sequence == 0 {
+                Err(EspDiscard::SequenceZero)
+            } else if u64::from(sequence) + u64::from(ReplayWindow::WIDTH) <= u64::from(self.highest) {
+                Err(EspDiscard::TooOld)
+            } else if self.seen.contains(&sequence) {
+                Err(EspDiscard::Replayed)
+            } else {
+                Ok(Sequence(sequence))
+            }
+        }
+
+        fn accept(&mut self, sequence: u32) {
+            self.seen.insert(sequence);
+            self.highest = self.highest.max(sequence);
+        }
+    }
+
+    fn agree(sequences: impl IntoIterator<Item = u32>) {
+        let (mut window, mut model) = (ReplayWindow::new(), Model::default());
+        for sequence in sequences {
+            let expected = model.check(sequence);
+            assert_eq!(window.check(sequence), expected, "{sequence} after {}", model.highest);
+            assert_eq!(window.accept(Sequence(sequence)).map(|()| Sequence(sequence)), expected);
+            if expected.is_ok() {
+                model.accept(sequence);
+                assert!(window.is_newest(Sequence(model.highest)));
+            }
+        }
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<i64>> {
+        let step = prop_oneof![
+            8 => -5..=5_i64,
+            4 => -70..=70_i64,
+            2 => -1100..=1100_i64,
+            1 => -3000..=3000_i64,
+        ];
+        prop::collection::vec(step, 0..400)
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_model(start: u32, steps in steps()) {
+            for start in [1, start, u32::MAX - 2000] {
+                let mut at = i64::from(start);
+                agree(steps.iter().map(|step| {
+                    at = (at + step).clamp(0, i64::from(u32::MAX));
+                    u32::try_from(at).unwrap()
+                }));
+            }
+        }
+
+        #[test]
+        fn agrees_with_the_model_on_anything(sequences: Vec<u32>) {
+            agree(sequences);
+        }
+    }
+
+    #[test]
+    fn every_number_in_order_twice() {
+        agree((0..5000).chain(0..5000));
+    }
+
+    #[test]
+    fn the_oldest_number_in_the_window_is_accepted_and_the_one_before_is_not() {
+        for highest in [1024, 1025, 1087, 1088, 1089, 5000, u32::MAX] {
+            let mut window = ReplayWindow::new();
+            window.accept(Sequence(highest)).unwrap();
+            let oldest = highest - ReplayWindow::WIDTH + 1;
+            assert_eq!(window.check(oldest), Ok(Sequence(oldest)));
+            assert_eq!(
+                window.check(oldest - 1),
+                Err(if oldest == 1 { EspDiscard::SequenceZero } else { EspDiscard::TooOld })
+            );
+        }
+    }
+
+    #[test]
+    fn a_leap_forgets_everything() {
+        agree((1..2000).chain([10_000]).chain(8_900..10_100).chain([
+            u32::MAX,
+            1,
+            u32::MAX - 1023,
+            u32::MAX - 1024,
+        ]));
+    }
+}

@@ -176,3 +176,68 @@ impl fmt::Debug for EspKeys {
         f.write_str("…")
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::esp) fn every_suite() -> impl Iterator<Item = EspSuite> {
+        let ciphers =
+            [EspCipher::Des, EspCipher::TripleDes, EspCipher::Aes128, EspCipher::Aes192, EspCipher::Aes256];
+        let integrities = [
+            EspIntegrity::Md5_96,
+            EspIntegrity::Sha1_96,
+            EspIntegrity::Sha256_128,
+            EspIntegrity::Sha384_192,
+            EspIntegrity::Sha512_256,
+        ];
+        ciphers.into_iter().flat_map(move |cipher| {
+            integrities.into_iter().map(move |integrity| EspSuite { cipher, integrity })
+        })
+    }
+
+    /// Sizes that were seen outside: an inner packet of 1400, in PPP, L2TP with its length field or without, and UDP, gives
+    /// these outer IPv4 packets. The last does not fit an Ethernet.
+    #[test]
+    fn outer_sizes_of_an_inner_packet_of_1400() {
+        let outside = |integrity, l2tp: usize| {
+            let suite = EspSuite { cipher: EspCipher::Aes256, integrity };
+            20 + 8 + suite.packet_len(8 + l2tp + 4 + 1400)
+        };
+        for l2tp in [6, 8] {
+            assert_eq!(outside(EspIntegrity::Sha1_96, l2tp), 1488);
+            assert_eq!(outside(EspIntegrity::Sha256_128, l2tp), 1492);
+            assert_eq!(outside(EspIntegrity::Sha384_192, l2tp), 1500);
+            assert_eq!(outside(EspIntegrity::Sha512_256, l2tp), 1508);
+        }
+    }
+
+    #[test]
+    fn a_packet_is_the_shortest_that_holds_the_payload() {
+        for suite in every_suite() {
+            for payload_len in 0..100 {
+                let text_len = suite.packet_len(payload_len) - suite.header_len() - suite.icv_len();
+                let slack = text_len - payload_len - TRAILER_LEN;
+                assert!(
+                    text_len % suite.block_len() == 0 && slack < suite.block_len(),
+                    "{suite} {payload_len}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names() {
+        let suite = EspSuite { cipher: EspCipher::Aes256, integrity: EspIntegrity::Sha1_96 };
+        assert_eq!(suite.to_string(), "AES-256-CBC/HMAC-SHA1-96");
+        assert_eq!(Spi(0xc0ffe).to_string(), "000c0ffe");
+        let keys = EspKeys::new(suite, &[7; 52]).unwrap();
+        assert_eq!(format!("{keys:?}"), "…");
+    }
+
+    #[test]
+    fn a_weak_des_key_is_refused() {
+        let suite = EspSuite { cipher: EspCipher::Des, integrity: EspIntegrity::Md5_96 };
+        assert_eq!(EspKeys::new(suite, &[1; 24]).err(), Some(WeakKey));
+    }
+}
