@@ -1,2 +1,52 @@
-//! PPP, server side (RFC 1661 and its network and authentication protocols), without IO.
+//! PPP, server side: LCP (RFC 1661), MS-CHAPv2 (RFC 2759), IPCP (RFC 1332, RFC 1877), without IO.
+//!
+//! One [`Link`] is one client. It receives whole PPP frames, except IPv4 data, and gives back frames, events
+//! and the time at which it wants to be called again; it neither reads a clock nor owns a socket.
+//!
+//! ```text
+//!  client                                    Link                              owner
+//!    │ ◄─────────── LCP Configure-Request ── │ Establish
+//!    │ ── Configure-Request, -Ack ─────────► │
+//!    │ ◄───────────────── CHAP Challenge ─── │ Authenticate
+//!    │ ── CHAP Response ───────────────────► │ ── Event::AuthRequest ────────► │
+//!    │ ◄─── CHAP Success, IPCP Conf-Req ──── │ ◄──────────── Verdict::Accept ─ │
+//!    │ ── IPCP Conf-Req, -Ack ─────────────► │ Network
+//!    │ ◄────────────────────── IPCP Ack ──── │ ── Event::NetworkUp ──────────► │
+//! ```
+//!
+//! # Where it leaves the letter of the RFCs
+//!
+//! - A Configure-Request that repeats, byte for byte, one acknowledged shortly before is acknowledged again and
+//!   nothing else happens; the table of RFC 1661 §4.1 would take the layer down, and with it a login, because an
+//!   Ack was lost (`automaton.rs`).
+//! - Our own Configure-Request is repeated just before the answer to the client's first one: a client that was not
+//!   listening yet when ours came would cost a restart timer (`automaton.rs`).
+//! - A Terminate-Request while LCP is still negotiating ends the link instead of restarting the negotiation:
+//!   there is nobody left to negotiate with, and the tunnel below knows how to call again (`link.rs`).
+//! - An option of a known type but a wrong length is rejected; RFC 1661 §5.3 would rather see a Nak (`lcp.rs`).
+//! - A Success that seems to be lost is repeated unasked together with the next IPCP request: clients built on
+//!   pppd do not repeat their Response (`link.rs`).
 #![forbid(unsafe_code)]
+
+mod auth;
+mod automaton;
+mod config;
+mod fsm;
+mod ipcp;
+mod lcp;
+mod link;
+mod liveness;
+mod packet;
+mod reason;
+#[cfg(test)]
+mod stories;
+mod wire;
+
+pub use auth::mschapv2::{AuthenticatorResponse, MsChapV2Request, NtHash};
+pub use auth::{Accept, AuthProtocol, AuthRequest, Reject, Verdict};
+pub use config::Config;
+pub use ipcp::Ipv4Config;
+pub use link::{Event, Link};
+pub use packet::{DATA_HEADER_IPV4, Malformed, Protocol, parse_frame};
+pub use reason::Reason;
+pub use wire::{Discard, Discards};

@@ -1,0 +1,428 @@
+//! One client's link through the phases of RFC 1661 §3.2.
+//!
+//! ```text
+//!              LCP up               verdict: accept
+//!  Establish ─────────► Authenticate ─────────────► Network
+//!      ▲                     │                         │ │
+//!      └─────────────────────┴─ client renegotiates ───┘ │ close, refusal, silence
+//!                                                        ▼
+//!                         Dead ◄───────────────────  Terminate
+//! ```
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::auth::mschapv2::{Authenticator, Outcome};
+use crate::auth::{AuthProtocol, AuthRequest, Verdict};
+use crate::automaton::{Automaton, REJECTED_COPY, Signal};
+use crate::config::Config;
+use crate::ipcp::{Ipcp, Ipv4Config};
+use crate::lcp::Lcp;
+use crate::liveness::{self, Liveness};
+use crate::packet::{Code, Packet, Protocol, parse_frame};
+use crate::reason::Reason;
+use crate::wire::{Discard, Discards, Wire};
+
+/// The server's end of a PPP link.
+///
+/// After every `handle_*`, the `poll_*` are to be called until they have nothing more; `poll_timeout` says when
+/// [`Self::handle_timeout`] wants to be called. Once [`Event::Closed`] was polled, the link sends nothing unless
+/// the client repeats its Terminate-Request; it can be dropped at any time.
+pub struct Link {
+    config: Arc<Config>,
+    wire: Wire,
+    events: VecDeque<Event>,
+    lcp: Automaton<Lcp>,
+    phase: Phase,
+    liveness: Liveness,
+    /// Until then the network is up or the link is given up.
+    setup_by: Instant,
+}
+
+/// What a link tells its owner.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// LCP is opened, and the client asked to authenticate itself. Again, if the client renegotiates.
+    LcpUp,
+    /// May this client come in? To be answered with [`Link::handle_verdict`].
+    AuthRequest(AuthRequest),
+    /// IPv4 packets may flow.
+    NetworkUp {
+        /// The client's address.
+        address: Ipv4Addr,
+    },
+    /// No more IPv4 packets, for now or for good.
+    NetworkDown,
+    /// The end; comes once.
+    Closed(Reason),
+}
+
+enum Phase {
+    /// LCP is being negotiated, RFC 1661 §3.4.
+    Establish,
+    /// The client has to say who it is, §3.5.
+    Authenticate(Authenticator),
+    /// The client is in, §3.6.
+    Network { auth: Authenticator, ipcp: Automaton<Ipcp> },
+    /// We said goodbye and wait for the client to do so, §3.7.
+    Terminate(Reason),
+    /// [`Event::Closed`] is out.
+    Dead,
+}
+
+impl Link {
+    /// Starts LCP: our Configure-Request is ready to be sent.
+    pub fn new(now: Instant, config: Arc<Config>, seed: [u8; 32]) -> Self {
+        let mut wire = Wire::new(seed);
+        let lcp = Lcp::new(&config, &mut wire);
+        let lcp = Automaton::open(now, lcp, &mut wire);
+        Self {
+            config,
+            wire,
+            events: VecDeque::new(),
+            lcp,
+            phase: Phase::Establish,
+            liveness: Liveness::new(now),
+            setup_by: now + SETUP_LIMIT,
+        }
+    }
+
+    /// Takes a whole frame, with or without address and control octets; anything but IPv4 data.
+    pub fn handle_frame(&mut self, now: Instant, frame: &[u8]) {
+        self.note_inbound(now);
+        let (protocol, information) = match parse_frame(frame) {
+            Ok(parts) => parts,
+            Err(malformed) => return self.wire.discard(malformed.into()),
+        };
+        match protocol {
+            Protocol::LCP => self.with_packet(now, information, Self::handle_lcp),
+            // RFC 1661 §3.4, §3.7: nothing but LCP while LCP is not opened.
+            _ if !self.lcp.is_opened() => self.wire.discard(Discard::Phase),
+            Protocol::CHAP => self.with_packet(now, information, Self::handle_chap),
+            Protocol::IPCP => self.with_packet(now, information, Self::handle_ipcp),
+            Protocol::IPV4 => self.wire.discard(Discard::Data),
+            _ => self.handle_unsupported(protocol, information),
+        }
+    }
+
+    /// Carries out what the owner decided about the last [`Event::AuthRequest`].
+    pub fn handle_verdict(&mut self, now: Instant, verdict: Verdict) {
+        let Phase::Authenticate(auth) = &mut self.phase else { return };
+        match auth.handle_verdict(verdict, &mut self.wire) {
+            Outcome::Accepted(addressing) => self.enter_network(now, addressing),
+            Outcome::Waiting => {}
+            // Somebody has to type a password now.
+            Outcome::Refused => self.setup_by = now + SETUP_LIMIT,
+            Outcome::Failed(reason) => self.close(now, reason),
+        }
+    }
+
+    /// Says goodbye to the client; [`Event::Closed`] follows when it has answered, or 6 s later.
+    pub fn close(&mut self, now: Instant, reason: Reason) {
+        if matches!(self.phase, Phase::Terminate(_) | Phase::Dead) {
+            return;
+        }
+        let farewell = reason.summary();
+        self.leave(now, Phase::Terminate(reason));
+        // Where LCP is already down, or on its way there, it says so at once or in time.
+        let signal = self.lcp.close(now, farewell, &mut self.wire);
+        if signal == Some(Signal::Finished) || self.lcp.is_over() {
+            self.finish();
+        }
+    }
+
+    /// The client sent something else, data for example: it is alive and need not be asked.
+    pub fn note_inbound(&mut self, now: Instant) {
+        self.liveness.note_inbound(now);
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Dead) {
+            return;
+        }
+        let signal = self.lcp.handle_timeout(now, &mut self.wire);
+        self.handle_lcp_signal(now, signal);
+        match &mut self.phase {
+            Phase::Authenticate(auth) => {
+                if !auth.handle_timeout(now, &mut self.wire) {
+                    self.close(now, Reason::AuthTimeout);
+                }
+            }
+            Phase::Network { auth, ipcp } => {
+                // A client that says nothing about IPCP may still wait for its Success: those built on pppd do not
+                // repeat their Response, and one that is past that point ignores the packet.
+                if ipcp.repeats_into_silence(now) {
+                    auth.repeat(&mut self.wire);
+                }
+                let signal = ipcp.handle_timeout(now, &mut self.wire);
+                self.handle_ipcp_signal(now, signal);
+                self.check_liveness(now);
+            }
+            Phase::Establish | Phase::Terminate(_) | Phase::Dead => {}
+        }
+        if self.setup_deadline().is_some_and(|at| at <= now) {
+            self.close(now, Reason::SetupTimeout);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let layer = match &self.phase {
+            Phase::Dead => return None,
+            Phase::Authenticate(auth) => auth.poll_timeout(),
+            Phase::Network { ipcp, .. } => {
+                let echo = self.liveness.next(self.config.echo_interval);
+                Some(ipcp.poll_timeout().map_or(echo, |at| at.min(echo)))
+            }
+            Phase::Establish | Phase::Terminate(_) => None,
+        };
+        [self.lcp.poll_timeout(), layer, self.setup_deadline()].into_iter().flatten().min()
+    }
+
+    /// The next frame to be sent: address, control and protocol included.
+    pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        self.wire.poll_transmit()
+    }
+
+    /// The next thing that the owner should know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// What was discarded on this link, and why.
+    pub fn discards(&self) -> &Discards {
+        self.wire.discards()
+    }
+
+    /// The largest IPv4 packet that may be sent to the client.
+    pub fn mtu(&self) -> u16 {
+        self.lcp.protocol.peer_mru().min(self.config.mru)
+    }
+
+    /// IPv4 packets may flow.
+    pub fn is_up(&self) -> bool {
+        matches!(&self.phase, Phase::Network { ipcp, .. } if ipcp.is_opened())
+    }
+
+    fn with_packet(&mut self, now: Instant, information: &[u8], handle: fn(&mut Self, Instant, Packet<'_>)) {
+        match Packet::parse(information) {
+            Ok(packet) => handle(self, now, packet),
+            Err(malformed) => self.wire.discard(malformed.into()),
+        }
+    }
+
+    fn handle_lcp(&mut self, now: Instant, packet: Packet<'_>) {
+        if matches!(self.phase, Phase::Dead) && packet.code != Code::TERMINATE_REQUEST {
+            return self.wire.discard(Discard::Phase);
+        }
+        match packet.code {
+            Code::TERMINATE_REQUEST => self.handle_terminate_request(now, packet),
+            Code::PROTOCOL_REJECT => self.handle_protocol_reject(now, packet.data),
+            Code::ECHO_REQUEST => self.handle_echo_request(now, packet),
+            // Liveness has noted the frame; RFC 1661 §5.8, §5.9 and RFC 1570 §2 want nothing else. Windows
+            // introduces itself with three Identifications, before LCP is opened and after.
+            Code::ECHO_REPLY | Code::DISCARD_REQUEST | Code::IDENTIFICATION | Code::TIME_REMAINING => {}
+            _ => {
+                let signal = self.lcp.handle_packet(now, packet, &mut self.wire);
+                self.handle_lcp_signal(now, signal);
+            }
+        }
+    }
+
+    fn handle_lcp_signal(&mut self, now: Instant, signal: Option<Signal>) {
+        match signal {
+            None => {}
+            Some(Signal::Up) => self.enter_authenticate(now),
+            Some(Signal::Down) => {
+                self.leave(now, Phase::Establish);
+                self.setup_by = now + SETUP_LIMIT;
+            }
+            Some(Signal::Finished) => self.finish(),
+            Some(Signal::NoAnswer) => self.end(now, Reason::LcpTimeout),
+            Some(Signal::Rejected) if self.lcp.is_over() => self.end(now, Reason::LcpRejected),
+            Some(Signal::Rejected) => self.leave(now, Phase::Terminate(Reason::LcpRejected)),
+            // It did not hear our Ack, so what we sent since then was discarded as well.
+            Some(Signal::Repeated) => {
+                if let Phase::Authenticate(auth) = &self.phase {
+                    auth.repeat(&mut self.wire);
+                }
+            }
+            Some(Signal::Impossible(reason)) => self.close(now, reason),
+        }
+    }
+
+    /// The client hangs up. While LCP is being negotiated the table of RFC 1661 §4.1 would go on negotiating.
+    fn handle_terminate_request(&mut self, now: Instant, packet: Packet<'_>) {
+        self.lcp.handle_packet(now, packet, &mut self.wire);
+        let reason = match &self.phase {
+            Phase::Authenticate(auth) => auth.refusal().cloned(),
+            Phase::Establish | Phase::Network { .. } | Phase::Terminate(_) | Phase::Dead => None,
+        };
+        let reason = reason.unwrap_or_else(|| Reason::peer_terminated(packet.data));
+        self.end(now, reason);
+    }
+
+    fn handle_echo_request(&mut self, now: Instant, packet: Packet<'_>) {
+        let Some((&magic, data)) = packet.data.split_first_chunk() else {
+            return self.wire.discard(Discard::Truncated);
+        };
+        let own = self.lcp.protocol.magic();
+        // RFC 1661 §6.4: our own request, come back. Foreign numbers do no harm.
+        if own != 0 && u32::from_be_bytes(magic) == own {
+            return self.wire.discard(Discard::Magic);
+        }
+        let reply = [&own.to_be_bytes(), data].concat();
+        self.lcp.echo(now, packet.identifier, &reply, &mut self.wire);
+    }
+
+    fn handle_protocol_reject(&mut self, now: Instant, data: &[u8]) {
+        let Some((&protocol, _)) = data.split_first_chunk() else {
+            return self.wire.discard(Discard::Truncated);
+        };
+        // RFC 1661 §5.7: only meant when LCP is opened.
+        if !self.lcp.is_opened() {
+            return self.wire.discard(Discard::Phase);
+        }
+        match (Protocol(u16::from_be_bytes(protocol)), &mut self.phase) {
+            (Protocol::LCP, _) => {
+                let signal = self.lcp.protocol_rejected(now, &mut self.wire);
+                self.handle_lcp_signal(now, signal);
+            }
+            (Protocol::CHAP, Phase::Authenticate(_)) => {
+                let reason = self.lcp.protocol.auth_refused(None);
+                self.close(now, reason);
+            }
+            (Protocol::IPCP, Phase::Network { ipcp, .. }) => {
+                let signal = ipcp.protocol_rejected(now, &mut self.wire);
+                self.handle_ipcp_signal(now, signal);
+            }
+            (Protocol::IPV4, Phase::Network { .. }) => self.close(now, Reason::IpcpRejected),
+            _ => self.wire.discard(Discard::Answer),
+        }
+    }
+
+    fn handle_chap(&mut self, _: Instant, packet: Packet<'_>) {
+        match &mut self.phase {
+            Phase::Authenticate(auth) => {
+                let request = auth.handle_packet(packet, &mut self.wire);
+                self.events.extend(request.map(Event::AuthRequest));
+            }
+            // RFC 1994 §4.2: the Success may have been lost.
+            Phase::Network { auth, .. } => {
+                auth.handle_packet(packet, &mut self.wire);
+            }
+            Phase::Establish | Phase::Terminate(_) | Phase::Dead => self.wire.discard(Discard::Phase),
+        }
+    }
+
+    fn handle_ipcp(&mut self, now: Instant, packet: Packet<'_>) {
+        // RFC 1661 §3.5: before authentication is over, not a word about it.
+        let Phase::Network { ipcp, .. } = &mut self.phase else {
+            return self.wire.discard(Discard::Phase);
+        };
+        let signal = ipcp.handle_packet(now, packet, &mut self.wire);
+        self.handle_ipcp_signal(now, signal);
+    }
+
+    fn handle_ipcp_signal(&mut self, now: Instant, signal: Option<Signal>) {
+        let Phase::Network { ipcp, .. } = &self.phase else { return };
+        match signal {
+            // After Finished the client has put IP down but not hung up, and may want it back: RouterOS does.
+            // The setup limit is running again.
+            None | Some(Signal::Repeated | Signal::Finished) => {}
+            Some(Signal::Up) => self.events.push_back(Event::NetworkUp { address: ipcp.protocol.peer() }),
+            Some(Signal::Down) => {
+                self.events.push_back(Event::NetworkDown);
+                self.setup_by = now + SETUP_LIMIT;
+            }
+            Some(Signal::NoAnswer) => self.close(now, Reason::IpcpTimeout),
+            Some(Signal::Rejected) => self.close(now, Reason::IpcpRejected),
+            Some(Signal::Impossible(reason)) => self.close(now, reason),
+        }
+    }
+
+    /// RFC 1661 §5.7, but not before the client is in: §3.5 wants silence.
+    fn handle_unsupported(&mut self, protocol: Protocol, information: &[u8]) {
+        if !matches!(self.phase, Phase::Network { .. }) {
+            return self.wire.discard(Discard::Phase);
+        }
+        let information = information.get(..REJECTED_COPY).unwrap_or(information);
+        let data = [&protocol.0.to_be_bytes(), information].concat();
+        let identifier = self.lcp.next_identifier();
+        self.wire.send(Protocol::LCP, Code::PROTOCOL_REJECT, identifier, &data);
+    }
+
+    fn enter_authenticate(&mut self, now: Instant) {
+        let Some(AuthProtocol::MsChapV2) = self.lcp.protocol.auth() else {
+            let reason = self.lcp.protocol.auth_refused(None);
+            return self.close(now, reason);
+        };
+        let Config { server_name, auth_attempts, .. } = &*self.config;
+        let auth = Authenticator::challenge(now, server_name, *auth_attempts, &mut self.wire);
+        self.phase = Phase::Authenticate(auth);
+        self.events.push_back(Event::LcpUp);
+    }
+
+    fn enter_network(&mut self, now: Instant, addressing: Ipv4Config) {
+        if let Phase::Authenticate(auth) = std::mem::replace(&mut self.phase, Phase::Establish) {
+            let ipcp = Automaton::open(now, Ipcp::new(addressing), &mut self.wire);
+            self.phase = Phase::Network { auth, ipcp };
+        }
+    }
+
+    fn check_liveness(&mut self, now: Instant) {
+        let Config { echo_interval, echo_failures, .. } = *self.config;
+        // LCP may have gone down or the link have been closed in this very call.
+        if !self.lcp.is_opened() {
+            return;
+        }
+        match self.liveness.handle_timeout(now, echo_interval, echo_failures) {
+            liveness::Verdict::Alive => {}
+            liveness::Verdict::Ask => {
+                let identifier = self.lcp.next_identifier();
+                let magic = self.lcp.protocol.magic().to_be_bytes();
+                self.wire.send(Protocol::LCP, Code::ECHO_REQUEST, identifier, &magic);
+            }
+            liveness::Verdict::Dead => self.close(now, Reason::PeerSilent),
+        }
+    }
+
+    fn setup_deadline(&self) -> Option<Instant> {
+        let underway = match &self.phase {
+            Phase::Establish | Phase::Authenticate(_) => true,
+            Phase::Network { ipcp, .. } => !ipcp.is_opened(),
+            Phase::Terminate(_) | Phase::Dead => false,
+        };
+        underway.then_some(self.setup_by)
+    }
+
+    /// Goes to another phase; what the old one had built comes down.
+    fn leave(&mut self, now: Instant, next: Phase) {
+        if let Phase::Network { mut ipcp, .. } = std::mem::replace(&mut self.phase, next)
+            && ipcp.lower_down(now, &mut self.wire) == Some(Signal::Down)
+        {
+            self.events.push_back(Event::NetworkDown);
+        }
+    }
+
+    /// The link is over, for the reason we had, or else for this one.
+    fn end(&mut self, now: Instant, reason: Reason) {
+        if !matches!(self.phase, Phase::Terminate(_) | Phase::Dead) {
+            self.leave(now, Phase::Terminate(reason));
+        }
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        if let Phase::Terminate(reason) = std::mem::replace(&mut self.phase, Phase::Dead) {
+            self.events.push_back(Event::Closed(reason));
+        }
+    }
+}
+
+/// How long a client may take from the first frame to its address, and anew after each refused password. Windows'
+/// own server gives as much.
+const SETUP_LIMIT: Duration = Duration::from_secs(150);

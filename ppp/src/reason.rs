@@ -1,0 +1,180 @@
+//! Why a link ended, in an operator's words.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+/// Why a link ended. `Display` names the cause, what the user sees, and the remedy where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The client hung up.
+    PeerTerminated {
+        /// What it said, made printable; empty if it said nothing.
+        message: String,
+    },
+    /// The client did not answer LCP at all.
+    LcpTimeout,
+    /// The client does not understand LCP.
+    LcpRejected,
+    /// Our own packets come back.
+    LoopedBack,
+    /// The client will not use any of the authentication protocols that we allow.
+    AuthRefused {
+        /// What we allow.
+        offered: String,
+        /// What the client asked for instead.
+        wanted: Option<String>,
+    },
+    /// The client did not answer our challenge.
+    AuthTimeout,
+    /// Wrong name or password, or an account that may not log in.
+    AuthFailed {
+        /// The name as the client gave it, made printable.
+        name: String,
+        /// The error code it was told, RFC 2759 §6.
+        code: u16,
+        /// How often it was refused.
+        attempts: u32,
+    },
+    /// The client did not answer IPCP.
+    IpcpTimeout,
+    /// The client does not want to speak IP.
+    IpcpRejected,
+    /// The client insists on an address other than the one assigned.
+    AddressRefused {
+        /// What it asked for last, if it asked.
+        asked: Option<Ipv4Addr>,
+        /// What it was to get.
+        assigned: Ipv4Addr,
+    },
+    /// The negotiation went on and on.
+    SetupTimeout,
+    /// Nothing was heard from the client although it was asked.
+    PeerSilent,
+    /// No address is free for the client.
+    NoAddress,
+    /// An operator ended the session.
+    Administrative,
+    /// The server is being shut down.
+    Shutdown,
+}
+
+impl Reason {
+    /// The cause in a few words: the text of our Terminate-Request, and how `Display` begins.
+    pub(crate) fn summary(&self) -> &'static str {
+        match self {
+            Self::PeerTerminated { .. } => "the client hung up",
+            Self::LcpTimeout => "no answer to LCP",
+            Self::LcpRejected => "the client rejected LCP",
+            Self::LoopedBack => "the link is looped back",
+            Self::AuthRefused { .. } => "no common authentication protocol",
+            Self::AuthTimeout => "no answer to the authentication challenge",
+            Self::AuthFailed { .. } => "authentication failed",
+            Self::IpcpTimeout => "no answer to IPCP",
+            Self::IpcpRejected => "the client rejected IPCP",
+            Self::AddressRefused { .. } => "the client did not take its address",
+            Self::SetupTimeout => "negotiation took too long",
+            Self::PeerSilent => "the client fell silent",
+            Self::NoAddress => "no free address",
+            Self::Administrative => "disconnected by the administrator",
+            Self::Shutdown => "the server is shutting down",
+        }
+    }
+
+    /// From the data of a Terminate-Request (RFC 1661 §5.5), which is for people to read, except from Windows.
+    pub(crate) fn peer_terminated(data: &[u8]) -> Self {
+        // Windows sends its magic number, a constant and a RAS error code.
+        let message = if let &[_, _, _, _, 0x00, 0x3c, 0xcd, 0x74, a, b, c, d] = data {
+            match u32::from_be_bytes([a, b, c, d]) {
+                0 => String::new(),
+                code => format!("Windows error {code}"),
+            }
+        } else {
+            printable(data)
+        };
+        Self::PeerTerminated { message }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.summary())?;
+        match self {
+            Self::PeerTerminated { message } if message.is_empty() => Ok(()),
+            Self::PeerTerminated { message } => write!(f, ": {message}"),
+            Self::AuthRefused { offered, wanted } => {
+                write!(f, ": we allow {offered}, ")?;
+                match wanted {
+                    Some(wanted) => write!(f, "the client wants {wanted}")?,
+                    None => f.write_str("the client wants none")?,
+                }
+                write!(
+                    f,
+                    "; Windows shows error 734 or 691: allow {offered} in the connection's security settings"
+                )
+            }
+            Self::AuthFailed { name, code, attempts } => {
+                let times = if *attempts == 1 { "once" } else { "repeatedly" };
+                write!(f, " for \"{name}\": refused {times} with E={code}; Windows shows error {code}")
+            }
+            Self::AddressRefused { asked: Some(asked), assigned } => {
+                write!(f, " {assigned} and insists on {asked}; let it obtain an address automatically")
+            }
+            Self::AddressRefused { asked: None, assigned } => {
+                write!(f, " {assigned} and asked for none; let it obtain an address automatically")
+            }
+            Self::LcpTimeout | Self::AuthTimeout | Self::IpcpTimeout => {
+                f.write_str("; Windows shows error 718: packets get lost on the way, or the client gave up")
+            }
+            Self::IpcpRejected => {
+                f.write_str("; Windows shows error 720, 732 or 733: enable IPv4 in the connection")
+            }
+            Self::NoAddress => f.write_str("; Windows shows error 720 or 738: enlarge the pool"),
+            Self::PeerSilent => f.write_str(" and did not answer LCP echoes"),
+            Self::LcpRejected
+            | Self::LoopedBack
+            | Self::SetupTimeout
+            | Self::Administrative
+            | Self::Shutdown => Ok(()),
+        }
+    }
+}
+
+/// Bytes of the peer's as text that is safe to print on a terminal and not too long for a line.
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    let bytes = bytes.get(..PRINTABLE_LENGTH).unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).escape_debug().collect()
+}
+
+const PRINTABLE_LENGTH: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    #[test]
+    fn terminate_requests_are_read_as_their_senders_meant_them() {
+        let says = |data: &[u8]| Reason::peer_terminated(data).to_string();
+        assert_eq!(says(b"User request"), "the client hung up: User request");
+        assert_eq!(says(b""), "the client hung up");
+        assert_eq!(says(b"\x1b[2J\n"), "the client hung up: \\u{1b}[2J\\n");
+        assert_eq!(says(&hex!("11223344 003ccd74 000002dc")), "the client hung up: Windows error 732");
+        assert_eq!(says(&hex!("11223344 003ccd74 00000000")), "the client hung up");
+    }
+
+    #[test]
+    fn a_refused_protocol_names_the_remedy() {
+        let reason = Reason::AuthRefused { offered: "MS-CHAPv2".to_owned(), wanted: Some("PAP".to_owned()) };
+        assert_eq!(
+            reason.to_string(),
+            "no common authentication protocol: we allow MS-CHAPv2, the client wants PAP; \
+             Windows shows error 734 or 691: allow MS-CHAPv2 in the connection's security settings"
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        assert_eq!(printable(&[b'a'; 5000]).len(), PRINTABLE_LENGTH);
+    }
+}
