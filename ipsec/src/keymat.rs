@@ -50,17 +50,6 @@ impl Skeyid {
         Self { hash, value: hash.prf(psk, &[initiator_nonce, responder_nonce]) }
     }
 
-    /// Authentication with signatures: `prf(Ni_b | Nr_b, g^xy)`.
-    pub(crate) fn from_signatures(
-        hash: Hash,
-        initiator_nonce: &[u8],
-        responder_nonce: &[u8],
-        shared: &SharedSecret,
-    ) -> Self {
-        let nonces = [initiator_nonce, responder_nonce].concat();
-        Self { hash, value: hash.prf(&nonces, &[shared.as_bytes()]) }
-    }
-
     /// `HASH_I = prf(SKEYID, g^xi | g^xr | CKY-I | CKY-R | SAi_b | IDii_b)`.
     pub(crate) fn hash_i(&self, said: &Transcript<'_>, initiator_id: &[u8]) -> Digest {
         self.hash.prf(
@@ -266,8 +255,6 @@ mod tests {
             let skeyid = Skeyid::from_psk(hash, PSK, nonces.initiator, nonces.responder);
             assert_eq!(skeyid.hash_i(&said, given("id_i")), expected("hash_i"), "{name}");
             assert_eq!(skeyid.hash_r(&said, given("id_r")), expected("hash_r"), "{name}");
-            let signed = Skeyid::from_signatures(hash, nonces.initiator, nonces.responder, &inputs.shared);
-            assert_eq!(signed.hash_i(&said, given("id_i")), expected("signature_hash_i"), "{name}");
 
             let keys = skeyid.keys(cipher, &inputs.shared, &said).unwrap();
             assert_eq!(said.iv(hash, cipher).as_bytes(), expected("iv"), "{name}");

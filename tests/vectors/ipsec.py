@@ -112,8 +112,6 @@ def keymat():
         show(f"{name}.hash_1", prf(h, skeyid_a, message_id, rest))
         show(f"{name}.hash_2", prf(h, skeyid_a, message_id, ni, rest))
         show(f"{name}.hash_3", prf(h, skeyid_a, b"\0", message_id, ni, nr))
-        skeyid = prf(h, ni + nr, g_xy)
-        show(f"{name}.signature_hash_i", prf(h, skeyid, g_xi, g_xr, cky_i, cky_r, sa, id_i))
         # 96 octets: AES-256 and HMAC-SHA2-512.
         for pfs in (b"", some("g(qm)^xy", 128)):
             seed = pfs + b"\3" + bytes.fromhex("c0ffee01") + ni + nr

@@ -114,7 +114,8 @@ fn finish<W: Words<BLOCK>, const BLOCK: usize>(mut words: W, message: &[u8]) -> 
     let padded = last[..used].as_flattened_mut();
     padded[..rest.len()].copy_from_slice(rest);
     padded[rest.len()] = 0x80;
-    let bits = 8 * (BLOCK as u64 + message.len() as u64);
+    // A message in memory is shorter than 2^61 octets.
+    let bits = (BLOCK as u64 + message.len() as u64) * 8;
     if let Some(length) = padded.last_chunk_mut() {
         *length = W::length_field(bits);
     }

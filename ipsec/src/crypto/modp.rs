@@ -36,7 +36,8 @@ impl ModpKey {
 
     /// `2^x`, with zeros in front as far as the prime goes (RFC 2409 §5).
     pub(crate) fn public(&self) -> Vec<u8> {
-        let generator = BoxedUint::from(2u8).widen(self.params.bits_precision());
+        let generator = BoxedUint::from_be_slice(&[2], self.params.bits_precision())
+            .expect("2 is below any of the primes");
         self.power(generator).to_vec()
     }
 
