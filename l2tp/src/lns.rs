@@ -229,6 +229,11 @@ impl<P: Copy + Ord> Lns<P> {
         }
     }
 
+    /// Whether `peer` has any tunnel, be it only half open or being closed.
+    pub fn knows(&self, peer: P) -> bool {
+        self.peers.contains_key(&peer)
+    }
+
     /// Authenticated data came from `peer`, so that it is alive. Cheap enough for every batch.
     pub fn note_inbound(&mut self, now: Instant, peer: P) {
         if let Some(peer) = self.peers.get_mut(&peer) {
