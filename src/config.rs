@@ -145,3 +145,6 @@ pub struct Limits {
     /// Phase 1 attempts under way from one address.
     pub half_open_per_source: usize,
 }
+
+#[cfg(test)]
+mod tests;

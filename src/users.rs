@@ -112,3 +112,6 @@ struct Entry {
 fn fold(name: &str) -> String {
     name.to_lowercase()
 }
+
+#[cfg(test)]
+mod tests;

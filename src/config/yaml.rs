@@ -122,12 +122,14 @@ fn explain(error: &Error, rest: &str) -> String {
 /// Names the kind of node that begins with `rest`.
 fn shape(rest: &str) -> &'static str {
     let rest = rest.trim_end();
+    let word_end = |c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}');
     match rest.chars().next() {
-        None | Some('~' | '#') => "nothing",
+        // The reader puts an empty value where its colon is.
+        None | Some('~' | '#' | ':') => "nothing",
         Some('[') => "a list",
         Some('-') if rest == "-" || rest.starts_with("- ") => "a list",
         Some('{') => "`key: value` settings",
-        Some(_) if rest == "null" => "nothing",
+        Some(_) if rest.split(word_end).next() == Some("null") => "nothing",
         Some(_) if rest.ends_with(':') || rest.contains(": ") => "`key: value` settings",
         Some(_) => "a single value",
     }
@@ -144,4 +146,19 @@ fn end_of(text: &str) -> (u64, u64) {
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX).saturating_add(1);
     let last = text.rsplit('\n').next().unwrap_or_default();
     (count(text.matches('\n').count()), count(last.chars().count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scalar_is_the_text_that_stands_in_the_file() {
+        for text in ["0123", "1e10", "true", "0x10", "2027-06-30", "~x", "1_000", "12345678901234567890123456789012", "é"] {
+            for line in [format!("a: {text}"), format!("a: '{text}'"), format!("a: \"{text}\"")] {
+                let file: Entries<Hidden> = parse(Path::new("x"), line.as_bytes()).unwrap().unwrap();
+                assert_eq!(file.0.first().unwrap().1.value.0.as_str(), text, "{line}");
+            }
+        }
+    }
 }

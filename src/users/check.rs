@@ -143,11 +143,7 @@ fn from_password(f: &mut Findings<'_>, password: &Spanned<Hidden>) -> Option<(Nt
         f.wrong(password.referenced, found);
         return None;
     }
-    let bytewise = (!text.is_ascii()).then(|| {
-        let widened: zeroize::Zeroizing<String> =
-            zeroize::Zeroizing::new(text.bytes().map(char::from).collect());
-        NtHash::from_password(&widened)
-    });
+    let bytewise = (!text.is_ascii()).then(|| NtHash::from_password_octets(text));
     Some((NtHash::from_password(text), bytewise))
 }
 

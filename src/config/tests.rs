@@ -1,0 +1,306 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::{Config, LogFormat, LogLevel};
+use crate::scratch::Scratch;
+
+/// What an operator sees for `content`: every problem, one a line, without the directory.
+fn problems(content: &str) -> String {
+    let scratch = Scratch::new();
+    scratch.write("users.yaml", "");
+    let path = scratch.path("adit.yaml");
+    let error = Config::parse(&path, content.as_bytes()).unwrap_err();
+    error.to_string().replace(&format!("{}/", scratch.directory().display()), "")
+}
+
+/// What an operator sees for one line that follows a good beginning.
+fn problem_in(line: &str) -> String {
+    problems(&format!("ipsec: {{ psk: [{{ name: a, secret: b }}] }}\n{line}\n"))
+}
+
+fn parsed(content: &str) -> Config {
+    let scratch = Scratch::new();
+    scratch.write("users.yaml", "");
+    let path = scratch.path("adit.yaml");
+    let mut config = Config::parse(&path, content.as_bytes()).unwrap();
+    let strip = |path: &Path| path.strip_prefix(scratch.directory()).unwrap_or(path).to_owned();
+    config.users = strip(&config.users);
+    config.control = strip(&config.control);
+    for warning in &mut config.warnings {
+        warning.file = strip(&warning.file);
+    }
+    config
+}
+
+fn warnings(content: &str) -> Vec<String> {
+    parsed(&format!("ipsec: {{ psk: [{{ name: a, secret: b }}] }}\n{content}\n"))
+        .warnings
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn the_manual_says_what_the_defaults_are() {
+    let manual = include_str!("../../conf/adit.yaml");
+    let mut config = parsed(manual);
+    let warning = "adit.yaml:15:29: ipsec.psk.secret: this is the example's secret, which everybody knows";
+    assert_eq!(config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), [warning]);
+    config.warnings.clear();
+    let mut least = parsed("ipsec: { psk: [{ name: main, secret: correct horse battery staple }] }");
+    least.warnings.clear();
+    assert_eq!(format!("{config:#?}"), format!("{least:#?}"));
+    assert_eq!(least.users, Path::new("users.yaml"));
+    assert_eq!(least.control, Path::new("/run/adit/control.sock"));
+}
+
+#[test]
+fn the_manual_has_every_key() {
+    let manual = include_str!("../../conf/adit.yaml");
+    let unknown = problems("x: 1");
+    let (_, keys) = unknown.rsplit_once("one of ").unwrap();
+    for key in keys.split(", ") {
+        assert!(manual.contains(&format!("\n{key}:")), "{key}");
+    }
+}
+
+#[test]
+fn every_key_can_be_set() {
+    let config = parsed(
+        "\
+listen: [192.0.2.1, 192.0.2.2]
+ipsec:
+  psk: [{ name: old, secret: 0x10 }, { name: new, secret: 'a: b' }]
+  algorithms: legacy
+l2tp: { secret: s, hello: 10 }
+pools: [{ name: a, range: 10.0.0.0/8 }, { name: b, range: 192.168.7.0/30 }]
+dns: []
+mtu: 1280
+client_to_client: true
+auth: [mschapv2]
+tun: tun7
+nat: false
+control: c.sock
+log: { level: trace, format: json }
+limits: { half_open: 1, half_open_per_source: 2 }
+",
+    );
+    assert_eq!(config.listen.len(), 2);
+    let secrets: Vec<_> = config.psks.iter().map(|psk| (psk.name.as_str(), psk.secret.as_bytes())).collect();
+    assert_eq!(secrets, [("old", b"0x10".as_slice()), ("new", b"a: b".as_slice())]);
+    assert_eq!(config.algorithms, ipsec::Algorithms::Legacy);
+    assert!(config.l2tp_secret.is_some());
+    assert_eq!(config.hello_interval.as_secs(), 10);
+    assert_eq!(config.pools.iter().map(|pool| pool.range.to_string()).collect::<Vec<_>>(), ["10.0.0.0/8", "192.168.7.0/30"]);
+    assert_eq!((config.dns.len(), config.mtu), (0, 1280));
+    assert!(config.client_to_client && !config.nat);
+    assert_eq!(config.tun, "tun7");
+    assert_eq!(config.control, Path::new("c.sock"));
+    assert_eq!((config.log.level, config.log.format), (LogLevel::Trace, LogFormat::Json));
+    assert_eq!((config.limits.half_open, config.limits.half_open_per_source), (1, 2));
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn shape_problems_have_their_place() {
+    let cases = [
+        ("lisen: [0.0.0.0]", "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, nat, control, metrics, log, limits"),
+        ("log:\n  levl: info", "adit.yaml:3:3: found unknown key \"levl\", expected one of level, format"),
+        ("mtu: 1400\nmtu: 1300", "adit.yaml:3:1: found key \"mtu\" a second time, expected it once"),
+        ("mtu: [1400]", "adit.yaml:2:6: found a list, expected a single value"),
+        ("mtu: { is: 1400 }", "adit.yaml:2:6: found `key: value` settings, expected a single value"),
+        ("mtu:\n  is: 1400", "adit.yaml:3:3: found `key: value` settings, expected a single value"),
+        ("dns: 9.9.9.9", "adit.yaml:2:6: found a single value, expected a list"),
+        ("dns: { a: b }", "adit.yaml:2:6: found `key: value` settings, expected a list"),
+        ("dns: [null]", "adit.yaml:2:7: found nothing, expected a value"),
+        ("log: info", "adit.yaml:2:6: found a single value, expected `key: value` settings"),
+        ("log:\n  - info", "adit.yaml:3:3: found a list, expected `key: value` settings"),
+        ("pools: [{ name: a }]", "adit.yaml:2:11: found no key `range`, expected it here"),
+        ("pools: [null]", "adit.yaml:2:9: found nothing, expected `key: value` settings"),
+        ("tun: \"adit0", "adit.yaml:2:6: found unclosed quote, expected valid YAML"),
+        ("tun: @dit0", "adit.yaml:2:6: found unexpected character: `@', expected valid YAML"),
+        ("log:\n\tlevel: info", "adit.yaml:3:2: found tabs disallowed within this context (block indentation), expected valid YAML"),
+        ("tun: *name", "adit.yaml:2:6: found alias references unknown anchor, expected valid YAML"),
+        ("---\nmtu: 1400", "adit.yaml:3:1: found a second document, expected one"),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(problem_in(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn value_problems_have_their_place() {
+    let cases = [
+        ("listen: []", "adit.yaml:2:9: listen: found an empty list, expected at least one address"),
+        ("listen: [all]", "adit.yaml:2:10: listen: found \"all\", expected an IPv4 address"),
+        ("listen: ['::']", "adit.yaml:2:10: listen: found \"::\", expected an IPv4 address (IPv6 is not built yet)"),
+        ("listen: [192.0.2.1, 192.0.2.1]", "adit.yaml:2:21: listen: found \"192.0.2.1\", expected each address once"),
+        ("l2tp: { secret: '' }", "adit.yaml:2:17: l2tp.secret: found an empty secret, expected at least one character"),
+        ("l2tp: { hello: 5 }", "adit.yaml:2:16: l2tp.hello: found \"5\", expected a number from 10 to 3600"),
+        ("pools: []", "adit.yaml:2:8: pools: found an empty list, expected at least one `{ name: …, range: … }`"),
+        ("pools: [{ name: '', range: 10.0.0.0/8 }]", "adit.yaml:2:17: pools.name: found \"\", expected a name"),
+        ("pools: [{ name: a, range: 10.0.0.0 }]", "adit.yaml:2:27: pools.range: found \"10.0.0.0\", expected an IPv4 range such as 10.20.0.0/16"),
+        ("pools: [{ name: a, range: 'fd00::/64' }]", "adit.yaml:2:27: pools.range: found \"fd00::/64\", expected an IPv4 range such as 10.20.0.0/16 (IPv6 is not built yet)"),
+        ("pools: [{ name: a, range: 10.20.0.1/16 }]", "adit.yaml:2:27: pools.range: found \"10.20.0.1/16\", expected the range's first address: 10.20.0.0/16"),
+        ("pools: [{ name: a, range: 10.20.0.0/31 }]", "adit.yaml:2:27: pools.range: found \"10.20.0.0/31\", expected a prefix from /8 to /30: the network, the server and the broadcast address are not handed out"),
+        ("pools: [{ name: a, range: 224.0.0.0/8 }]", "adit.yaml:2:27: pools.range: found \"224.0.0.0/8\", expected addresses that can be given to clients, such as 10.20.0.0/16"),
+        ("pools: [{ name: a, range: 10.0.0.0/8 }, { name: b, range: 10.20.0.0/16 }]", "adit.yaml:2:59: pools.range: found \"10.20.0.0/16\", expected a range that does not overlap 10.0.0.0/8 of pool \"a\""),
+        ("pools: [{ name: a, range: 10.0.0.0/16 }, { name: a, range: 10.1.0.0/16 }]", "adit.yaml:2:50: pools.name: found \"a\", expected a name that no other pool has"),
+        ("dns: [one.one]", "adit.yaml:2:7: dns: found \"one.one\", expected an IPv4 address"),
+        ("dns: [9.9.9.9, 1.1.1.1, 8.8.8.8]", "adit.yaml:2:6: dns: found 3 servers, expected at most 2: PPP has no room for more"),
+        ("mtu: 575", "adit.yaml:2:6: mtu: found \"575\", expected a number from 576 to 1500"),
+        ("mtu: 1501", "adit.yaml:2:6: mtu: found \"1501\", expected a number from 576 to 1500"),
+        ("mtu: 70000", "adit.yaml:2:6: mtu: found \"70000\", expected a number from 576 to 1500"),
+        ("mtu: many", "adit.yaml:2:6: mtu: found \"many\", expected a number from 576 to 1500"),
+        ("routes: [everything]", "adit.yaml:2:10: routes: found \"everything\", expected an IPv4 range such as 10.20.0.0/16"),
+        ("client_to_client: yes", "adit.yaml:2:19: client_to_client: found \"yes\", expected one of true, false"),
+        ("auth: []", "adit.yaml:2:7: auth: found no method that is built, expected mschapv2 among them"),
+        ("auth: [eap, pap]", "adit.yaml:2:7: auth: found no method that is built, expected mschapv2 among them"),
+        ("auth: [mschap]", "adit.yaml:2:8: auth: found \"mschap\", expected one of mschapv2, eap, chap, pap"),
+        ("auth: [mschapv2, mschapv2]", "adit.yaml:2:18: auth: found \"mschapv2\", expected each method once"),
+        ("users: nobody.yaml", "adit.yaml:2:8: users: found no file at nobody.yaml, expected a file of accounts"),
+        ("users: .", "adit.yaml:2:8: users: found a directory at ., expected a file of accounts"),
+        ("tun: a-name-of-16-car", "adit.yaml:2:6: tun: found \"a-name-of-16-car\", expected a device name of 1 to 15 letters, digits or dashes"),
+        ("tun: a/b", "adit.yaml:2:6: tun: found \"a/b\", expected a device name of 1 to 15 letters, digits or dashes"),
+        ("nat: 1", "adit.yaml:2:6: nat: found \"1\", expected one of true, false"),
+        ("control: ''", "adit.yaml:2:10: control: found \"\", expected the path of a socket, at most 107 bytes long in full"),
+        ("metrics: 9469", "adit.yaml:2:10: metrics: found \"9469\", expected ADDRESS:PORT or null"),
+        ("log: { level: loud }", "adit.yaml:2:15: log.level: found \"loud\", expected one of error, warn, info, debug, trace"),
+        ("log: { format: xml }", "adit.yaml:2:16: log.format: found \"xml\", expected one of text, json"),
+        ("limits: { half_open: 0 }", "adit.yaml:2:22: limits.half_open: found \"0\", expected a number from 1 to 1000000"),
+        ("limits: { half_open_per_source: -1 }", "adit.yaml:2:33: limits.half_open_per_source: found \"-1\", expected a number from 1 to 1000000"),
+        ("tun: \"a\\e[2J\"", "adit.yaml:2:6: tun: found \"a\\u{1b}[2J\", expected a device name of 1 to 15 letters, digits or dashes"),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(problem_in(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn keys_need_names_and_secrets_that_are_not_shown() {
+    let cases = [
+        ("", "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`"),
+        ("# nothing\n", "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`"),
+        ("ipsec: { psk: [] }", "adit.yaml:1:15: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`"),
+        ("ipsec: { psk: [{ name: a, secret: '' }] }", "adit.yaml:1:35: ipsec.psk.secret: found an empty secret, expected at least one character"),
+        ("ipsec: { psk: [{ name: a, secret: }] }", "adit.yaml:1:33: found nothing, expected a value"),
+        ("ipsec: { psk: [{ name: a, secret: [hunter2] }] }", "adit.yaml:1:35: found a list, expected a single value"),
+        ("ipsec: { psk: hunter2 }", "adit.yaml:1:15: found a single value, expected a list"),
+        ("ipsec: { psk: [hunter2] }", "adit.yaml:1:16: found a single value, expected `key: value` settings"),
+        ("ipsec: { psk: [{ name: '', secret: b }] }", "adit.yaml:1:24: ipsec.psk.name: found \"\", expected a name"),
+        ("ipsec: { psk: [{ name: a, secret: b }, { name: a, secret: c }] }", "adit.yaml:1:48: ipsec.psk.name: found \"a\", expected a name that no other key has"),
+        ("ipsec: { psk: [{ name: a, secret: b }], algorithms: all }", "adit.yaml:1:53: ipsec.algorithms: found \"all\", expected one of modern, compatible, legacy"),
+    ];
+    for (content, expected) in cases {
+        assert_eq!(problems(content), expected, "{content}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_files_order() {
+    let expected = "\
+adit.yaml:2:6: tun: found \"\", expected a device name of 1 to 15 letters, digits or dashes
+adit.yaml:3:6: mtu: found \"1\", expected a number from 576 to 1500
+adit.yaml:4:12: dns: found \"y\", expected an IPv4 address";
+    assert_eq!(problem_in("tun: ''\nmtu: 1\ndns: [     y]"), expected);
+}
+
+#[test]
+fn what_is_not_built_yet_is_a_warning() {
+    assert_eq!(
+        warnings("auth: [eap, mschapv2, pap]"),
+        [
+            "adit.yaml:2:8: auth: eap is not built yet: skipped",
+            "adit.yaml:2:23: auth: pap is not built yet: skipped"
+        ]
+    );
+    assert_eq!(warnings("metrics: 127.0.0.1:9469"), ["adit.yaml:2:10: metrics: not built yet: ignored"]);
+    let ignored = "adit.yaml:2:9: routes: not built yet: ignored, clients send everything here";
+    assert_eq!(warnings("routes: [192.168.7.0/24]"), [ignored]);
+    let large = "adit.yaml:2:6: mtu: above 1404 a full packet does not fit an outer one of 1500 bytes and is sent in fragments";
+    assert_eq!(warnings("mtu: 1405"), [large]);
+    assert_eq!(warnings("mtu: 1404\nmetrics: null\nroutes: []\ndns: null"), Vec::<String>::new());
+}
+
+#[test]
+fn a_missing_users_file_that_is_not_named_is_the_whole_files_problem() {
+    let scratch = Scratch::new();
+    let path = scratch.path("adit.yaml");
+    let error = Config::parse(&path, b"\nipsec: { psk: [{ name: a, secret: b }] }").unwrap_err();
+    let directory = scratch.directory().display();
+    let expected = format!(
+        "{directory}/adit.yaml:2:1: users: found no file at {directory}/users.yaml, expected a file of accounts"
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_file_that_others_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    scratch.write("users.yaml", "");
+    let path = scratch.write("adit.yaml", "ipsec: { psk: [{ name: a, secret: b }] }");
+    for (mode, count) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let warnings = Config::load(&path).unwrap().warnings;
+        assert_eq!(warnings.len(), count);
+        for warning in warnings {
+            let expected = format!("holds secrets and is readable by others than its owner (mode {mode:04o}), expected mode 0600");
+            assert_eq!(warning.to_string(), format!("{}:1:1: {expected}", path.display()));
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nowhere/adit.yaml")).unwrap_err();
+    assert_eq!(format!("{error:#}"), "cannot read /nowhere/adit.yaml: no such file");
+}
+
+#[test]
+fn bytes_that_are_not_text_have_a_place() {
+    let error = Config::parse(Path::new("adit.yaml"), b"tun: a\nnat: \xc3\xa9\xff").unwrap_err();
+    assert_eq!(error.to_string(), "adit.yaml:2:7: found bytes that are not UTF-8, expected text");
+}
+
+#[test]
+fn the_control_socket_is_found_in_a_file_with_problems() {
+    let scratch = Scratch::new();
+    let path = scratch.write("adit.yaml", "mtu: [\"half an edit\"]\ncontrol: c.sock\n");
+    assert_eq!(Config::control_of(&path).unwrap(), scratch.path("c.sock"));
+    let default = Path::new("/run/adit/control.sock");
+    assert_eq!(Config::control_of(&scratch.path("none.yaml")).unwrap(), default);
+    assert_eq!(Config::control_of(&scratch.write("empty.yaml", "")).unwrap(), default);
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let config = parsed("ipsec: { psk: [{ name: a, secret: hunter2 }] }\nl2tp: { secret: hunter3 }");
+    assert!(!format!("{config:?}").contains("hunter"));
+}
+
+#[test]
+fn any_beginning_of_the_manual_is_good_or_a_problem_with_a_place() {
+    let manual = include_bytes!("../../conf/adit.yaml");
+    for length in 0..manual.len() {
+        let prefix = manual.get(..length).unwrap();
+        if let Err(problems) = Config::parse(Path::new("adit.yaml"), prefix) {
+            assert!(problems.iter().all(|problem| problem.line >= 1 && problem.column >= 1));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_good_or_a_problem(content in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _problem = Config::parse(Path::new("adit.yaml"), &content);
+    }
+
+    #[test]
+    fn any_text_from_yamls_alphabet_is_good_or_a_problem(
+        content in "([-a-c{}\\[\\]:,#&*!|>'\"%@`~ \t\n0-9./<?]|ipsec|psk|pools|range|name|: |\n  )*",
+    ) {
+        let _problem = Config::parse(Path::new("adit.yaml"), content.as_bytes());
+    }
+}

@@ -1,0 +1,181 @@
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+
+use super::Users;
+use crate::pool::Pool;
+use crate::scratch::Scratch;
+
+fn pools() -> Vec<Pool> {
+    [("a", "10.20.0.0/16"), ("b", "192.168.7.0/24")]
+        .map(|(name, range)| Pool { name: name.to_owned(), range: range.parse().unwrap() })
+        .into()
+}
+
+fn parsed(content: &str) -> Users {
+    Users::parse(Path::new("users.yaml"), content.as_bytes(), &pools()).unwrap()
+}
+
+fn problems(content: &str) -> String {
+    Users::parse(Path::new("users.yaml"), content.as_bytes(), &pools()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_example_file_is_good() {
+    let users = parsed(include_str!("../../conf/users.yaml"));
+    assert_eq!(users.len(), 3);
+    assert_eq!(users.warnings(), []);
+    let (name, bob) = users.find(b"bob").unwrap();
+    assert_eq!(name, "bob");
+    assert_eq!(bob.address, Some([10, 20, 0, 50].into()));
+    assert_eq!(bob.sessions, Some(1));
+    assert_eq!(bob.expires.unwrap().to_string(), "2027-06-30");
+    assert!(!bob.disabled);
+    assert!(users.find(b"carol@example.org").unwrap().1.disabled);
+    assert_eq!(users.addresses().collect::<Vec<_>>(), [std::net::Ipv4Addr::new(10, 20, 0, 50)]);
+}
+
+#[test]
+fn a_name_is_found_with_and_without_a_domain_and_in_any_case() {
+    let users = parsed("alice: { password: a }\n'CORP\\bob': { password: b }\nÉlodie: { password: c }");
+    let found = |name: &str| users.find(name.as_bytes()).map(|(name, _)| name);
+    assert_eq!(found("alice"), Some("alice"));
+    assert_eq!(found("Alice"), Some("alice"));
+    assert_eq!(found("CORP\\alice"), Some("alice"));
+    assert_eq!(found("A\\B\\alice"), Some("alice"));
+    assert_eq!(found("corp\\bob"), Some("CORP\\bob"));
+    assert_eq!(found("bob"), None, "the file asks for the domain");
+    assert_eq!(found("OTHER\\bob"), None);
+    assert_eq!(found("élodie"), Some("Élodie"));
+    assert_eq!(found("alice@corp"), None);
+    assert_eq!(found("alice\\"), None);
+    assert_eq!(found(""), None);
+    assert!(users.find(b"\xff").is_none());
+}
+
+#[test]
+fn the_whole_name_goes_before_the_part_after_the_backslash() {
+    let users = parsed("bob: { password: a }\n'CORP\\bob': { password: b }");
+    assert_eq!(users.find(b"CORP\\bob").unwrap().0, "CORP\\bob");
+    assert_eq!(users.find(b"HOME\\bob").unwrap().0, "bob");
+}
+
+#[test]
+fn a_password_beyond_ascii_has_two_hashes() {
+    let users = parsed("a: { password: Grüße }\nb: { password: Gruesse }");
+    assert_eq!(users.find(b"a").unwrap().1.nt_hashes().count(), 2);
+    assert_eq!(users.find(b"b").unwrap().1.nt_hashes().count(), 1);
+}
+
+#[test]
+fn an_account_works_until_its_last_day_is_over() {
+    let users = parsed("a: { password: a, expires: 2027-06-30 }\nb: { password: b }");
+    // date -u -d '2027-07-01' +%s
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_814_400_000);
+    let account = users.find(b"a").unwrap().1;
+    assert!(!account.is_expired(end - Duration::from_secs(1)));
+    assert!(account.is_expired(end));
+    assert!(!users.find(b"b").unwrap().1.is_expired(end));
+}
+
+#[test]
+fn problems_have_their_place() {
+    let cases = [
+        ("alice: { password: a }\nalice: { password: b }", "users.yaml:2:1: found key \"alice\" a second time, expected it once"),
+        ("alice: { password: a }\nAlice: { password: b }", "users.yaml:2:1: user: found \"Alice\", expected a name that differs from \"alice\" not only in case"),
+        ("alice: { pasword: a }", "users.yaml:1:10: found unknown key \"pasword\", expected one of password, nt_hash, address, sessions, expires, disabled"),
+        ("alice: { password: a, password: b }", "users.yaml:1:23: found key \"password\" a second time, expected it once"),
+        ("alice: {}", "users.yaml:1:1: user \"alice\": found neither password nor nt_hash, expected one of them"),
+        ("alice: { password: a, nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }", "users.yaml:1:32: found both password and nt_hash, expected one of them"),
+        ("alice: hunter2", "users.yaml:1:8: found a single value, expected `key: value` settings"),
+        ("alice:", "users.yaml:1:6: found nothing, expected `key: value` settings"),
+        ("- alice", "users.yaml:1:1: found a list, expected `key: value` settings"),
+        ("alice: { password: }", "users.yaml:1:1: user \"alice\": found neither password nor nt_hash, expected one of them"),
+        ("alice: { password: '' }", "users.yaml:1:20: password: found 0 characters, expected 1 to 256"),
+        ("alice: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586 }", "users.yaml:1:19: nt_hash: found 31 characters, expected 32 hexadecimal digits"),
+        ("alice: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586g }", "users.yaml:1:19: nt_hash: found 32 characters, expected 32 hexadecimal digits"),
+        ("'': { password: a }", "users.yaml:1:1: user: found \"\", expected a name"),
+        ("alice: { password: a, address: here }", "users.yaml:1:32: address: found \"here\", expected an IPv4 address"),
+        ("alice: { password: a, address: 10.9.0.1 }", "users.yaml:1:32: address: found \"10.9.0.1\", expected one inside a pool: 10.20.0.0/16, 192.168.7.0/24"),
+        ("alice: { password: a, address: 10.20.0.1 }", "users.yaml:1:32: address: found \"10.20.0.1\", expected another one: this is the server's in 10.20.0.0/16"),
+        ("alice: { password: a, address: 192.168.7.255 }", "users.yaml:1:32: address: found \"192.168.7.255\", expected one between the first and the last of 192.168.7.0/24"),
+        ("a: { password: a, address: 10.20.0.5 }\nb: { password: b, address: 10.20.0.5 }", "users.yaml:2:28: address: found \"10.20.0.5\", expected one that is not already \"a\"'s"),
+        ("alice: { password: a, sessions: 0 }", "users.yaml:1:33: sessions: found \"0\", expected a number from 1 to 65535 (to lock an account: `disabled: true`)"),
+        ("alice: { password: a, expires: 2027-02-29 }", "users.yaml:1:32: expires: found \"2027-02-29\", expected a day such as 2027-06-30"),
+        ("alice: { password: a, disabled: yes }", "users.yaml:1:33: disabled: found \"yes\", expected one of true, false"),
+    ];
+    for (content, expected) in cases {
+        assert_eq!(problems(content), expected, "{content}");
+    }
+    let long = format!("alice: {{ password: {} }}", "x".repeat(257));
+    assert_eq!(problems(&long), "users.yaml:1:20: password: found 257 characters, expected 1 to 256");
+}
+
+#[test]
+fn problems_of_several_users_are_told_at_once() {
+    let expected = "\
+users.yaml:1:29: sessions: found \"x\", expected a number from 1 to 65535 (to lock an account: `disabled: true`)
+users.yaml:2:1: user \"b\": found neither password nor nt_hash, expected one of them";
+    assert_eq!(problems("a: { password: a, sessions: x }\nb: { disabled: true }"), expected);
+}
+
+#[test]
+fn a_file_without_users_is_a_warning() {
+    for content in ["", "# nobody yet\n", "{}"] {
+        let warnings: Vec<_> = parsed(content).warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, ["users.yaml:1:1: found no user: nobody can log in"]);
+    }
+}
+
+#[test]
+fn a_file_that_others_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    let path = scratch.write("users.yaml", "a: { password: a }");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    let users = Users::load(&path, &pools()).unwrap();
+    let expected = "holds secrets and is readable by others than its owner (mode 0644), expected mode 0600";
+    let warnings: Vec<_> = users.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, [format!("{}:1:1: {expected}", path.display())]);
+}
+
+#[test]
+fn a_hundred_thousand_users_are_not_too_many() {
+    let mut content = String::new();
+    for n in 0..100_000 {
+        writeln!(content, "user{n}: {{ nt_hash: {n:032x}, sessions: 2 }}").unwrap();
+    }
+    let users = parsed(&content);
+    assert_eq!(users.len(), 100_000);
+    assert_eq!(users.find(b"HOME\\User99999").unwrap().0, "user99999");
+}
+
+#[test]
+fn nothing_secret_shows() {
+    let users = parsed("a: { password: hunter2 }\nb: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }");
+    let shown = format!("{users:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains("8846") && !shown.contains("136, 70"), "{shown}");
+}
+
+#[test]
+fn any_beginning_of_the_example_is_good_or_a_problem() {
+    let example = include_bytes!("../../conf/users.yaml");
+    for length in 0..example.len() {
+        let _problem = Users::parse(Path::new("users.yaml"), example.get(..length).unwrap(), &pools());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_good_or_a_problem(content in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _problem = Users::parse(Path::new("users.yaml"), &content, &pools());
+    }
+
+    #[test]
+    fn any_name_is_looked_up(name in prop::collection::vec(any::<u8>(), 0..40)) {
+        let users = parsed("alice: { password: a }");
+        prop_assert!(users.find(&name).is_none_or(|(found, _)| found == "alice"));
+    }
+}
