@@ -8,7 +8,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::automaton::{ControlProtocol, Judgement, MAX_FAILURE};
+use crate::automaton::MAX_FAILURE;
+use crate::control::{ControlProtocol, Judgement};
 use crate::packet::{Options, Protocol, push_option};
 use crate::reason::Reason;
 use crate::wire::Wire;

@@ -10,8 +10,8 @@
 //! | others        | rejected                       | never                                        |
 
 use crate::auth::{AuthProtocol, describe_offer};
-use crate::automaton::{ControlProtocol, Judgement};
 use crate::config::Config;
+use crate::control::{ControlProtocol, Judgement};
 use crate::packet::{Options, Protocol, push_option};
 use crate::reason::Reason;
 use crate::wire::Wire;
@@ -95,6 +95,20 @@ impl ControlProtocol for Lcp {
 
     fn judge(&mut self, options: Options<'_>, wire: &mut Wire) -> Result<Judgement, Reason> {
         let mut judgement = Judgement::default();
+        // §6.4: our own number means our own request, come back. Only a new number can tell, so nothing else of it
+        // is judged: rejecting our own demand for authentication would look like the client's refusal.
+        let own = self.magic.to_be_bytes();
+        if self.magic != 0
+            && let Some(option) = options.clone().find(|option| option.kind == MAGIC && option.data == own)
+        {
+            self.loops += 1;
+            if self.loops == LOOPS {
+                return Err(Reason::LoopedBack);
+            }
+            judgement.nak(MAGIC, option.whole, &wire.magic().to_be_bytes());
+            return Ok(judgement);
+        }
+        self.loops = 0;
         let mut peer_mru = DEFAULT_MRU;
         for option in options {
             match (option.kind, option.data) {
@@ -106,18 +120,9 @@ impl ControlProtocol for Lcp {
                 // pppd and its kin (Android, Apple) always ask. Acknowledging costs nothing, a Reject a round
                 // trip; there is no asynchronous line for the map to be applied to.
                 (ASYNCMAP, &[_, _, _, _]) => {}
-                (MAGIC, &[a, b, c, d]) => match u32::from_be_bytes([a, b, c, d]) {
-                    // §6.4: zero is illegal.
-                    0 => judgement.nak(MAGIC, option.whole, &wire.magic().to_be_bytes()),
-                    magic if magic == self.magic => {
-                        self.loops += 1;
-                        if self.loops == LOOPS {
-                            return Err(Reason::LoopedBack);
-                        }
-                        judgement.nak(MAGIC, option.whole, &wire.magic().to_be_bytes());
-                    }
-                    _ => self.loops = 0,
-                },
+                // §6.4: zero is illegal.
+                (MAGIC, &[0, 0, 0, 0]) => judgement.nak(MAGIC, option.whole, &wire.magic().to_be_bytes()),
+                (MAGIC, &[_, _, _, _]) => {}
                 (PFC | ACFC, &[]) => {}
                 // §5.3 would Nak a known option of a wrong length; whoever sends such a thing is not helped by a hint.
                 _ => judgement.reject(option.whole),
@@ -134,13 +139,13 @@ impl ControlProtocol for Lcp {
         for option in options {
             match (option.kind, option.data) {
                 // A larger MRU than ours need not be asked for: without the option it is 1500, which we can receive.
-                (MRU, &[high, low]) => {
+                (MRU, &[high, low]) if self.mru.is_some() => {
                     let mru = u16::from_be_bytes([high, low]);
                     self.mru = (MINIMUM_MRU..DEFAULT_MRU).contains(&mru).then_some(mru);
                 }
                 (AUTH, data) => wanted.push(data),
                 // §6.4: the hint is not taken; two ends of a looped line would take the same one.
-                (MAGIC, _) => self.magic = wire.magic(),
+                (MAGIC, _) if self.magic != 0 => self.magic = wire.magic(),
                 // What the client would like to see in our request (§5.3), and we never ask for.
                 _ => {}
             }

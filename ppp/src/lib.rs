@@ -31,6 +31,7 @@
 mod auth;
 mod automaton;
 mod config;
+mod control;
 mod fsm;
 mod ipcp;
 mod lcp;

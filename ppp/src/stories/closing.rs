@@ -1,9 +1,10 @@
 //! How links end, and how they are kept.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Story, hex};
-use crate::{Discard, Event, Reason};
+use super::{Story, acked, hex};
+use crate::{Config, Discard, Event, Link, Reason};
 
 fn closed(story: &mut Story) -> String {
     let Event::Closed(reason) = story.event() else { panic!("the link should be closed") };
@@ -220,4 +221,58 @@ fn unknown_codes_and_protocols_are_sent_back_shortened() {
     story.peer(&format!("0057 {}", "60".repeat(1400)));
     story.ours(&format!("c021 08 02 .. 0057 {}", "60".repeat(512)));
     story.quiet();
+}
+
+/// Everything that we send comes back: no line does that here, but then no peer may get us to talk to ourselves.
+#[test]
+fn a_looped_link_is_noticed() {
+    let mut story = Story::new();
+    story.peer(&story.lcp_request(1));
+    for _ in 0..40 {
+        let Some(frame) = story.link.poll_transmit() else { break };
+        story.link.handle_frame(story.now, &frame);
+    }
+    assert_eq!(closed(&mut story), "the link is looped back");
+}
+
+/// RFC 1661 §4.6, Max-Failure: hints end, and what cannot be agreed upon is left out.
+#[test]
+fn a_client_that_insists() {
+    let mut story = Story::new();
+    let request = story.lcp_request(1);
+    story.peer(&acked(&request));
+    for identifier in 0..5 {
+        story.peer(&format!("c021 01 {identifier:02x} .. 0104 0080"));
+        story.ours(&format!("c021 03 {identifier:02x} .. 0104 0240"));
+    }
+    story.peer("c021 01 05 .. 0104 0080");
+    story.ours("c021 04 05 .. 0104 0080");
+    story.peer("c021 01 06 ..");
+    story.ours("c021 02 06 ..");
+    story.challenged();
+
+    let mut story = Story::to_network();
+    story.peer("8021 02 01 .. 0306 0a140001");
+    for identifier in 0..5 {
+        story.peer(&format!("8021 01 {identifier:02x} .. 0306 c0a80102"));
+        story.ours(&format!("8021 03 {identifier:02x} .. 0306 0a140007"));
+    }
+    story.peer("8021 01 05 .. 0306 c0a80102");
+    assert!(story.sent().starts_with("ff03c02105"));
+    story.peer("c021 06 01 ..");
+    assert!(closed(&mut story).contains("insists on 192.168.1.2"));
+}
+
+/// A server without any authentication protocol lets nobody in, rather than everybody.
+#[test]
+fn without_authentication_nobody_gets_in() {
+    let config = Config { auth: Vec::new(), ..Config::default() };
+    let mut link = Link::new(super::start(), Arc::new(config), [7; 32]);
+    let request = hex(&link.poll_transmit().unwrap()).replacen("c02101", "c02102", 1);
+    link.handle_frame(super::start(), &super::bytes(&request));
+    link.handle_frame(super::start(), &super::bytes("c021 01 01 .."));
+    assert_eq!(hex(&link.poll_transmit().unwrap()), "ff03c02102010004");
+    assert!(hex(&link.poll_transmit().unwrap()).starts_with("ff03c02105"));
+    assert!(link.poll_transmit().is_none());
+    assert!(!link.is_up());
 }

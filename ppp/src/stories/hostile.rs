@@ -150,7 +150,8 @@ proptest! {
                     story.now += duration;
                     story.link.handle_timeout(story.now);
                     prop_assert!(story.link.poll_timeout().is_none_or(|at| at > story.now));
-                    3
+                    // After a long silence: Success and IPCP request, Echo-Request, Terminate-Request.
+                    4
                 }
                 Move::Accept => {
                     if let Some(crate::AuthRequest::MsChapV2(request)) = &request
