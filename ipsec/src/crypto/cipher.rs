@@ -254,8 +254,10 @@ mod tests {
     use super::*;
     use crate::vectors::octets;
 
-    /// (cipher, key, IV, plaintext, ciphertext)
-    fn cbc_vectors() -> Vec<(Cipher, &'static str, &'static str, Vec<u8>, &'static str)> {
+    /// Cipher, key, IV, plaintext, ciphertext.
+    type CbcVector = (Cipher, &'static str, &'static str, Vec<u8>, &'static str);
+
+    fn cbc_vectors() -> Vec<CbcVector> {
         // NIST SP 800-38A F.2: one text under three keys.
         let sp800_38a = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
                          30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710";

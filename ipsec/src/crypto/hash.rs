@@ -136,8 +136,11 @@ pub(super) mod tests {
     use super::*;
     use crate::vectors::octets;
 
-    /// RFC 2202 §2 and §3, RFC 4231 §4.2, §4.3, §4.7: (hash, key, message, MAC).
-    pub(in crate::crypto) fn hmac_vectors() -> Vec<(Hash, Vec<u8>, &'static [u8], Vec<u8>)> {
+    /// Hash, key, message, MAC.
+    type HmacVector = (Hash, Vec<u8>, &'static [u8], Vec<u8>);
+
+    /// RFC 2202 §2 and §3, RFC 4231 §4.2, §4.3, §4.7.
+    pub(in crate::crypto) fn hmac_vectors() -> Vec<HmacVector> {
         let hi_there = [
             (Hash::Md5, 16, "9294727a3638bb1c13f48ef8158bfc9d"),
             (Hash::Sha1, 20, "b617318655057264e28bc0b6fb378c8ef146be00"),
