@@ -1,6 +1,6 @@
-//! The command line. Exit codes: 0 done, 1 the answer is no, 2 wrong usage.
+//! The command line. Exit codes: 0 done, 1 the answer is no, 2 wrong usage (from clap).
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -81,21 +81,31 @@ const CONFIG: &str = "/etc/adit/adit.yaml";
 pub fn run(serve: impl FnOnce(Config, Users) -> anyhow::Result<()>) -> ExitCode {
     // Wrong usage ends here with 2, --help and --version with 0.
     let arguments = Arguments::parse();
-    match execute(arguments.command, serve) {
-        Ok(code) => code,
-        // Whoever reads our output has seen enough.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
+    let mut terminal =
+        Terminal { out: &mut io::stdout(), err: &mut io::stderr(), is_person: io::stdout().is_terminal() };
+    match execute(arguments.command, &mut terminal, serve) {
+        // Whoever reads our output may have seen enough.
+        Err(error) if !is_broken_pipe(&error) => {
             let _nowhere_to_say = writeln!(io::stderr(), "{error:#}");
             ExitCode::from(1)
         }
+        _ => ExitCode::SUCCESS,
     }
+}
+
+/// Where the answers go.
+struct Terminal<'a> {
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+    /// Whether `out` is a terminal: anything else may be a log, and secrets do not belong there.
+    is_person: bool,
 }
 
 fn execute(
     command: Command,
+    terminal: &mut Terminal<'_>,
     serve: impl FnOnce(Config, Users) -> anyhow::Result<()>,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<()> {
     match command {
         Command::Serve(source) => {
             let (config, users) = load(&source.config)?;
@@ -103,41 +113,41 @@ fn execute(
             for warning in warnings(&config, &users) {
                 tracing::warn!("{warning}");
             }
-            serve(config, users)?;
+            return serve(config, users);
         }
         Command::Check(source) => {
             let (config, users) = load(&source.config)?;
             for warning in warnings(&config, &users) {
-                writeln!(io::stderr(), "warning: {warning}")?;
+                writeln!(terminal.err, "warning: {warning}")?;
             }
-            print(&summary(&source.config, &config, &users))?;
+            write!(terminal.out, "{}", summary(&source.config, &config, &users))?;
         }
-        Command::Init { server, print: true, .. } => print(&init::instructions(server.as_deref(), None))?,
+        Command::Init { server, print: true, .. } => {
+            write!(terminal.out, "{}", init::instructions(server.as_deref(), None))?;
+        }
         Command::Init { dir, server, print: false } => {
             let written = init::init(&dir)?;
-            // What is not a terminal may be a log, and secrets do not belong there.
-            let credentials = io::stdout().is_terminal().then_some(&written.credentials);
+            let credentials = terminal.is_person.then_some(&written.credentials);
             let (config, users) = (written.config.display(), written.users.display());
-            let text = init::instructions(server.as_deref(), credentials);
-            print(&format!(
-                "Wrote {config} and {users}.\n\n{text}\nTo serve: adit serve --config {config}\n"
-            ))?;
+            writeln!(terminal.out, "Wrote {config} and {users}.\n")?;
+            writeln!(terminal.out, "{}", init::instructions(server.as_deref(), credentials))?;
+            writeln!(terminal.out, "To serve: adit serve --config {config}")?;
         }
         Command::Status { running, json } => {
             let status = control::status(&socket(running)?)?;
             if json {
-                print(&(serde_json::to_string(&status)? + "\n"))?;
+                writeln!(terminal.out, "{}", serde_json::to_string(&status)?)?;
             } else {
-                print(&status.table())?;
+                write!(terminal.out, "{}", status.table())?;
             }
         }
         Command::Disconnect { who, running } => match control::disconnect(&socket(running)?, &who)? {
             0 => anyhow::bail!("no session has the user or id {who:?}"),
-            1 => print("1 session ended\n")?,
-            count => print(&format!("{count} sessions ended\n"))?,
+            1 => writeln!(terminal.out, "1 session ended")?,
+            count => writeln!(terminal.out, "{count} sessions ended")?,
         },
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn load(path: &Path) -> anyhow::Result<(Config, Users)> {
@@ -180,6 +190,5 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn print(text: &str) -> io::Result<()> {
-    io::stdout().write_all(text.as_bytes())
-}
+#[cfg(test)]
+mod tests;

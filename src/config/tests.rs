@@ -92,7 +92,10 @@ limits: { half_open: 1, half_open_per_source: 2 }
     assert_eq!(config.algorithms, ipsec::Algorithms::Legacy);
     assert!(config.l2tp_secret.is_some());
     assert_eq!(config.hello_interval.as_secs(), 10);
-    assert_eq!(config.pools.iter().map(|pool| pool.range.to_string()).collect::<Vec<_>>(), ["10.0.0.0/8", "192.168.7.0/30"]);
+    assert_eq!(
+        config.pools.iter().map(|pool| pool.range.to_string()).collect::<Vec<_>>(),
+        ["10.0.0.0/8", "192.168.7.0/30"]
+    );
     assert_eq!((config.dns.len(), config.mtu), (0, 1280));
     assert!(config.client_to_client && !config.nat);
     assert_eq!(config.tun, "tun7");
@@ -105,7 +108,10 @@ limits: { half_open: 1, half_open_per_source: 2 }
 #[test]
 fn shape_problems_have_their_place() {
     let cases = [
-        ("lisen: [0.0.0.0]", "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, nat, control, metrics, log, limits"),
+        (
+            "lisen: [0.0.0.0]",
+            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, nat, control, metrics, log, limits",
+        ),
         ("log:\n  levl: info", "adit.yaml:3:3: found unknown key \"levl\", expected one of level, format"),
         ("mtu: 1400\nmtu: 1300", "adit.yaml:3:1: found key \"mtu\" a second time, expected it once"),
         ("mtu: [1400]", "adit.yaml:2:6: found a list, expected a single value"),
@@ -120,7 +126,10 @@ fn shape_problems_have_their_place() {
         ("pools: [null]", "adit.yaml:2:9: found nothing, expected `key: value` settings"),
         ("tun: \"adit0", "adit.yaml:2:6: found unclosed quote, expected valid YAML"),
         ("tun: @dit0", "adit.yaml:2:6: found unexpected character: `@', expected valid YAML"),
-        ("log:\n\tlevel: info", "adit.yaml:3:2: found tabs disallowed within this context (block indentation), expected valid YAML"),
+        (
+            "log:\n\tlevel: info",
+            "adit.yaml:3:2: found tabs disallowed within this context (block indentation), expected valid YAML",
+        ),
         ("tun: *name", "adit.yaml:2:6: found alias references unknown anchor, expected valid YAML"),
         ("---\nmtu: 1400", "adit.yaml:3:1: found a second document, expected one"),
     ];
@@ -134,43 +143,115 @@ fn value_problems_have_their_place() {
     let cases = [
         ("listen: []", "adit.yaml:2:9: listen: found an empty list, expected at least one address"),
         ("listen: [all]", "adit.yaml:2:10: listen: found \"all\", expected an IPv4 address"),
-        ("listen: ['::']", "adit.yaml:2:10: listen: found \"::\", expected an IPv4 address (IPv6 is not built yet)"),
-        ("listen: [192.0.2.1, 192.0.2.1]", "adit.yaml:2:21: listen: found \"192.0.2.1\", expected each address once"),
-        ("l2tp: { secret: '' }", "adit.yaml:2:17: l2tp.secret: found an empty secret, expected at least one character"),
+        (
+            "listen: ['::']",
+            "adit.yaml:2:10: listen: found \"::\", expected an IPv4 address (IPv6 is not built yet)",
+        ),
+        (
+            "listen: [192.0.2.1, 192.0.2.1]",
+            "adit.yaml:2:21: listen: found \"192.0.2.1\", expected each address once",
+        ),
+        (
+            "l2tp: { secret: '' }",
+            "adit.yaml:2:17: l2tp.secret: found an empty secret, expected at least one character",
+        ),
         ("l2tp: { hello: 5 }", "adit.yaml:2:16: l2tp.hello: found \"5\", expected a number from 10 to 3600"),
-        ("pools: []", "adit.yaml:2:8: pools: found an empty list, expected at least one `{ name: …, range: … }`"),
-        ("pools: [{ name: '', range: 10.0.0.0/8 }]", "adit.yaml:2:17: pools.name: found \"\", expected a name"),
-        ("pools: [{ name: a, range: 10.0.0.0 }]", "adit.yaml:2:27: pools.range: found \"10.0.0.0\", expected an IPv4 range such as 10.20.0.0/16"),
-        ("pools: [{ name: a, range: 'fd00::/64' }]", "adit.yaml:2:27: pools.range: found \"fd00::/64\", expected an IPv4 range such as 10.20.0.0/16 (IPv6 is not built yet)"),
-        ("pools: [{ name: a, range: 10.20.0.1/16 }]", "adit.yaml:2:27: pools.range: found \"10.20.0.1/16\", expected the range's first address: 10.20.0.0/16"),
-        ("pools: [{ name: a, range: 10.20.0.0/31 }]", "adit.yaml:2:27: pools.range: found \"10.20.0.0/31\", expected a prefix from /8 to /30: the network, the server and the broadcast address are not handed out"),
-        ("pools: [{ name: a, range: 224.0.0.0/8 }]", "adit.yaml:2:27: pools.range: found \"224.0.0.0/8\", expected addresses that can be given to clients, such as 10.20.0.0/16"),
-        ("pools: [{ name: a, range: 10.0.0.0/8 }, { name: b, range: 10.20.0.0/16 }]", "adit.yaml:2:59: pools.range: found \"10.20.0.0/16\", expected a range that does not overlap 10.0.0.0/8 of pool \"a\""),
-        ("pools: [{ name: a, range: 10.0.0.0/16 }, { name: a, range: 10.1.0.0/16 }]", "adit.yaml:2:50: pools.name: found \"a\", expected a name that no other pool has"),
+        (
+            "pools: []",
+            "adit.yaml:2:8: pools: found an empty list, expected at least one `{ name: …, range: … }`",
+        ),
+        (
+            "pools: [{ name: '', range: 10.0.0.0/8 }]",
+            "adit.yaml:2:17: pools.name: found \"\", expected a name",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0 }]",
+            "adit.yaml:2:27: pools.range: found \"10.0.0.0\", expected an IPv4 range such as 10.20.0.0/16",
+        ),
+        (
+            "pools: [{ name: a, range: 'fd00::/64' }]",
+            "adit.yaml:2:27: pools.range: found \"fd00::/64\", expected an IPv4 range such as 10.20.0.0/16 (IPv6 is not built yet)",
+        ),
+        (
+            "pools: [{ name: a, range: 10.20.0.1/16 }]",
+            "adit.yaml:2:27: pools.range: found \"10.20.0.1/16\", expected the range's first address: 10.20.0.0/16",
+        ),
+        (
+            "pools: [{ name: a, range: 10.20.0.0/31 }]",
+            "adit.yaml:2:27: pools.range: found \"10.20.0.0/31\", expected a prefix from /8 to /30: the network, the server and the broadcast address are not handed out",
+        ),
+        (
+            "pools: [{ name: a, range: 224.0.0.0/8 }]",
+            "adit.yaml:2:27: pools.range: found \"224.0.0.0/8\", expected addresses that can be given to clients, such as 10.20.0.0/16",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/8 }, { name: b, range: 10.20.0.0/16 }]",
+            "adit.yaml:2:59: pools.range: found \"10.20.0.0/16\", expected a range that does not overlap 10.0.0.0/8 of pool \"a\"",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16 }, { name: a, range: 10.1.0.0/16 }]",
+            "adit.yaml:2:50: pools.name: found \"a\", expected a name that no other pool has",
+        ),
         ("dns: [one.one]", "adit.yaml:2:7: dns: found \"one.one\", expected an IPv4 address"),
-        ("dns: [9.9.9.9, 1.1.1.1, 8.8.8.8]", "adit.yaml:2:6: dns: found 3 servers, expected at most 2: PPP has no room for more"),
+        (
+            "dns: [9.9.9.9, 1.1.1.1, 8.8.8.8]",
+            "adit.yaml:2:6: dns: found 3 servers, expected at most 2: PPP has no room for more",
+        ),
         ("mtu: 575", "adit.yaml:2:6: mtu: found \"575\", expected a number from 576 to 1500"),
         ("mtu: 1501", "adit.yaml:2:6: mtu: found \"1501\", expected a number from 576 to 1500"),
         ("mtu: 70000", "adit.yaml:2:6: mtu: found \"70000\", expected a number from 576 to 1500"),
         ("mtu: many", "adit.yaml:2:6: mtu: found \"many\", expected a number from 576 to 1500"),
-        ("routes: [everything]", "adit.yaml:2:10: routes: found \"everything\", expected an IPv4 range such as 10.20.0.0/16"),
-        ("client_to_client: yes", "adit.yaml:2:19: client_to_client: found \"yes\", expected one of true, false"),
+        (
+            "routes: [everything]",
+            "adit.yaml:2:10: routes: found \"everything\", expected an IPv4 range such as 10.20.0.0/16",
+        ),
+        (
+            "client_to_client: yes",
+            "adit.yaml:2:19: client_to_client: found \"yes\", expected one of true, false",
+        ),
         ("auth: []", "adit.yaml:2:7: auth: found no method that is built, expected mschapv2 among them"),
-        ("auth: [eap, pap]", "adit.yaml:2:7: auth: found no method that is built, expected mschapv2 among them"),
+        (
+            "auth: [eap, pap]",
+            "adit.yaml:2:7: auth: found no method that is built, expected mschapv2 among them",
+        ),
         ("auth: [mschap]", "adit.yaml:2:8: auth: found \"mschap\", expected one of mschapv2, eap, chap, pap"),
         ("auth: [mschapv2, mschapv2]", "adit.yaml:2:18: auth: found \"mschapv2\", expected each method once"),
-        ("users: nobody.yaml", "adit.yaml:2:8: users: found no file at nobody.yaml, expected a file of accounts"),
+        (
+            "users: nobody.yaml",
+            "adit.yaml:2:8: users: found no file at nobody.yaml, expected a file of accounts",
+        ),
         ("users: .", "adit.yaml:2:8: users: found a directory at ., expected a file of accounts"),
-        ("tun: a-name-of-16-car", "adit.yaml:2:6: tun: found \"a-name-of-16-car\", expected a device name of 1 to 15 letters, digits or dashes"),
-        ("tun: a/b", "adit.yaml:2:6: tun: found \"a/b\", expected a device name of 1 to 15 letters, digits or dashes"),
+        (
+            "tun: a-name-of-16-car",
+            "adit.yaml:2:6: tun: found \"a-name-of-16-car\", expected a device name of 1 to 15 letters, digits or dashes",
+        ),
+        (
+            "tun: a/b",
+            "adit.yaml:2:6: tun: found \"a/b\", expected a device name of 1 to 15 letters, digits or dashes",
+        ),
         ("nat: 1", "adit.yaml:2:6: nat: found \"1\", expected one of true, false"),
-        ("control: ''", "adit.yaml:2:10: control: found \"\", expected the path of a socket, at most 107 bytes long in full"),
+        (
+            "control: ''",
+            "adit.yaml:2:10: control: found \"\", expected the path of a socket, at most 107 bytes long in full",
+        ),
         ("metrics: 9469", "adit.yaml:2:10: metrics: found \"9469\", expected ADDRESS:PORT or null"),
-        ("log: { level: loud }", "adit.yaml:2:15: log.level: found \"loud\", expected one of error, warn, info, debug, trace"),
+        (
+            "log: { level: loud }",
+            "adit.yaml:2:15: log.level: found \"loud\", expected one of error, warn, info, debug, trace",
+        ),
         ("log: { format: xml }", "adit.yaml:2:16: log.format: found \"xml\", expected one of text, json"),
-        ("limits: { half_open: 0 }", "adit.yaml:2:22: limits.half_open: found \"0\", expected a number from 1 to 1000000"),
-        ("limits: { half_open_per_source: -1 }", "adit.yaml:2:33: limits.half_open_per_source: found \"-1\", expected a number from 1 to 1000000"),
-        ("tun: \"a\\e[2J\"", "adit.yaml:2:6: tun: found \"a\\u{1b}[2J\", expected a device name of 1 to 15 letters, digits or dashes"),
+        (
+            "limits: { half_open: 0 }",
+            "adit.yaml:2:22: limits.half_open: found \"0\", expected a number from 1 to 1000000",
+        ),
+        (
+            "limits: { half_open_per_source: -1 }",
+            "adit.yaml:2:33: limits.half_open_per_source: found \"-1\", expected a number from 1 to 1000000",
+        ),
+        (
+            "tun: \"a\\e[2J\"",
+            "adit.yaml:2:6: tun: found \"a\\u{1b}[2J\", expected a device name of 1 to 15 letters, digits or dashes",
+        ),
     ];
     for (line, expected) in cases {
         assert_eq!(problem_in(line), expected, "{line}");
@@ -181,16 +262,37 @@ fn value_problems_have_their_place() {
 fn keys_need_names_and_secrets_that_are_not_shown() {
     let cases = [
         ("", "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`"),
-        ("# nothing\n", "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`"),
-        ("ipsec: { psk: [] }", "adit.yaml:1:15: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`"),
-        ("ipsec: { psk: [{ name: a, secret: '' }] }", "adit.yaml:1:35: ipsec.psk.secret: found an empty secret, expected at least one character"),
+        (
+            "# nothing\n",
+            "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`",
+        ),
+        (
+            "ipsec: { psk: [] }",
+            "adit.yaml:1:15: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`",
+        ),
+        (
+            "ipsec: { psk: [{ name: a, secret: '' }] }",
+            "adit.yaml:1:35: ipsec.psk.secret: found an empty secret, expected at least one character",
+        ),
         ("ipsec: { psk: [{ name: a, secret: }] }", "adit.yaml:1:33: found nothing, expected a value"),
-        ("ipsec: { psk: [{ name: a, secret: [hunter2] }] }", "adit.yaml:1:35: found a list, expected a single value"),
+        (
+            "ipsec: { psk: [{ name: a, secret: [hunter2] }] }",
+            "adit.yaml:1:35: found a list, expected a single value",
+        ),
         ("ipsec: { psk: hunter2 }", "adit.yaml:1:15: found a single value, expected a list"),
         ("ipsec: { psk: [hunter2] }", "adit.yaml:1:16: found a single value, expected `key: value` settings"),
-        ("ipsec: { psk: [{ name: '', secret: b }] }", "adit.yaml:1:24: ipsec.psk.name: found \"\", expected a name"),
-        ("ipsec: { psk: [{ name: a, secret: b }, { name: a, secret: c }] }", "adit.yaml:1:48: ipsec.psk.name: found \"a\", expected a name that no other key has"),
-        ("ipsec: { psk: [{ name: a, secret: b }], algorithms: all }", "adit.yaml:1:53: ipsec.algorithms: found \"all\", expected one of modern, compatible, legacy"),
+        (
+            "ipsec: { psk: [{ name: '', secret: b }] }",
+            "adit.yaml:1:24: ipsec.psk.name: found \"\", expected a name",
+        ),
+        (
+            "ipsec: { psk: [{ name: a, secret: b }, { name: a, secret: c }] }",
+            "adit.yaml:1:48: ipsec.psk.name: found \"a\", expected a name that no other key has",
+        ),
+        (
+            "ipsec: { psk: [{ name: a, secret: b }], algorithms: all }",
+            "adit.yaml:1:53: ipsec.algorithms: found \"all\", expected one of modern, compatible, legacy",
+        ),
     ];
     for (content, expected) in cases {
         assert_eq!(problems(content), expected, "{content}");
@@ -246,7 +348,9 @@ fn a_file_that_others_can_read_is_a_warning() {
         let warnings = Config::load(&path).unwrap().warnings;
         assert_eq!(warnings.len(), count);
         for warning in warnings {
-            let expected = format!("holds secrets and is readable by others than its owner (mode {mode:04o}), expected mode 0600");
+            let expected = format!(
+                "holds secrets and is readable by others than its owner (mode {mode:04o}), expected mode 0600"
+            );
             assert_eq!(warning.to_string(), format!("{}:1:1: {expected}", path.display()));
         }
     }

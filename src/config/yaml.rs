@@ -154,7 +154,17 @@ mod tests {
 
     #[test]
     fn a_scalar_is_the_text_that_stands_in_the_file() {
-        for text in ["0123", "1e10", "true", "0x10", "2027-06-30", "~x", "1_000", "12345678901234567890123456789012", "é"] {
+        for text in [
+            "0123",
+            "1e10",
+            "true",
+            "0x10",
+            "2027-06-30",
+            "~x",
+            "1_000",
+            "12345678901234567890123456789012",
+            "é",
+        ] {
             for line in [format!("a: {text}"), format!("a: '{text}'"), format!("a: \"{text}\"")] {
                 let file: Entries<Hidden> = parse(Path::new("x"), line.as_bytes()).unwrap().unwrap();
                 assert_eq!(file.0.first().unwrap().1.value.0.as_str(), text, "{line}");

@@ -83,28 +83,79 @@ fn an_account_works_until_its_last_day_is_over() {
 #[test]
 fn problems_have_their_place() {
     let cases = [
-        ("alice: { password: a }\nalice: { password: b }", "users.yaml:2:1: found key \"alice\" a second time, expected it once"),
-        ("alice: { password: a }\nAlice: { password: b }", "users.yaml:2:1: user: found \"Alice\", expected a name that differs from \"alice\" not only in case"),
-        ("alice: { pasword: a }", "users.yaml:1:10: found unknown key \"pasword\", expected one of password, nt_hash, address, sessions, expires, disabled"),
-        ("alice: { password: a, password: b }", "users.yaml:1:23: found key \"password\" a second time, expected it once"),
-        ("alice: {}", "users.yaml:1:1: user \"alice\": found neither password nor nt_hash, expected one of them"),
-        ("alice: { password: a, nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }", "users.yaml:1:32: found both password and nt_hash, expected one of them"),
+        (
+            "alice: { password: a }\nalice: { password: b }",
+            "users.yaml:2:1: found key \"alice\" a second time, expected it once",
+        ),
+        (
+            "alice: { password: a }\nAlice: { password: b }",
+            "users.yaml:2:1: user: found \"Alice\", expected a name that differs from \"alice\" not only in case",
+        ),
+        (
+            "alice: { pasword: a }",
+            "users.yaml:1:10: found unknown key \"pasword\", expected one of password, nt_hash, address, sessions, expires, disabled",
+        ),
+        (
+            "alice: { password: a, password: b }",
+            "users.yaml:1:23: found key \"password\" a second time, expected it once",
+        ),
+        (
+            "alice: {}",
+            "users.yaml:1:1: user \"alice\": found neither password nor nt_hash, expected one of them",
+        ),
+        (
+            "alice: { password: a, nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }",
+            "users.yaml:1:32: found both password and nt_hash, expected one of them",
+        ),
         ("alice: hunter2", "users.yaml:1:8: found a single value, expected `key: value` settings"),
         ("alice:", "users.yaml:1:6: found nothing, expected `key: value` settings"),
         ("- alice", "users.yaml:1:1: found a list, expected `key: value` settings"),
-        ("alice: { password: }", "users.yaml:1:1: user \"alice\": found neither password nor nt_hash, expected one of them"),
+        (
+            "alice: { password: }",
+            "users.yaml:1:1: user \"alice\": found neither password nor nt_hash, expected one of them",
+        ),
         ("alice: { password: '' }", "users.yaml:1:20: password: found 0 characters, expected 1 to 256"),
-        ("alice: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586 }", "users.yaml:1:19: nt_hash: found 31 characters, expected 32 hexadecimal digits"),
-        ("alice: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586g }", "users.yaml:1:19: nt_hash: found 32 characters, expected 32 hexadecimal digits"),
+        (
+            "alice: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586 }",
+            "users.yaml:1:19: nt_hash: found 31 characters, expected 32 hexadecimal digits",
+        ),
+        (
+            "alice: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586g }",
+            "users.yaml:1:19: nt_hash: found 32 characters, expected 32 hexadecimal digits",
+        ),
         ("'': { password: a }", "users.yaml:1:1: user: found \"\", expected a name"),
-        ("alice: { password: a, address: here }", "users.yaml:1:32: address: found \"here\", expected an IPv4 address"),
-        ("alice: { password: a, address: 10.9.0.1 }", "users.yaml:1:32: address: found \"10.9.0.1\", expected one inside a pool: 10.20.0.0/16, 192.168.7.0/24"),
-        ("alice: { password: a, address: 10.20.0.1 }", "users.yaml:1:32: address: found \"10.20.0.1\", expected another one: this is the server's in 10.20.0.0/16"),
-        ("alice: { password: a, address: 192.168.7.255 }", "users.yaml:1:32: address: found \"192.168.7.255\", expected one between the first and the last of 192.168.7.0/24"),
-        ("a: { password: a, address: 10.20.0.5 }\nb: { password: b, address: 10.20.0.5 }", "users.yaml:2:28: address: found \"10.20.0.5\", expected one that is not already \"a\"'s"),
-        ("alice: { password: a, sessions: 0 }", "users.yaml:1:33: sessions: found \"0\", expected a number from 1 to 65535 (to lock an account: `disabled: true`)"),
-        ("alice: { password: a, expires: 2027-02-29 }", "users.yaml:1:32: expires: found \"2027-02-29\", expected a day such as 2027-06-30"),
-        ("alice: { password: a, disabled: yes }", "users.yaml:1:33: disabled: found \"yes\", expected one of true, false"),
+        (
+            "alice: { password: a, address: here }",
+            "users.yaml:1:32: address: found \"here\", expected an IPv4 address",
+        ),
+        (
+            "alice: { password: a, address: 10.9.0.1 }",
+            "users.yaml:1:32: address: found \"10.9.0.1\", expected one inside a pool: 10.20.0.0/16, 192.168.7.0/24",
+        ),
+        (
+            "alice: { password: a, address: 10.20.0.1 }",
+            "users.yaml:1:32: address: found \"10.20.0.1\", expected another one: this is the server's in 10.20.0.0/16",
+        ),
+        (
+            "alice: { password: a, address: 192.168.7.255 }",
+            "users.yaml:1:32: address: found \"192.168.7.255\", expected one between the first and the last of 192.168.7.0/24",
+        ),
+        (
+            "a: { password: a, address: 10.20.0.5 }\nb: { password: b, address: 10.20.0.5 }",
+            "users.yaml:2:28: address: found \"10.20.0.5\", expected one that is not already \"a\"'s",
+        ),
+        (
+            "alice: { password: a, sessions: 0 }",
+            "users.yaml:1:33: sessions: found \"0\", expected a number from 1 to 65535 (to lock an account: `disabled: true`)",
+        ),
+        (
+            "alice: { password: a, expires: 2027-02-29 }",
+            "users.yaml:1:32: expires: found \"2027-02-29\", expected a day such as 2027-06-30",
+        ),
+        (
+            "alice: { password: a, disabled: yes }",
+            "users.yaml:1:33: disabled: found \"yes\", expected one of true, false",
+        ),
     ];
     for (content, expected) in cases {
         assert_eq!(problems(content), expected, "{content}");
