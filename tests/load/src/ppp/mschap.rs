@@ -1,0 +1,100 @@
+//! MS-CHAP-V2, the peer's side, RFC 2759.
+
+use des::cipher::{BlockCipherEncrypt as _, KeyInit as _};
+use md4::Md4;
+use sha1::{Digest as _, Sha1};
+
+/// What both sides need to compute a response.
+pub(super) struct Exchange<'a> {
+    pub(super) authenticator_challenge: &'a [u8; 16],
+    pub(super) peer_challenge: &'a [u8; 16],
+    pub(super) user: &'a str,
+    pub(super) password: &'a str,
+}
+
+impl Exchange<'_> {
+    /// GenerateNTResponse, §8.1.
+    pub(super) fn nt_response(&self) -> [u8; 24] {
+        challenge_response(&self.challenge_hash(), &nt_hash(self.password))
+    }
+
+    /// GenerateAuthenticatorResponse, §8.7: forty upper-case digits.
+    pub(super) fn authenticator_response(&self) -> String {
+        const MAGIC_1: &[u8] = b"Magic server to client signing constant";
+        const MAGIC_2: &[u8] = b"Pad to make it do more than one iteration";
+        let hash_hash = Md4::digest(nt_hash(self.password));
+        let digest = Sha1::new()
+            .chain_update(hash_hash)
+            .chain_update(self.nt_response())
+            .chain_update(MAGIC_1)
+            .finalize();
+        let digest = Sha1::new()
+            .chain_update(digest)
+            .chain_update(self.challenge_hash())
+            .chain_update(MAGIC_2)
+            .finalize();
+        digest.iter().map(|byte| format!("{byte:02X}")).collect()
+    }
+
+    /// ChallengeHash, §8.2: the name without its domain.
+    fn challenge_hash(&self) -> [u8; 8] {
+        let name = self.user.rsplit('\\').next().unwrap_or(self.user);
+        let digest = Sha1::new()
+            .chain_update(self.peer_challenge)
+            .chain_update(self.authenticator_challenge)
+            .chain_update(name)
+            .finalize();
+        *digest.first_chunk().expect("SHA-1 has twenty bytes")
+    }
+}
+
+/// NtPasswordHash, §8.3: MD4 of the password in UTF-16, little-endian.
+fn nt_hash(password: &str) -> [u8; 16] {
+    let utf16: Vec<u8> = password.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    Md4::digest(utf16).into()
+}
+
+/// ChallengeResponse, §8.5: the hash, padded to 21 bytes, as three DES keys.
+fn challenge_response(challenge: &[u8; 8], hash: &[u8; 16]) -> [u8; 24] {
+    let mut padded = [0; 21];
+    padded[..16].copy_from_slice(hash);
+    let mut response = [0; 24];
+    for (key, out) in padded.as_chunks::<7>().0.iter().zip(response.as_chunks_mut::<8>().0) {
+        *out = *challenge;
+        des::Des::new(&spread(key).into()).encrypt_block(out.into());
+    }
+    response
+}
+
+/// Seven bits of key a byte; the parity bits do not matter.
+fn spread(key: &[u8; 7]) -> [u8; 8] {
+    let bits = key.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    std::array::from_fn(|index| {
+        let shifted = bits >> (49 - 7 * index) << 1;
+        shifted.to_be_bytes()[7]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hex_literal::hex;
+
+    /// RFC 2759 §9.2.
+    #[test]
+    fn published_vector() {
+        let mut exchange = Exchange {
+            authenticator_challenge: &hex!("5b5d7c7d7b3f2f3e3c2c602132262628"),
+            peer_challenge: &hex!("21402324255e262a28295f2b3a337c7e"),
+            user: "User",
+            password: "clientPass",
+        };
+        assert_eq!(exchange.challenge_hash(), hex!("d02e4386bce91226"));
+        assert_eq!(nt_hash("clientPass"), hex!("44ebba8d5312b8d611474411f56989ae"));
+        let expected = hex!("82309ecd8d708b5ea08faa3981cd83544233114a3d85d6df");
+        assert_eq!(exchange.nt_response(), expected);
+        assert_eq!(exchange.authenticator_response(), "407A5589115FD0D6209F510FE9C04566932CDA56");
+        exchange.user = "CORP\\User";
+        assert_eq!(exchange.nt_response(), expected, "the domain is left out");
+    }
+}
