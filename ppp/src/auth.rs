@@ -79,7 +79,7 @@ pub struct Accept {
 #[derive(Clone, Debug)]
 pub struct Reject {
     /// 646 restricted hours, 647 account disabled, 648 password expired, 649 no dial-in permission,
-    /// 691 wrong name or password (RFC 2759 §6).
+    /// 691 wrong name or password (RFC 2759 §6). After 691 the client may try again while attempts are left.
     pub code: u16,
     /// A text that some clients show; may be empty.
     pub message: String,

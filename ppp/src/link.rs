@@ -37,6 +37,8 @@ pub struct Link {
     lcp: Automaton<Lcp>,
     phase: Phase,
     liveness: Liveness,
+    /// How often the client was refused; renegotiating does not wipe the slate.
+    refusals: u32,
     /// Until then the network is up or the link is given up.
     setup_by: Instant,
 }
@@ -85,6 +87,7 @@ impl Link {
             lcp,
             phase: Phase::Establish,
             liveness: Liveness::new(now),
+            refusals: 0,
             setup_by: now + SETUP_LIMIT,
         }
     }
@@ -113,8 +116,11 @@ impl Link {
         match auth.handle_verdict(verdict, &mut self.wire) {
             Outcome::Accepted(addressing) => self.enter_network(now, addressing),
             Outcome::Waiting => {}
-            // Somebody has to type a password now.
-            Outcome::Refused => self.setup_by = now + SETUP_LIMIT,
+            Outcome::Refused => {
+                self.refusals += 1;
+                // Somebody has to type a password now.
+                self.setup_by = now + SETUP_LIMIT;
+            }
             Outcome::Failed(reason) => self.close(now, reason),
         }
     }
@@ -360,8 +366,7 @@ impl Link {
             let reason = self.lcp.protocol.auth_refused(None);
             return self.close(now, reason);
         };
-        let Config { server_name, auth_attempts, .. } = &*self.config;
-        let auth = Authenticator::challenge(now, server_name, *auth_attempts, &mut self.wire);
+        let auth = Authenticator::challenge(now, &self.config, self.refusals, &mut self.wire);
         self.phase = Phase::Authenticate(auth);
         self.events.push_back(Event::LcpUp);
     }

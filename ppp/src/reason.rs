@@ -113,8 +113,17 @@ impl fmt::Display for Reason {
                 )
             }
             Self::AuthFailed { name, code, attempts } => {
+                let cause = match code {
+                    646 => "not at this hour",
+                    647 => "the account is disabled",
+                    648 => "the password has expired",
+                    649 => "the account may not dial in",
+                    691 => "wrong name or password",
+                    708 => "the account has expired",
+                    _ => "refused",
+                };
                 let times = if *attempts == 1 { "once" } else { "repeatedly" };
-                write!(f, " for \"{name}\": refused {times} with E={code}; Windows shows error {code}")
+                write!(f, " for \"{name}\" {times}: {cause}; Windows shows error {code}")
             }
             Self::AddressRefused { asked: Some(asked), assigned } => {
                 write!(f, " {assigned} and insists on {asked}; let it obtain an address automatically")

@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq;
 use super::{Accept, AuthRequest, Reject, Verdict};
 use crate::Ipv4Config;
 use crate::automaton::RESTART_INTERVAL;
+use crate::config::Config;
 use crate::packet::{self, Code, Packet, Protocol};
 use crate::reason::{Reason, printable};
 use crate::wire::{Discard, Wire};
@@ -67,7 +68,9 @@ pub struct AuthenticatorResponse {
 /// One client's authentication, from the first Challenge to the last word.
 pub(crate) struct Authenticator {
     state: State,
+    /// How often this client was refused, on this link.
     refusals: u32,
+    /// How often it may be.
     attempts: u32,
 }
 
@@ -96,26 +99,26 @@ pub(crate) enum Outcome {
     Accepted(Ipv4Config),
     /// The verdict was not asked for.
     Waiting,
-    /// Another Response may come.
+    /// The client may try again.
     Refused,
     Failed(Reason),
 }
 
 impl Authenticator {
-    /// Sends the first Challenge.
-    pub(crate) fn challenge(now: Instant, name: &str, attempts: u32, wire: &mut Wire) -> Self {
+    /// Sends the first Challenge to a client that was refused `refusals` times before it renegotiated.
+    pub(crate) fn challenge(now: Instant, config: &Config, refusals: u32, wire: &mut Wire) -> Self {
         let challenge = wire.bytes();
         let [identifier] = wire.bytes();
         let mut data = vec![CHALLENGE_LENGTH];
         data.extend(challenge);
-        data.extend(name.as_bytes());
+        data.extend(config.server_name.as_bytes());
         let frame = packet::encode(Protocol::CHAP, CHALLENGE, identifier, &data);
         wire.repeat(&frame);
         let resend_at = now + RESTART_INTERVAL;
         Self {
             state: State::Challenged { challenge, frame, identifier, resends: 0, resend_at },
-            refusals: 0,
-            attempts,
+            refusals,
+            attempts: config.auth_attempts,
         }
     }
 
@@ -184,7 +187,9 @@ impl Authenticator {
             Verdict::Reject(reject) => {
                 self.refusals += 1;
                 let challenge = wire.bytes();
-                let last = self.refusals >= self.attempts;
+                // Only a password can be typed better. The other codes say that the account is not to log in; and
+                // "expired" with a retry would bring a Change-Password packet (§7), which we do not speak.
+                let last = reject.code != WRONG_PASSWORD || self.refusals >= self.attempts;
                 let text = failure_text(&reject, !last, &challenge);
                 let failure = packet::encode(Protocol::CHAP, FAILURE, response.identifier, text.as_bytes());
                 wire.repeat(&failure);
@@ -277,6 +282,9 @@ const CHALLENGE: Code = Code(1);
 const RESPONSE: Code = Code(2);
 const SUCCESS: Code = Code(3);
 const FAILURE: Code = Code(4);
+
+/// ERROR_AUTHENTICATION_FAILURE, RFC 2759 §6.
+const WRONG_PASSWORD: u16 = 691;
 
 const CHALLENGE_LENGTH: u8 = 16;
 const RESPONSE_LENGTH: u8 = 49;

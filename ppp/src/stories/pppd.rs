@@ -140,6 +140,6 @@ fn a_client_that_hangs_up_after_a_wrong_password() {
     let Event::Closed(reason) = story.event() else { panic!("the link should be closed") };
     assert_eq!(
         reason.to_string(),
-        "authentication failed for \"alice\": refused once with E=691; Windows shows error 691"
+        "authentication failed for \"alice\" once: wrong name or password; Windows shows error 691"
     );
 }

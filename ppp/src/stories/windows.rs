@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Story, acked, hex, response};
-use crate::{Discard, Event};
+use crate::{Discard, Event, Reject, Verdict};
 
 /// From its first request to a working address, with nothing waited for.
 #[test]
@@ -118,9 +118,52 @@ fn the_last_wrong_password_ends_the_link() {
     let Event::Closed(reason) = story.event() else { panic!("the link should be closed") };
     assert_eq!(
         reason.to_string(),
-        "authentication failed for \"alice\": refused repeatedly with E=691; Windows shows error 691"
+        "authentication failed for \"alice\" repeatedly: wrong name or password; Windows shows error 691"
     );
     story.quiet();
+}
+
+/// A disabled account does not get better by typing.
+#[test]
+fn a_refused_account_is_not_asked_again() {
+    let (mut story, challenge) = Story::to_challenge();
+    story.peer(&response(&challenge, 0, "alice", "secret"));
+    story.asked();
+    let reject = Reject { code: 647, message: "Access denied".to_owned() };
+    story.link.handle_verdict(story.now, Verdict::Reject(reject));
+    let text = String::from_utf8(super::bytes(&story.sent()[16..])).unwrap();
+    assert!(text.starts_with("E=647 R=0 C="), "{text}");
+    story.ours(&format!("c021 05 01 .. {}", hex(b"authentication failed")));
+    story.peer("c021 06 01 ..");
+    let Event::Closed(reason) = story.event() else { panic!("the link should be closed") };
+    assert_eq!(
+        reason.to_string(),
+        "authentication failed for \"alice\" once: the account is disabled; Windows shows error 647"
+    );
+}
+
+/// Starting LCP over is no way to more attempts.
+#[test]
+fn refusals_survive_a_renegotiation() {
+    let (mut story, mut challenge) = Story::to_challenge();
+    for identifier in 2..4 {
+        story.peer(&response(&challenge, 0, "alice", "wrong"));
+        story.asked();
+        story.reject();
+        failed(&mut story, challenge.identifier, 1);
+        story.peer(&format!("c021 01 {identifier:02x} .. 0506 a1a2a3a4"));
+        let request = story.lcp_request(identifier);
+        story.ours(&request);
+        story.ours(&format!("c021 02 {identifier:02x} .. 0506 a1a2a3a4"));
+        story.peer(&acked(&request));
+        challenge = story.challenged();
+        assert!(matches!(story.event(), Event::LcpUp));
+    }
+    story.peer(&response(&challenge, 0, "alice", "wrong"));
+    story.asked();
+    story.reject();
+    failed(&mut story, challenge.identifier, 0);
+    assert!(story.sent().starts_with("ff03c02105"));
 }
 
 /// Reads the Failure that we sent, and the challenge in it.
