@@ -399,8 +399,8 @@ impl ControlConnection {
             io.transmits.push_back(Transmit { peer, payload });
         }
         let waiting = self.channel.reliable.waiting().len();
-        if waiting > MAX_WAITING {
-            // It keeps us busy, but acknowledges nothing.
+        // An answer and a CDN for every session is the most that a peer which acknowledges anything can leave behind.
+        if waiting > io.config.max_sessions.saturating_mul(2).saturating_add(MAX_WAITING) {
             self.forget(io, &Reason::NoResponse);
         } else if waiting == 0 && matches!(self.state, State::Closing) {
             self.state = State::Over;
@@ -480,5 +480,5 @@ fn ignore_unknown<P>(io: &mut Io<'_, P>, unknown: MessageType, kind: Kind<'_>) -
     Ok(())
 }
 
-/// More unacknowledged messages than this are only found with a peer that ignores what it is sent.
-const MAX_WAITING: usize = 256;
+/// How many messages may wait for acknowledgement, sessions aside.
+const MAX_WAITING: usize = 16;

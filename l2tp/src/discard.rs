@@ -67,7 +67,7 @@ pub struct Discards([u64; Discard::ALL.len()]);
 impl Discards {
     /// The count of one cause.
     pub fn count(&self, discard: Discard) -> u64 {
-        self.iter().zip(Discard::ALL).find(|(_, cause)| *cause == discard).map_or(0, |((_, count), _)| count)
+        Discard::ALL.iter().zip(self.0).find(|(cause, _)| **cause == discard).map_or(0, |(_, count)| count)
     }
 
     /// Every cause by name, with its count.
