@@ -42,16 +42,6 @@ pub struct Id {
 }
 
 impl Id {
-    /// What kind of name it is.
-    pub(crate) fn kind(&self) -> IdType {
-        self.kind
-    }
-
-    /// The name's octets.
-    pub(crate) fn data(&self) -> &[u8] {
-        &self.data
-    }
-
     /// The address, if the identity is one.
     pub fn address(&self) -> Option<IpAddr> {
         match self.kind {

@@ -6,8 +6,6 @@ use super::iana::{NotifyType, ProtocolId};
 /// Something one side tells the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotifyPayload<'a> {
-    /// Which protocol's SA it is about.
-    pub(crate) protocol: ProtocolId,
     /// What it says.
     pub(crate) kind: NotifyType,
     /// Which SA: cookies for ISAKMP, else an SPI, or empty.
@@ -19,11 +17,11 @@ pub(crate) struct NotifyPayload<'a> {
 impl<'a> NotifyPayload<'a> {
     /// Takes the notification apart.
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
-        let (&[_, _, _, _, protocol, spi_size, k0, k1], rest) =
+        let (&[_, _, _, _, _protocol, spi_size, k0, k1], rest) =
             body.split_first_chunk::<8>().ok_or(Malformed::Truncated)?;
         let (spi, data) = rest.split_at_checked(spi_size.into()).ok_or(Malformed::Length)?;
         let kind = NotifyType(u16::from_be_bytes([k0, k1]));
-        Ok(Self { protocol: ProtocolId(protocol), kind, spi, data })
+        Ok(Self { kind, spi, data })
     }
 }
 

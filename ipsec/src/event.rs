@@ -1,0 +1,181 @@
+//! What the responder tells its owner.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::esp::{EspSuite, InboundSa, OutboundSa, Spi};
+use crate::isakmp::Id;
+use crate::nat::Nat;
+use crate::path::{Path, PeerId};
+use crate::proposal::IkeSuite;
+use crate::refusal::Refusal;
+
+/// Something an owner acts on or writes a line about.
+#[derive(Debug)]
+pub enum Event {
+    /// A first message was accepted. Anybody can cause this; nothing but a line follows from it.
+    Attempt {
+        /// The number the attempt is called by.
+        peer: PeerId,
+        /// Where it comes from.
+        path: Path,
+    },
+    /// A first phase is done: the client knows a key of ours.
+    Established {
+        /// The number of the attempt that this was.
+        attempt: PeerId,
+        /// The peer it belongs to: the attempt's own number, or that of a live peer that renewed its first phase.
+        peer: PeerId,
+        /// Where the client is.
+        path: Path,
+        /// What was agreed.
+        phase1: Box<Phase1>,
+    },
+    /// A pair of ESP SAs is to be installed. The outbound half is used from [`Event::SaConfirmed`] on, or from the first
+    /// packet that verifies with the inbound half.
+    SaOpened {
+        /// Whose.
+        peer: PeerId,
+        /// Both halves.
+        sa: Box<SaPair>,
+    },
+    /// The client has the pair too.
+    SaConfirmed {
+        /// Whose.
+        peer: PeerId,
+        /// Which pair.
+        inbound: Spi,
+    },
+    /// A pair is to be removed.
+    SaClosed {
+        /// Whose.
+        peer: PeerId,
+        /// Which pair.
+        inbound: Spi,
+        /// Why.
+        reason: SaReason,
+    },
+    /// A peer is gone; all its pairs were closed before.
+    PeerClosed {
+        /// Which.
+        peer: PeerId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// An attempt, or a live peer's second phase, failed.
+    Refused {
+        /// The attempt, or the peer.
+        peer: PeerId,
+        /// Where it comes from.
+        path: Path,
+        /// The sentence for the log.
+        refusal: Refusal,
+    },
+}
+
+/// A finished first phase.
+#[derive(Clone, Debug)]
+pub struct Phase1 {
+    /// The algorithms agreed on.
+    pub suite: IkeSuite,
+    /// Who the client says it is: usually its private address.
+    pub identity: Id,
+    /// Name of the pre-shared key it used.
+    pub psk: String,
+    /// Where address translation really is.
+    pub nat: Nat,
+    /// For how long the client keeps the ISAKMP SA.
+    pub lifetime: Duration,
+    /// A live peer renewed its first phase.
+    pub rekey: bool,
+    /// Whose software it seems to be.
+    pub vendor: Option<&'static str>,
+    /// When what happened.
+    pub timings: Timings,
+}
+
+/// The moments of a first phase.
+#[derive(Clone, Copy, Debug)]
+pub struct Timings {
+    /// The first message came.
+    pub message1: Instant,
+    /// The client's public value came.
+    pub message3: Instant,
+    /// The shared secret was computed.
+    pub shared: Instant,
+    /// The client proved that it knows the key.
+    pub message5: Instant,
+}
+
+/// Two ESP SAs made by one quick mode.
+#[derive(Debug)]
+pub struct SaPair {
+    /// Where the client is.
+    pub path: Path,
+    /// The algorithms agreed on.
+    pub suite: EspSuite,
+    /// What the client sends with.
+    pub inbound: InboundSa,
+    /// What we send with.
+    pub outbound: OutboundSa,
+    /// For how long the client keeps them.
+    pub lifetime: Duration,
+    /// The peer had a pair before.
+    pub rekey: bool,
+    /// When the client asked for them.
+    pub requested: Instant,
+}
+
+/// Why a pair of ESP SAs ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SaReason {
+    /// The client deleted it.
+    Deleted,
+    /// Its lifetime is over.
+    Expired,
+    /// The client never finished the quick mode that made it.
+    NeverConfirmed,
+    /// The peer has newer ones, more than it may have.
+    Superseded,
+    /// Its peer was closed.
+    PeerClosed,
+}
+
+impl fmt::Display for SaReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deleted => "deleted by the client",
+            Self::Expired => "lifetime over",
+            Self::NeverConfirmed => "never used by the client",
+            Self::Superseded => "superseded by newer ones",
+            Self::PeerClosed => "connection closed",
+        })
+    }
+}
+
+/// Why a peer ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CloseReason {
+    /// The owner closed it.
+    Local,
+    /// The client deleted its SAs.
+    Deleted,
+    /// The client never opened an ESP SA.
+    NoEsp,
+    /// Its last ESP SA's lifetime ended and the client did not renew it.
+    Expired,
+    /// The client came back and said that it has forgotten all it had.
+    Replaced,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Local => "closed by the server",
+            Self::Deleted => "the client hung up",
+            Self::NoEsp => "the client did not go on after the first phase",
+            Self::Expired => "the client let its keys expire",
+            Self::Replaced => "the client connected anew",
+        })
+    }
+}

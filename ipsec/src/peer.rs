@@ -1,0 +1,71 @@
+//! A client's connection: the ISAKMP SAs and ESP SAs that belong together.
+
+use std::collections::VecDeque;
+
+use crate::esp::Spi;
+use crate::event::CloseReason;
+use crate::isakmp::{Cookies, Id};
+use crate::path::Path;
+
+/// One client connection. ESP SAs outlive the ISAKMP SA that made them.
+pub(crate) struct Peer {
+    /// Where its last authenticated packet came from.
+    pub(crate) path: Path,
+    /// What it said it is.
+    pub(crate) identity: Id,
+    /// Its ISAKMP SAs, oldest first.
+    pub(crate) isakmp: VecDeque<Cookies>,
+    /// Its ESP SAs, oldest first.
+    pub(crate) pairs: VecDeque<Pair>,
+    /// It has had an ESP SA.
+    pub(crate) opened: bool,
+    /// What to say if it never gets another one.
+    pub(crate) epitaph: CloseReason,
+}
+
+/// What there is to know about a pair of ESP SAs besides its keys, which are the owner's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    pub(crate) inbound: Spi,
+    /// The client's inbound SPI, by which it deletes the pair.
+    pub(crate) outbound: Spi,
+    /// The client has shown that it has the pair too.
+    pub(crate) confirmed: bool,
+    /// The quick mode that made it.
+    pub(crate) exchange: (Cookies, u32),
+}
+
+impl Peer {
+    /// A peer without ESP SAs.
+    pub(crate) fn new(path: Path, identity: Id) -> Self {
+        Self {
+            path,
+            identity,
+            isakmp: VecDeque::new(),
+            pairs: VecDeque::new(),
+            opened: false,
+            epitaph: CloseReason::NoEsp,
+        }
+    }
+
+    /// The pair that has to go for one more: an unconfirmed one before one in use, an old one before a new one.
+    pub(crate) fn surplus(&self) -> Option<Spi> {
+        if self.pairs.len() < MAX_PAIRS {
+            return None;
+        }
+        let unconfirmed = self.pairs.iter().find(|pair| !pair.confirmed);
+        unconfirmed.or(self.pairs.front()).map(|pair| pair.inbound)
+    }
+
+    /// Takes a pair out.
+    pub(crate) fn remove(&mut self, inbound: Spi) -> Option<Pair> {
+        let index = self.pairs.iter().position(|pair| pair.inbound == inbound)?;
+        self.pairs.remove(index)
+    }
+}
+
+/// Pairs of ESP SAs a peer may have at once: Windows makes a new one every few seconds while L2TP is unanswered.
+const MAX_PAIRS: usize = 8;
+
+/// ISAKMP SAs a peer may have at once: one, two while it renews it, and some slack.
+pub(crate) const MAX_ISAKMP_SAS: usize = 4;

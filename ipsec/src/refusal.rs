@@ -1,0 +1,136 @@
+//! Why a client was turned away: the one sentence that an operator reads.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::proposal::Algorithms;
+
+/// An attempt that failed: where it came from, how far it got, why, what its user sees, and what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub(crate) remote: SocketAddr,
+    pub(crate) cause: Cause,
+}
+
+impl Refusal {
+    /// What kind of failure it is, for a counter or a filter.
+    pub fn name(&self) -> &'static str {
+        match &self.cause {
+            Cause::AggressiveMode => "aggressive_mode",
+            Cause::NoIkeProposal { .. } => "no_ike_proposal",
+            Cause::NoNatTraversal => "no_nat_traversal",
+            Cause::BadPublicValue => "bad_public_value",
+            Cause::WrongPsk { .. } => "wrong_psk",
+            Cause::SilentAfterKe { .. } => "silent_after_key_exchange",
+            Cause::NoEspProposal { .. } => "no_esp_proposal",
+            Cause::TunnelMode => "tunnel_mode",
+            Cause::NotEsp { .. } => "not_esp",
+            Cause::NativeEsp => "native_esp",
+            Cause::Selectors { .. } => "selectors",
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Cause {
+    AggressiveMode,
+    NoIkeProposal { offer: String, policy: Algorithms, remedy: Option<Algorithms> },
+    NoNatTraversal,
+    BadPublicValue,
+    WrongPsk { keys: usize },
+    SilentAfterKe { moved: bool },
+    NoEspProposal { offer: String, policy: Algorithms, remedy: Option<Algorithms> },
+    TunnelMode,
+    NotEsp { offer: String },
+    NativeEsp,
+    Selectors { what: String },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let remote = self.remote;
+        match &self.cause {
+            Cause::AggressiveMode => write!(
+                f,
+                "{remote} was refused at message 1: it starts Aggressive Mode, which is not offered; Android and Apple devices \
+                 time out; clear the \"IPSec identifier\" or \"Group Name\" in the connection's settings"
+            ),
+            Cause::NoIkeProposal { offer, policy, remedy } => {
+                write!(
+                    f,
+                    "{remote} was refused at main mode message 1: of its proposals ({offer}) `algorithms: {}` accepts none; \
+                     Windows shows error 788 or 789, other devices time out; ",
+                    policy.name()
+                )?;
+                write_remedy(
+                    f,
+                    *remedy,
+                    "the client must be set to a pre-shared key and to stronger algorithms",
+                )
+            }
+            Cause::NoNatTraversal => write!(
+                f,
+                "{remote} was refused at main mode message 3: it does not speak NAT traversal (RFC 3947 or drafts 00 to 03), and \
+                 ESP is served inside UDP 4500 only; Windows shows error 789, other devices time out; switch NAT traversal \
+                 on in the client"
+            ),
+            Cause::BadPublicValue => write!(
+                f,
+                "{remote} was refused at the key exchange: its public value is not one of the group; the device times out; \
+                 the client's software is broken or somebody tampers with its packets"
+            ),
+            Cause::WrongPsk { keys } => write!(
+                f,
+                "{remote} was refused at main mode message 5: it does not decrypt and verify with {}, so the pre-shared key \
+                 typed into the device is another one; Windows shows error 789, Android and Apple devices time out; type \
+                 the key again on the device, or add its key to `psk`",
+                match keys {
+                    1 => "the configured key".to_string(),
+                    keys => format!("any of the {keys} configured keys"),
+                }
+            ),
+            Cause::SilentAfterKe { moved } => write!(
+                f,
+                "{remote} went silent after main mode message 4: message 5 never came{}; Windows shows error 809 or 789, \
+                 Android and Apple devices time out; check that UDP 4500 reaches this server",
+                if *moved { ", and a client moves to UDP 4500 to send it" } else { "" }
+            ),
+            Cause::NoEspProposal { offer, policy, remedy } => {
+                write!(
+                    f,
+                    "{remote} was refused at quick mode message 1: of its ESP proposals ({offer}) `algorithms: {}` accepts \
+                     none; Windows shows error 788 or 789, other devices time out; ",
+                    policy.name()
+                )?;
+                write_remedy(f, *remedy, "the client must be set to stronger algorithms")
+            }
+            Cause::TunnelMode => write!(
+                f,
+                "{remote} was refused at quick mode message 1: it asks for tunnel mode, and L2TP runs in transport mode; the \
+                 device times out; choose \"L2TP/IPsec\" as the kind of VPN, not \"IPsec\" or \"Cisco IPsec\""
+            ),
+            Cause::NotEsp { offer } => write!(
+                f,
+                "{remote} was refused at quick mode message 1: it offers no ESP of its own ({offer}), and AH or bundles are not \
+                 served; Windows shows error 788, other devices time out; switch AH and compression off in the client"
+            ),
+            Cause::NativeEsp => write!(
+                f,
+                "{remote} was refused at quick mode message 1: it did not move to UDP 4500, and ESP is served inside UDP only; \
+                 the device times out; switch NAT traversal on in the client"
+            ),
+            Cause::Selectors { what } => write!(
+                f,
+                "{remote} was refused at quick mode message 1: it wants to protect {what}, and only UDP to port 1701 is \
+                 served; the device times out; choose \"L2TP/IPsec\" as the kind of VPN"
+            ),
+        }
+    }
+}
+
+fn write_remedy(f: &mut fmt::Formatter<'_>, remedy: Option<Algorithms>, otherwise: &str) -> fmt::Result {
+    match remedy {
+        Some(policy) => write!(f, "`algorithms: {}` would accept it", policy.name()),
+        None => f.write_str(otherwise),
+    }
+}

@@ -1,0 +1,311 @@
+//! The responder: every client's exchanges and SAs, found by cookies, RFC 2408 §2.5.3 and §4.
+//!
+//! ```text
+//!   handle_datagram ─▶ by exchange type ─┬─▶ main_mode       half-open main modes ─▶ ISAKMP SAs
+//!                                        ├─▶ quick_mode      ISAKMP SAs ─▶ pairs of ESP SAs (events)
+//!                                        └─▶ informational   Delete, Notify, dead peer detection
+//! ```
+//!
+//! After any `handle_…` the owner drains `poll_transmit`, `poll_event`, `poll_job` and asks `poll_timeout` anew. Time must
+//! not run backwards.
+//!
+//! What a client does never makes an error: bytes that mean nothing are counted, refusals go out as notifications, the end
+//! of something is an event.
+
+mod half_open;
+mod informational;
+mod main_mode;
+mod peers;
+mod quick_mode;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use zeroize::Zeroizing;
+
+use self::half_open::HalfOpen;
+use self::timers::{Timer, Timers};
+use crate::crypto::Hash;
+use crate::dh::Group;
+use crate::discard::{Discard, Discards};
+use crate::esp::Spi;
+use crate::event::Event;
+use crate::isakmp::iana::{ExchangeType, NotifyType, ProtocolId};
+use crate::isakmp::{Chain, Cookie, Cookies, HEADER_LEN, Id, Malformed, Message, MessageWriter};
+use crate::isakmp_sa::IsakmpSa;
+use crate::job::{Job, JobDone, Ticket};
+use crate::path::{NAT_T_PORT, Path, PeerId, Transmit};
+use crate::peer::Peer;
+use crate::proposal::Algorithms;
+use crate::refusal::{Cause, Refusal};
+use crate::secret::Psk;
+
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Keys, any of which a client may use.
+    pub psks: Vec<Psk>,
+    /// How old a client may be.
+    pub algorithms: Algorithms,
+    /// Largest inner packet: algorithms are preferred with which it fits an outer packet of 1500.
+    pub mtu: u16,
+    /// Main modes under way at once.
+    pub max_half_open: usize,
+    /// The same from one address.
+    pub max_half_open_per_source: usize,
+    /// Arithmetic waiting or under way at once; clients beyond it are left to ask again.
+    pub max_jobs: usize,
+    /// Connections at once.
+    pub max_peers: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            psks: Vec::new(),
+            algorithms: Algorithms::default(),
+            mtu: 1400,
+            max_half_open: 8192,
+            max_half_open_per_source: 1024,
+            max_jobs: 256,
+            max_peers: 1 << 17,
+        }
+    }
+}
+
+/// IKEv1 for any number of clients, without IO.
+pub struct Responder {
+    config: Config,
+    rng: ChaCha20Rng,
+    half_open: HalfOpen,
+    isakmp_sas: BTreeMap<Cookies, IsakmpSa>,
+    peers: BTreeMap<PeerId, Peer>,
+    /// The newest peer of each address and identity.
+    by_identity: BTreeMap<(std::net::SocketAddr, Id), PeerId>,
+    by_inbound: BTreeMap<Spi, PeerId>,
+    last_peer: PeerId,
+    timers: Timers,
+    last_ticket: Ticket,
+    /// Who waits for which job. A job outlives an exchange that is given up: it still occupies the owner.
+    jobs: BTreeMap<Ticket, Asker>,
+    ready_jobs: VecDeque<Job>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    discards: Discards,
+}
+
+/// The exchange that waits for a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asker {
+    MainMode(Cookies),
+    QuickMode(Cookies, u32),
+}
+
+impl Responder {
+    /// A responder with no clients. `seed` is all the randomness it ever has.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            half_open: HalfOpen::new(config.max_half_open, config.max_half_open_per_source),
+            config,
+            rng: ChaCha20Rng::from_seed(seed),
+            isakmp_sas: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            by_identity: BTreeMap::new(),
+            by_inbound: BTreeMap::new(),
+            last_peer: PeerId(0),
+            timers: Timers::default(),
+            last_ticket: Ticket(0),
+            jobs: BTreeMap::new(),
+            ready_jobs: VecDeque::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            discards: Discards::default(),
+        }
+    }
+
+    /// An IKE message arrived; on port 4500 the owner has taken the non-ESP marker off.
+    pub fn handle_datagram(&mut self, now: Instant, path: Path, message: &[u8]) {
+        if let Err(reason) = self.receive(now, path, message) {
+            self.discards.count(reason);
+        }
+    }
+
+    /// Time passed. Early, late or twice does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.expired(now) {
+            match timer {
+                Timer::HalfOpen(cookies) => self.half_open_expired(cookies),
+                Timer::ResendMessage4(cookies) => self.resend_message4(now, cookies),
+                Timer::IsakmpSa(cookies) => self.forget_isakmp_sa(now, cookies),
+                Timer::ResendQuick(cookies, message_id) => self.resend_quick(now, cookies, message_id),
+                Timer::Quick(cookies, message_id) => self.quick_expired(now, cookies, message_id),
+                Timer::EspSa(inbound) => self.esp_sa_expired(now, inbound),
+                Timer::Peer(peer) => self.idle_peer_expired(now, peer),
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing to know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next piece of arithmetic to run, anywhere; its result comes back by [`Self::handle_job`].
+    pub fn poll_job(&mut self) -> Option<Job> {
+        while let Some(job) = self.ready_jobs.pop_front() {
+            let wanted = match self.jobs.get(&job.ticket) {
+                Some(Asker::MainMode(cookies)) => self.half_open.get(*cookies).is_some(),
+                Some(Asker::QuickMode(cookies, _)) => self.isakmp_sas.contains_key(cookies),
+                None => false,
+            };
+            if wanted {
+                return Some(job);
+            }
+            self.jobs.remove(&job.ticket);
+        }
+        None
+    }
+
+    /// A job is done.
+    pub fn handle_job(&mut self, now: Instant, done: JobDone) {
+        match self.jobs.remove(&done.ticket) {
+            Some(Asker::MainMode(cookies)) => self.main_mode_computed(now, cookies, done.outcome),
+            Some(Asker::QuickMode(cookies, message_id)) => {
+                self.quick_mode_computed(now, cookies, message_id, done.outcome);
+            }
+            None => {}
+        }
+    }
+
+    /// What was thrown away, and why.
+    pub fn discards(&self) -> &Discards {
+        &self.discards
+    }
+
+    fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<(), Discard> {
+        let datagram = match datagram.strip_prefix(&NON_ESP_MARKER) {
+            // iOS at times puts the marker twice; no client's cookie starts with four zeros by chance.
+            Some(rest) if path.local.port() == NAT_T_PORT => rest,
+            _ => datagram,
+        };
+        let message = Message::parse(datagram).map_err(|malformed| match malformed {
+            Malformed::Version => {
+                self.refuse_version(path, datagram);
+                Discard::Version
+            }
+            _ => Discard::Malformed,
+        })?;
+        if message.header.cookies.initiator == Cookie::ZERO {
+            return Err(Discard::Malformed);
+        }
+        match message.header.exchange {
+            ExchangeType::MAIN_MODE => self.main_mode(now, path, message, datagram),
+            ExchangeType::QUICK_MODE => self.quick_mode(now, path, message, datagram),
+            ExchangeType::INFORMATIONAL => self.informational(now, path, message),
+            ExchangeType::AGGRESSIVE_MODE => self.aggressive_mode(now, path, message, datagram),
+            _ => Err(Discard::ExchangeType),
+        }
+    }
+
+    /// RFC 2408 §5.2: a later major version may be told which one we speak, which is also what RFC 7296 §2.5 asks for. Only a
+    /// first request is answered, so that two responders cannot keep each other busy.
+    fn refuse_version(&mut self, path: Path, datagram: &[u8]) {
+        let Some((&fixed, _)) = datagram.split_first_chunk::<HEADER_LEN>() else { return };
+        let [i0, i1, i2, i3, i4, i5, i6, i7, responder @ .., _, _, _, _, _, _, _, _, _, _, _, _] = fixed;
+        let initiator = Cookie([i0, i1, i2, i3, i4, i5, i6, i7]);
+        if responder != [0; 8] || initiator == Cookie::ZERO {
+            return;
+        }
+        let cookies = Cookies { initiator, responder: Cookie::ZERO };
+        let notify = self.clear_notify(cookies, NotifyType::INVALID_MAJOR_VERSION);
+        self.answer_stranger(path, datagram.len(), notify);
+    }
+
+    /// A notification outside any SA, RFC 2408 §4.8.
+    fn clear_notify(&mut self, cookies: Cookies, kind: NotifyType) -> Vec<u8> {
+        let mut chain = Chain::default();
+        chain.push_notify(ProtocolId::ISAKMP, kind, &[], &[]);
+        MessageWriter::new(cookies, ExchangeType::INFORMATIONAL, self.message_id()).clear(&chain)
+    }
+
+    /// Sends to somebody who may not be where the message came from: never more than came.
+    fn answer_stranger(&mut self, path: Path, request_len: usize, message: Vec<u8>) {
+        if message.len() <= request_len {
+            self.transmit(path, message);
+        }
+    }
+
+    fn transmit(&mut self, path: Path, message: Vec<u8>) {
+        // RFC 3948 §2.2: on 4500 four zeros tell IKE from ESP.
+        let payload =
+            if path.local.port() == NAT_T_PORT { [&NON_ESP_MARKER[..], &message].concat() } else { message };
+        self.transmits.push_back(Transmit { path, payload });
+    }
+
+    fn refuse(&mut self, peer: PeerId, path: Path, cause: Cause) {
+        let refusal = Refusal { remote: path.remote, cause };
+        self.events.push_back(Event::Refused { peer, path, refusal });
+    }
+
+    /// Hands out arithmetic, unless too much is waiting already.
+    fn start_job(&mut self, asker: Asker, group: Group, peer_public: &[u8]) -> Result<(), Discard> {
+        if self.jobs.len() >= self.config.max_jobs {
+            return Err(Discard::JobLimit);
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        self.rng.fill_bytes(&mut *seed);
+        self.last_ticket = Ticket(self.last_ticket.0 + 1);
+        self.jobs.insert(self.last_ticket, asker);
+        self.ready_jobs.push_back(Job::new(self.last_ticket, group, seed, peer_public));
+        Ok(())
+    }
+
+    fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// RFC 2408 §3.1: random, and never zero, which is phase 1's.
+    fn message_id(&mut self) -> u32 {
+        self.rng.next_u32().max(1)
+    }
+}
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder")
+            .field("isakmp_sas", &self.isakmp_sas.len())
+            .field("peers", &self.peers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What makes two messages the same.
+fn fingerprint(message: &[u8]) -> crate::crypto::Digest {
+    Hash::Sha256.digest(&[message])
+}
+
+/// When to send an unanswered message again: after 1, 2, 4 and 8 seconds, then no more.
+fn backoff(resent: u32) -> Option<Duration> {
+    (resent < 4).then(|| Duration::from_secs(1 << resent))
+}
+
+/// RFC 3948 §2.2.
+const NON_ESP_MARKER: [u8; 4] = [0; 4];

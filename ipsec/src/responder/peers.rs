@@ -1,0 +1,271 @@
+//! What belongs to which client, and when it ends.
+
+use std::time::{Duration, Instant};
+
+use rand_core::Rng;
+
+use super::{Responder, Timer};
+use crate::esp::Spi;
+use crate::event::{CloseReason, Event, SaReason};
+use crate::isakmp::iana::ProtocolId;
+use crate::isakmp::{Chain, Cookies, Id};
+use crate::path::{Path, PeerId};
+use crate::peer::{MAX_ISAKMP_SAS, Pair, Peer};
+use crate::phase2::QuickMode;
+
+impl Responder {
+    /// The first authenticated ESP packet arrived on this SA: its quick mode's last message is not needed any more.
+    pub fn confirm(&mut self, now: Instant, inbound: Spi) {
+        let Some(&peer) = self.by_inbound.get(&inbound) else { return };
+        let Some(pair) = self.pair_mut(peer, inbound) else { return };
+        if pair.confirmed {
+            return;
+        }
+        pair.confirmed = true;
+        let (cookies, message_id) = pair.exchange;
+        self.finish_quick(now, cookies, message_id);
+        self.events.push_back(Event::SaConfirmed { peer, inbound });
+    }
+
+    /// Authenticated ESP came by a new path: a NAT has given the client another address or port.
+    pub fn handle_path_change(&mut self, _now: Instant, peer: PeerId, path: Path) {
+        self.move_peer(peer, path);
+    }
+
+    /// Says goodbye to a client: Deletes for its ESP SAs and ISAKMP SAs.
+    pub fn close_peer(&mut self, now: Instant, peer: PeerId) {
+        self.drop_peer(now, peer, CloseReason::Local);
+    }
+
+    /// Gives a fresh ISAKMP SA to its peer, which is new unless it lives already.
+    pub(super) fn attach(&mut self, now: Instant, id: PeerId, path: Path, identity: &Id, cookies: Cookies) {
+        let peer = self.peers.entry(id).or_insert_with(|| Peer::new(path, identity.clone()));
+        peer.isakmp.push_back(cookies);
+        let idle = peer.pairs.is_empty();
+        let surplus = if peer.isakmp.len() > MAX_ISAKMP_SAS { peer.isakmp.pop_front() } else { None };
+        if idle {
+            self.timers.set(Timer::Peer(id), now + IDLE);
+        }
+        if let Some(cookies) = surplus {
+            self.remove_isakmp_sa(cookies);
+        }
+        self.move_peer(id, path);
+    }
+
+    /// Follows a peer to where its last authenticated packet came from.
+    pub(super) fn move_peer(&mut self, id: PeerId, path: Path) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let old = (peer.path.remote, peer.identity.clone());
+        let new = (path.remote, peer.identity.clone());
+        peer.path = path;
+        if old != new && self.by_identity.get(&old) == Some(&id) {
+            self.by_identity.remove(&old);
+        }
+        self.by_identity.insert(new, id);
+    }
+
+    /// Adds a pair of ESP SAs; the peer's surplus one goes.
+    pub(super) fn add_pair(&mut self, now: Instant, id: PeerId, pair: Pair, lifetime: Duration) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let surplus = peer.surplus();
+        peer.pairs.push_back(pair);
+        peer.opened = true;
+        self.by_inbound.insert(pair.inbound, id);
+        self.timers.stop(Timer::Peer(id));
+        self.timers.set(Timer::EspSa(pair.inbound), now + lifetime + ESP_GRACE);
+        if let Some(inbound) = surplus {
+            self.delete_pair(now, id, inbound, SaReason::Superseded);
+        }
+    }
+
+    /// Removes a pair of ESP SAs and tells the client, if an ISAKMP SA is left to tell it with.
+    pub(super) fn delete_pair(&mut self, now: Instant, id: PeerId, inbound: Spi, reason: SaReason) {
+        self.send_delete(id, inbound);
+        self.remove_pair(now, id, inbound, reason);
+    }
+
+    /// Removes a pair of ESP SAs.
+    pub(super) fn remove_pair(&mut self, now: Instant, id: PeerId, inbound: Spi, reason: SaReason) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(pair) = peer.remove(inbound) else { return };
+        match reason {
+            SaReason::Deleted => peer.epitaph = CloseReason::Deleted,
+            _ if pair.confirmed => peer.epitaph = CloseReason::Expired,
+            _ => {}
+        }
+        let idle = peer.pairs.is_empty();
+        self.by_inbound.remove(&inbound);
+        self.timers.stop(Timer::EspSa(inbound));
+        self.events.push_back(Event::SaClosed { peer: id, inbound, reason });
+        if idle {
+            // A client that deleted its last pair is hanging up, or about to make a new one.
+            let wait = if reason == SaReason::Deleted { HANGING_UP } else { IDLE };
+            self.timers.set(Timer::Peer(id), now + wait);
+        }
+    }
+
+    pub(super) fn esp_sa_expired(&mut self, now: Instant, inbound: Spi) {
+        if let Some(&peer) = self.by_inbound.get(&inbound) {
+            self.delete_pair(now, peer, inbound, SaReason::Expired);
+        }
+    }
+
+    pub(super) fn idle_peer_expired(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        self.drop_peer(now, id, peer.epitaph);
+    }
+
+    /// Ends a peer and all it has.
+    pub(super) fn drop_peer(&mut self, now: Instant, id: PeerId, reason: CloseReason) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let pairs: Vec<Spi> = peer.pairs.iter().map(|pair| pair.inbound).collect();
+        let isakmp: Vec<Cookies> = peer.isakmp.iter().copied().collect();
+        // A client that said INITIAL-CONTACT has forgotten all of it.
+        let farewell = reason != CloseReason::Replaced;
+        for inbound in pairs {
+            if farewell {
+                self.send_delete(id, inbound);
+            }
+            self.remove_pair(now, id, inbound, SaReason::PeerClosed);
+        }
+        for cookies in isakmp {
+            if farewell {
+                self.send_isakmp_delete(id, cookies);
+            }
+            self.remove_isakmp_sa(cookies);
+        }
+        self.timers.stop(Timer::Peer(id));
+        let Some(peer) = self.peers.remove(&id) else { return };
+        let key = (peer.path.remote, peer.identity);
+        if self.by_identity.get(&key) == Some(&id) {
+            self.by_identity.remove(&key);
+        }
+        self.events.push_back(Event::PeerClosed { peer: id, reason });
+    }
+
+    /// The client deleted an ISAKMP SA. It lingers, for a Delete of ESP SAs that it overtook; a peer with nothing left is gone.
+    pub(super) fn isakmp_sa_deleted(&mut self, now: Instant, cookies: Cookies) {
+        let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return };
+        sa.deleted = true;
+        let id = sa.peer;
+        self.timers.set(Timer::IsakmpSa(cookies), now + HANGING_UP);
+        self.close_if_empty(now, id);
+    }
+
+    /// A peer that has deleted all it had is gone at once.
+    pub(super) fn close_if_empty(&mut self, now: Instant, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let is_deleted = |cookies| self.isakmp_sas.get(cookies).is_none_or(|sa| sa.deleted);
+        if peer.pairs.is_empty() && peer.isakmp.iter().all(is_deleted) {
+            self.drop_peer(now, id, CloseReason::Deleted);
+        }
+    }
+
+    /// An ISAKMP SA's lifetime is over: it is forgotten silently, as Android does, and takes nothing down.
+    pub(super) fn forget_isakmp_sa(&mut self, _now: Instant, cookies: Cookies) {
+        if let Some(sa) = self.isakmp_sas.get(&cookies)
+            && let Some(peer) = self.peers.get_mut(&sa.peer)
+        {
+            peer.isakmp.retain(|other| *other != cookies);
+        }
+        self.remove_isakmp_sa(cookies);
+    }
+
+    /// The client says that it has no other SAs with us, RFC 2407 §4.6.3.3. Peers of other addresses, ports or identities may
+    /// be other clients behind the same NAT, so they stay.
+    pub(super) fn initial_contact(&mut self, now: Instant, cookies: Cookies) {
+        let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return };
+        if std::mem::replace(&mut sa.contacted, true) || sa.peer == sa.origin.attempt {
+            return;
+        }
+        // It was taken for a live peer's renewal. It is a client that came back.
+        let (old, attempt) = (sa.peer, sa.origin.attempt);
+        let Some(peer) = self.peers.get_mut(&old) else { return };
+        if peer.pairs.iter().any(|pair| pair.exchange.0 == cookies) {
+            let stale: Vec<Spi> = peer
+                .pairs
+                .iter()
+                .filter(|pair| pair.exchange.0 != cookies)
+                .map(|pair| pair.inbound)
+                .collect();
+            for inbound in stale {
+                self.remove_pair(now, old, inbound, SaReason::Superseded);
+            }
+            return;
+        }
+        peer.isakmp.retain(|other| *other != cookies);
+        let (path, identity) = (peer.path, peer.identity.clone());
+        self.drop_peer(now, old, CloseReason::Replaced);
+        self.attach(now, attempt, path, &identity, cookies);
+        let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return };
+        sa.peer = attempt;
+        sa.origin.phase1.rekey = false;
+        let phase1 = Box::new(sa.origin.phase1.clone());
+        self.events.push_back(Event::Established { attempt, peer: attempt, path, phase1 });
+    }
+
+    /// An SPI that no SA of ours has: random, so that nobody guesses it, and not one of the reserved (RFC 4303 §2.1).
+    pub(super) fn new_spi(&mut self) -> Spi {
+        loop {
+            let spi = Spi(self.rng.next_u32());
+            if spi.0 >= 256 && !self.by_inbound.contains_key(&spi) {
+                return spi;
+            }
+        }
+    }
+
+    /// Sends a message of the Informational exchange to a peer under one of its ISAKMP SAs.
+    pub(super) fn inform(&mut self, path: Path, cookies: Cookies, chain: Chain) {
+        let message_id = self.message_id();
+        if let Some(sa) = self.isakmp_sas.get(&cookies) {
+            let message = sa.informational(message_id, chain);
+            self.transmit(path, message);
+        }
+    }
+
+    fn send_delete(&mut self, id: PeerId, inbound: Spi) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let alive = |cookies: &&Cookies| self.isakmp_sas.get(cookies).is_some_and(|sa| !sa.deleted);
+        let Some(&cookies) = peer.isakmp.iter().rev().find(alive) else { return };
+        let path = peer.path;
+        let mut chain = Chain::default();
+        chain.push_delete(ProtocolId::ESP, &inbound.0.to_be_bytes());
+        self.inform(path, cookies, chain);
+    }
+
+    fn send_isakmp_delete(&mut self, id: PeerId, cookies: Cookies) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        if self.isakmp_sas.get(&cookies).is_none_or(|sa| sa.deleted) {
+            return;
+        }
+        let path = peer.path;
+        let mut chain = Chain::default();
+        chain.push_delete(ProtocolId::ISAKMP, &cookies.to_bytes());
+        self.inform(path, cookies, chain);
+    }
+
+    fn remove_isakmp_sa(&mut self, cookies: Cookies) {
+        self.timers.stop(Timer::IsakmpSa(cookies));
+        let Some(sa) = self.isakmp_sas.remove(&cookies) else { return };
+        for (message_id, exchange) in &sa.quick {
+            self.timers.stop(Timer::Quick(cookies, *message_id));
+            self.timers.stop(Timer::ResendQuick(cookies, *message_id));
+            if let QuickMode::Computing(opening) = &exchange.state {
+                self.by_inbound.remove(&opening.inbound);
+            }
+        }
+    }
+
+    fn pair_mut(&mut self, peer: PeerId, inbound: Spi) -> Option<&mut Pair> {
+        self.peers.get_mut(&peer)?.pairs.iter_mut().find(|pair| pair.inbound == inbound)
+    }
+}
+
+/// How long a peer may be without ESP SAs: Android starts its quick mode a second after phase 1, under loss some later.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The same once the client has deleted the last one; Windows deletes one before it makes the next.
+const HANGING_UP: Duration = Duration::from_secs(5);
+
+/// How long we keep ESP SAs behind their lifetime: the client's clock started after ours.
+const ESP_GRACE: Duration = Duration::from_secs(30);
