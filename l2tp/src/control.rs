@@ -7,80 +7,22 @@
 //!                                 └── StopCCN sent ──▶ closing ── acknowledged or given up ──▶ over
 //! ```
 
-use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::time::Instant;
 
-use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
-use crate::discard::{Discard, Discards};
-use crate::header::{ControlHeader, Incoming};
+use crate::channel::{Channel, Io};
+use crate::config::Config;
+use crate::discard::Discard;
+use crate::event::Event;
+use crate::header::Incoming;
 use crate::iana::{Attribute, MessageType, stop};
-use crate::lns::{Config, Event, SessionKey, Transmit};
 use crate::message::{self, DEFAULT_WINDOW, Goodbye, Kind, ResultCode, Scccn, Sccrp, Sccrq, StopCcn};
 use crate::reason::{Disconnect, Fault, Reason};
-use crate::reliable::{Expiry, Received, Reliable, Sequence, full_cycle};
-use crate::secret::{ChallengeResponse, Secret};
+use crate::reliable::{Expiry, Received, Reliable, full_cycle};
+use crate::secret::ChallengeResponse;
 use crate::session::Sessions;
-
-/// What a control connection reaches of its [`crate::Lns`] while it handles something.
-pub(crate) struct Io<'a, P> {
-    pub(crate) now: Instant,
-    pub(crate) peer: P,
-    /// When the peer's data was last heard.
-    pub(crate) heard: Instant,
-    pub(crate) config: &'a Config,
-    pub(crate) rng: &'a mut ChaCha20Rng,
-    pub(crate) transmits: &'a mut VecDeque<Transmit<P>>,
-    pub(crate) events: &'a mut VecDeque<Event<P>>,
-    pub(crate) discards: &'a mut Discards,
-}
-
-impl<'a, P> Io<'a, P> {
-    pub(crate) fn secret(&self) -> Option<&'a Secret> {
-        self.config.secret.as_ref()
-    }
-
-    /// A random id that is not 0 and not taken. Few enough are ever taken that this ends soon.
-    pub(crate) fn random_id(&mut self, taken: impl Fn(NonZeroU16) -> bool) -> NonZeroU16 {
-        loop {
-            let [a, b, _, _] = self.rng.next_u32().to_be_bytes();
-            if let Some(id) = NonZeroU16::new(u16::from_be_bytes([a, b])).filter(|id| !taken(*id)) {
-                return id;
-            }
-        }
-    }
-}
-
-/// The way to the peer: both tunnel ids and the reliable sequence.
-#[derive(Debug)]
-pub(crate) struct Channel {
-    tunnel_id: NonZeroU16,
-    peer_tunnel_id: NonZeroU16,
-    reliable: Reliable,
-}
-
-impl Channel {
-    pub(crate) fn tunnel_id(&self) -> u16 {
-        self.tunnel_id.get()
-    }
-
-    pub(crate) fn key(&self, session_id: NonZeroU16) -> SessionKey {
-        SessionKey { tunnel_id: self.tunnel_id.get(), session_id: session_id.get() }
-    }
-
-    pub(crate) fn peer_key(&self, session_id: NonZeroU16) -> SessionKey {
-        SessionKey { tunnel_id: self.peer_tunnel_id.get(), session_id: session_id.get() }
-    }
-
-    /// Queues a message for the peer's session (0: for the tunnel). Its sequence numbers are written when it goes.
-    pub(crate) fn send(&mut self, now: Instant, peer_session_id: u16, avps: &[u8]) {
-        let header =
-            ControlHeader { tunnel_id: self.peer_tunnel_id.get(), session_id: peer_session_id, ns: 0, nr: 0 };
-        self.reliable.send(now, header.write(avps));
-    }
-}
 
 /// One tunnel.
 #[derive(Debug)]
@@ -381,23 +323,12 @@ impl ControlConnection {
         self.flush(io);
     }
 
-    /// Sends what the windows admit. An acknowledgement never waits for a message to ride on: Android sends nothing
-    /// after SCCCN and ICCN until it has it.
+    /// Sends what there is to send; the last step of everything that changes a control connection.
     pub(crate) fn flush<P: Copy>(&mut self, io: &mut Io<'_, P>) {
         if self.is_over() {
             return;
         }
-        let (tunnel_id, peer) = (self.channel.peer_tunnel_id.get(), io.peer);
-        while let Some((Sequence { ns, nr }, message)) = self.channel.reliable.poll_transmit(io.now) {
-            if let Ok((header, avps)) = ControlHeader::parse(message) {
-                let payload = ControlHeader { ns, nr, ..header }.write(avps);
-                io.transmits.push_back(Transmit { peer, payload });
-            }
-        }
-        if let Some(Sequence { ns, nr }) = self.channel.reliable.take_acknowledgement() {
-            let payload = ControlHeader { tunnel_id, session_id: 0, ns, nr }.write(&[]);
-            io.transmits.push_back(Transmit { peer, payload });
-        }
+        self.channel.flush(io);
         let waiting = self.channel.reliable.waiting().len();
         // An answer and a CDN for every session is the most that a peer which acknowledges anything can leave behind.
         if waiting > io.config.max_sessions.saturating_mul(2).saturating_add(MAX_WAITING) {
@@ -452,7 +383,7 @@ impl Established {
         // RFC 2661 §5.5: a HELLO is for a peer that has been silent. Android 9 and 10 at times acknowledge none, so
         // it is not repeated either, and no reason to give up, as long as the peer is heard otherwise.
         let retry_is_due = channel.reliable.poll_timeout().is_some_and(|at| at <= io.now);
-        if retry_is_due && io.now < silent_at && only_hello_waits(&channel.reliable) {
+        if retry_is_due && io.now < silent_at && channel.only_hello_waits() {
             channel.reliable.postpone(silent_at);
         }
         if self.hello_at.is_some_and(|at| at <= io.now) {
@@ -463,12 +394,6 @@ impl Established {
             self.hello_at = Some(if silent { io.now + io.config.hello_interval } else { silent_at });
         }
     }
-}
-
-fn only_hello_waits(reliable: &Reliable) -> bool {
-    let mut waiting = reliable.waiting();
-    let oldest = waiting.next().and_then(|message| ControlHeader::parse(message).ok());
-    waiting.len() == 0 && oldest.is_some_and(|(_, avps)| avps == message::hello())
 }
 
 /// RFC 2661 §4.4.1: an unknown message clears the tunnel if its Message Type AVP has the M bit.

@@ -25,8 +25,11 @@
 #![forbid(unsafe_code)]
 
 mod avp;
+mod channel;
+mod config;
 mod control;
 mod discard;
+mod event;
 mod header;
 mod iana;
 mod lns;
@@ -40,8 +43,10 @@ mod stories;
 #[cfg(test)]
 mod test_support;
 
+pub use config::Config;
 pub use discard::{Discard, Discards};
+pub use event::{Event, SessionKey, Transmit};
 pub use header::{Data, Malformed, data_header, is_control, parse_data};
-pub use lns::{Config, Event, Lns, SessionKey, Transmit};
+pub use lns::Lns;
 pub use reason::{Disconnect, Fault, Reason};
 pub use secret::Secret;

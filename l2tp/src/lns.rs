@@ -3,137 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use crate::control::{ControlConnection, Io, Standing};
+use crate::channel::Io;
+use crate::config::Config;
+use crate::control::{ControlConnection, Standing};
 use crate::discard::{Discard, Discards};
+use crate::event::{Event, SessionKey, Transmit};
 use crate::header::{ControlHeader, Incoming};
 use crate::iana::{Attribute, MessageType, error, stop};
 use crate::message::{self, Kind, ResultCode, Sccrq, StopCcn};
 use crate::reason::{Disconnect, Reason};
-use crate::secret::Secret;
-
-/// What the owner decides.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Our Host Name AVP.
-    pub host_name: String,
-    /// The tunnel secret. With one, every client has to prove that it knows it (RFC 2661 §5.1.1).
-    pub secret: Option<Secret>,
-    /// How long a client may be silent before it is sent a HELLO (RFC 2661 §5.5). Zero: no HELLO is ever sent.
-    pub hello_interval: Duration,
-    /// Our Receive Window Size AVP, and how many messages of a tunnel may overtake others.
-    pub receive_window: u16,
-    /// How often a message is retransmitted before the tunnel is given up (RFC 2661 §5.8). 5 take 31 s.
-    pub retransmissions: u32,
-    /// How long a client may take from SCCRQ to SCCCN, from ICRQ to ICCN, or keep a tunnel without a session.
-    pub setup_timeout: Duration,
-    /// How many tunnels a peer may have.
-    pub max_tunnels: usize,
-    /// How many sessions a tunnel may have.
-    pub max_sessions: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            host_name: "adit".into(),
-            secret: None,
-            hello_interval: Duration::from_secs(60),
-            receive_window: 8,
-            retransmissions: 5,
-            setup_timeout: Duration::from_secs(60),
-            max_tunnels: 8,
-            max_sessions: 32,
-        }
-    }
-}
-
-/// Names a session by one side's ids.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SessionKey {
-    /// Tunnel id.
-    pub tunnel_id: u16,
-    /// Session id.
-    pub session_id: u16,
-}
-
-/// A control message to be sent: the UDP payload, from port 1701.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Transmit<P> {
-    /// To whom.
-    pub peer: P,
-    /// L2TP header and AVPs.
-    pub payload: Vec<u8>,
-}
-
-/// What the owner has to know.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Event<P> {
-    /// A tunnel stands; its [`Event::TunnelClosed`] will follow.
-    TunnelOpened {
-        /// Whose.
-        peer: P,
-        /// Our tunnel id.
-        tunnel_id: u16,
-        /// The client's Host Name, cleaned of control characters.
-        host_name: String,
-        /// The client's Vendor Name, cleaned likewise.
-        vendor: Option<String>,
-    },
-    /// An attempt at a tunnel came to nothing.
-    TunnelFailed {
-        /// Whose.
-        peer: P,
-        /// The client's Host Name, if it came so far.
-        host_name: String,
-        /// Why.
-        reason: Reason,
-    },
-    /// A session stands: PPP begins. Its [`Event::SessionClosed`] will follow.
-    SessionOpened {
-        /// Whose.
-        peer: P,
-        /// Our ids: what the client puts into the headers of its data.
-        session: SessionKey,
-        /// The client's ids: what we put into the headers of ours.
-        peer_session: SessionKey,
-        /// (Tx) Connect Speed in bits per second, 0 if the client told none.
-        tx_speed: u32,
-        /// The client demands sequence numbers in data. They are never sent; see the crate's deviations.
-        sequencing_required: bool,
-    },
-    /// A call came to nothing.
-    SessionFailed {
-        /// Whose.
-        peer: P,
-        /// Our tunnel id.
-        tunnel_id: u16,
-        /// Why.
-        reason: Reason,
-    },
-    /// A session is over, whoever ended it.
-    SessionClosed {
-        /// Whose.
-        peer: P,
-        /// Our ids.
-        session: SessionKey,
-        /// Why.
-        reason: Reason,
-    },
-    /// A tunnel is over, whoever ended it; its sessions' events came before.
-    TunnelClosed {
-        /// Whose.
-        peer: P,
-        /// Our tunnel id.
-        tunnel_id: u16,
-        /// Why.
-        reason: Reason,
-    },
-}
 
 /// The server side of all tunnels.
 ///

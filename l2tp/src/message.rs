@@ -313,3 +313,41 @@ fn text(bytes: &[u8]) -> String {
 }
 
 const MAX_TEXT_LEN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    #[test]
+    fn result_codes_of_real_clients() {
+        let read = |value: &[u8]| {
+            let ResultCode { result, error, message } = ResultCode::parse(value);
+            (result, error, message)
+        };
+        assert_eq!(read(&hex!("0006")), (6, 0, String::new()), "Android");
+        assert_eq!(read(&hex!("0001 0000")), (1, 0, String::new()));
+        assert_eq!(read(&hex!("0002 0006 7768790a00")), (2, 6, "why\u{fffd}".into()));
+        assert_eq!(read(&hex!("0300 000000000000")), (3, 0, String::new()), "Apple");
+        assert_eq!(read(&hex!("0002 0008 74657874")), (2, 8, "text".into()), "as long as Apple's");
+        assert_eq!(read(&[]), (0, 0, String::new()));
+        assert_eq!(read(&[1]), (0, 0, String::new()));
+    }
+
+    #[test]
+    fn a_goodbye_is_read_as_far_as_it_goes() {
+        let kind = |avps| Kind { message_type: MessageType::STOP_CCN, mandatory: true, avps };
+        let avps = hex!("80080000 0000 0004 80080000 0009 0005 80080000 03e7 0000 80080000 0001 0006");
+        let goodbye = Goodbye::parse(kind(&avps), Attribute::ASSIGNED_TUNNEL_ID, None);
+        assert_eq!(goodbye, Goodbye { assigned_id: NonZeroU16::new(5), result: ResultCode::plain(0) });
+    }
+
+    #[test]
+    fn texts_are_fit_for_a_log_line() {
+        assert_eq!(text(b"host\0"), "host");
+        assert_eq!(text(b"a\nb\x1b[0m\xffc"), "a\u{fffd}b\u{fffd}[0m\u{fffd}c");
+        assert_eq!(text(&[b'x'; 1000]).len(), 64);
+        assert_eq!(text(b"\0\0"), "");
+    }
+}

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::time::Instant;
 
-use crate::control::{Channel, Io};
+use crate::channel::{Channel, Io};
 use crate::discard::Discard;
+use crate::event::{Event, SessionKey};
 use crate::iana::{Attribute, MessageType, disconnect};
-use crate::lns::{Event, SessionKey};
 use crate::message::{self, Cdn, Goodbye, Iccn, Icrp, Icrq, Kind, ResultCode};
 use crate::reason::{Disconnect, Fault, Reason};
 
