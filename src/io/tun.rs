@@ -155,14 +155,10 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Every reason for which something was dropped, by name.
+    /// Every reason for which something was dropped; the names leave out the layer.
     pub fn discards(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
-        [
-            ("tun read unusable", self.unusable),
-            ("tun write full", self.full),
-            ("tun write refused", self.refused),
-        ]
-        .into_iter()
+        [("read_unusable", self.unusable), ("write_full", self.full), ("write_refused", self.refused)]
+            .into_iter()
     }
 }
 

@@ -108,14 +108,14 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Every reason for which something was dropped, by name.
+    /// Every reason for which something was dropped; the names leave out the layer.
     pub fn discards(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         [
-            ("udp receive unusable", self.unusable),
-            ("udp send full", self.full),
-            ("udp send unreachable", self.unreachable),
-            ("udp send forbidden", self.forbidden),
-            ("udp send failed", self.failed),
+            ("receive_unusable", self.unusable),
+            ("send_full", self.full),
+            ("send_unreachable", self.unreachable),
+            ("send_forbidden", self.forbidden),
+            ("send_failed", self.failed),
         ]
         .into_iter()
     }
