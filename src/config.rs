@@ -71,7 +71,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads only where the control socket is, so that a running server can be asked while its file is being edited.
+    /// Reads only where the control socket is, so that a running server can be asked while its file is being
+    /// edited.
     ///
     /// A file that is not there names the default.
     pub fn control_of(path: &Path) -> anyhow::Result<PathBuf> {

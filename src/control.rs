@@ -8,8 +8,8 @@
 //!                                               ← {"error":"…"}
 //! ```
 //!
-//! Connections are served by a thread of their own; what they ask becomes a [`Command`] for the event loop, which answers
-//! between two batches of packets and is never waited for by them.
+//! Connections are served by a thread of their own; what they ask becomes a [`Command`] for the event loop,
+//! which answers between two batches of packets and is never waited for by them.
 
 mod client;
 mod listener;

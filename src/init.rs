@@ -39,8 +39,8 @@ pub fn init(directory: &Path) -> anyhow::Result<Written> {
         .mode(0o700)
         .create(directory)
         .with_context(|| format!("cannot create {}", directory.display()))?;
-    // For typing on phones: lengths are for 108 and 72 bits (`secret`). The key has to withstand guessing without the
-    // server by whoever pretends to be it; the password is only ever sent inside the tunnel.
+    // For typing on phones: lengths are for 108 and 72 bits (`secret`). The key has to withstand guessing
+    // without the server by whoever pretends to be it; the password is only ever sent inside the tunnel.
     let credentials =
         Credentials { psk: secret::letters(24)?, user: USER.to_owned(), password: secret::letters(16)? };
     let content = Zeroizing::new(MANUAL.replace(crate::config::EXAMPLE_SECRET, &credentials.psk));

@@ -4,8 +4,8 @@
 //! 2026-11-23T09:14:03.123456Z INFO  c17 alice has 10.20.0.2
 //! ```
 //!
-//! Much of what is logged was chosen by strangers (names, identities, vendor strings): control characters are shown
-//! escaped, so that nobody writes lines of their own or reaches the terminal.
+//! Much of what is logged was chosen by strangers (names, identities, vendor strings): control characters are
+//! shown escaped, so that nobody writes lines of their own or reaches the terminal.
 
 use std::fmt::{self, Write as _};
 
@@ -22,12 +22,20 @@ use crate::config::{Log, LogFormat, LogLevel};
 /// Starts logging for the whole process. A second call does nothing.
 pub fn start(log: Log) {
     let builder = tracing_subscriber::fmt().with_max_level(filter(log.level)).with_writer(std::io::stderr);
-    // Set by systemd when standard error is a journal stream: the journal keeps the time and reads the priority itself.
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let journal = is_journal();
     let _second_call = match log.format {
         LogFormat::Text => builder.event_format(Line { journal }).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
     };
+}
+
+/// Tells whether standard error is the journal, which keeps the time and reads the priority itself.
+///
+/// `JOURNAL_STREAM` alone is not enough (systemd.exec(5)): a shell may have inherited it.
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let status = nix::sys::stat::fstat(std::io::stderr());
+    status.is_ok_and(|status| stream == format!("{}:{}", status.st_dev, status.st_ino))
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

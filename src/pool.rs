@@ -1,8 +1,8 @@
 //! Address pools: which inner address each client has.
 //!
-//! A pool hands out the addresses it has never handed out before it hands out one that came back, and of those the
-//! one that has rested longest: a client that lost its connection is unlikely to find its address in other hands.
-//! No operation looks at more than one address, however large the pool or however full.
+//! A pool hands out the addresses it has never handed out before it hands out one that came back, and of
+//! those the one that has rested longest: a client that lost its connection is unlikely to find its address
+//! in other hands. No operation looks at more than one address, however large the pool or however full.
 
 mod range;
 
@@ -135,7 +135,8 @@ impl Space {
         true
     }
 
-    /// Reserved offsets are passed over once in the life of the pool, so this is constant over any number of leases.
+    /// Reserved offsets are passed over once in the life of the pool, so this is constant over any number of
+    /// leases.
     fn next_fresh(&mut self) -> Option<u32> {
         while self.fresh < self.pool.range.clients() {
             let offset = self.fresh;

@@ -1,9 +1,10 @@
 //! `users.yaml`: who may log in.
 //!
 //! A name that a client sends is looked up as it is and then without what stands before its last backslash
-//! (`DOMAIN\user`: Windows puts its own domain there). Upper and lower case are the same: phones begin a name with a
-//! capital letter on their own, and Windows accounts have never cared. Two names in the file that differ only in case are
-//! therefore an error. Everything after the lookup (limits, log, status) uses the name as it stands in the file.
+//! (`DOMAIN\user`: Windows puts its own domain there). Upper and lower case are the same: phones begin a name
+//! with a capital letter on their own, and Windows accounts have never cared. Two names in the file that
+//! differ only in case are therefore an error. Everything after the lookup (limits, log, status) uses the
+//! name as it stands in the file.
 
 mod check;
 mod date;
@@ -51,7 +52,8 @@ impl Users {
         Some((&entry.name, &entry.account))
     }
 
-    /// Returns the addresses that belong to one account each, for [`Pools::reserve`](crate::pool::Pools::reserve).
+    /// Returns the addresses that belong to one account each, for
+    /// [`Pools::reserve`](crate::pool::Pools::reserve).
     pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
         self.addresses.keys().copied()
     }
@@ -97,7 +99,8 @@ impl Account {
 
     /// Returns the hashes of which one must verify, the likelier first.
     ///
-    /// The hash is over UTF-16 (RFC 2759 §8.3), but pppd and Apple widen each *byte* of the UTF-8 text to 16 bits.
+    /// The hash is over UTF-16 (RFC 2759 §8.3), but pppd and Apple widen each *byte* of the UTF-8 text to 16
+    /// bits.
     pub fn nt_hashes(&self) -> impl Iterator<Item = &NtHash> {
         std::iter::once(&self.nt_hash).chain(&self.nt_hash_bytewise)
     }

@@ -15,10 +15,12 @@ use super::yaml::{Hidden, Text};
 use super::{AuthMethod, Config, Limits, Log, LogFormat, LogLevel, raw};
 use crate::pool::{NotARange, Pool, Range};
 
-/// RFC 791 §3.2: every host takes 576 bytes. 1500 is PPP's own default (RFC 1661 §6.1), and more than any path carries.
+/// RFC 791 §3.2: every host takes 576 bytes. 1500 is PPP's own default (RFC 1661 §6.1), and more than any
+/// path carries.
 const MTU: RangeInclusive<u16> = 576..=1500;
-/// The largest inner packet whose outer one is at most 1500 bytes with AES-CBC and a 12-byte ICV:
-/// 1500 − 20 (IP) − 8 (UDP) − 8 (ESP) − 16 (IV) − 12 (ICV) is 89 whole blocks; less padding trailer 2, UDP 8, L2TP 6, PPP 4.
+/// The largest inner packet whose outer one is at most 1500 bytes with AES-CBC and a 12-byte ICV: 1500 − 20
+/// (IP) − 8 (UDP) − 8 (ESP) − 16 (IV) − 12 (ICV) is 89 whole blocks; less padding trailer 2, UDP 8, L2TP 6,
+/// PPP 4.
 const MTU_UNFRAGMENTED: u16 = 1404;
 /// The secret in `conf/adit.yaml`, known to everybody.
 pub(crate) const EXAMPLE_SECRET: &str = "correct horse battery staple";
@@ -56,13 +58,13 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
             format: word(f, "log.format", log.format, FORMATS, LogFormat::Text),
         },
         limits: Limits {
-            half_open: number(f, "limits.half_open", limits.half_open, 1..=1_000_000, 4096),
+            half_open: number(f, "limits.half_open", limits.half_open, 1..=1_000_000, 8192),
             half_open_per_source: number(
                 f,
                 "limits.half_open_per_source",
                 limits.half_open_per_source,
                 1..=1_000_000,
-                256,
+                1024,
             ),
         },
         warnings: Vec::new(),

@@ -1,7 +1,7 @@
 //! YAML text to typed values that remember their place, and the reader's complaints in an operator's words.
 //!
-//! Every scalar is read as the text that stands in the file: `mtu: 70000` and a password of `0123` reach us as written,
-//! and each setting says itself what it expected.
+//! Every scalar is read as the text that stands in the file: `mtu: 70000` and a password of `0123` reach us
+//! as written, and each setting says itself what it expected.
 
 use std::fmt;
 use std::io;
@@ -70,7 +70,8 @@ pub(crate) fn parse<'de, T: Deserialize<'de>>(path: &Path, bytes: &'de [u8]) -> 
         let place = end_of(&String::from_utf8_lossy(good));
         problem(place, "found bytes that are not UTF-8, expected text".to_owned())
     })?;
-    // The limits against hostile documents would also stop a file of 100 000 users; whoever writes our files is root.
+    // The limits against hostile documents would also stop a file of 100 000 users; whoever writes our files
+    // is root.
     let options = serde_saphyr::options! {
         with_snippet: false,
         budget: serde_saphyr::budget! {
@@ -85,7 +86,8 @@ pub(crate) fn parse<'de, T: Deserialize<'de>>(path: &Path, bytes: &'de [u8]) -> 
     })
 }
 
-/// Says what the reader found and expected, given the text from the place of the error to the end of its line.
+/// Says what the reader found and expected, given the text from the place of the error to the end of its
+/// line.
 ///
 /// Never shows that text: it may be a secret.
 fn explain(error: &Error, rest: &str) -> String {

@@ -18,7 +18,8 @@ pub fn status(socket: &Path) -> anyhow::Result<Status> {
     }
 }
 
-/// Asks the server behind `socket` to end the sessions of a user, or the one with this id; returns how many that were.
+/// Asks the server behind `socket` to end the sessions of a user, or the one with this id; returns how many
+/// that were.
 pub fn disconnect(socket: &Path, who: &str) -> anyhow::Result<usize> {
     match ask(socket, &Request::Disconnect { who: who.to_owned() })? {
         Answer::Disconnected(count) => Ok(count),

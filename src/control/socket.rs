@@ -32,7 +32,8 @@ impl Drop for File {
     }
 }
 
-/// Creates the socket, mode 0600, and its directory if there is none. A socket that nobody serves any more is replaced.
+/// Creates the socket, mode 0600, and its directory if there is none. A socket that nobody serves any more is
+/// replaced.
 pub(super) fn bind(path: &Path) -> anyhow::Result<Bound> {
     let context = || format!("cannot create the control socket {}", path.display());
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {

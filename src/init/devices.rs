@@ -21,7 +21,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Says how to set up each kind of device for the server called `server`; without credentials, where to find them.
+/// Says how to set up each kind of device for the server called `server`; without credentials, where to find
+/// them.
 pub fn instructions(server: Option<&str>, credentials: Option<&Credentials>) -> String {
     let found = own_address().map(|address| address.to_string());
     let server = server.or(found.as_deref()).unwrap_or("this server's public address");

@@ -5,8 +5,8 @@ use zeroize::Zeroizing;
 
 /// Returns `length` random letters, 4.5 bits each.
 ///
-/// Letters only, and only lower case: everything is on the first page of a phone's keyboard. Without i, l and o, which look
-/// like each other or like digits in some typefaces.
+/// Letters only, and only lower case: everything is on the first page of a phone's keyboard. Without i, l and
+/// o, which look like each other or like digits in some typefaces.
 pub(super) fn letters(length: usize) -> anyhow::Result<Zeroizing<String>> {
     let mut secret = Zeroizing::new(String::with_capacity(length));
     let mut random = Zeroizing::new([0_u8; 64]);
@@ -18,7 +18,8 @@ pub(super) fn letters(length: usize) -> anyhow::Result<Zeroizing<String>> {
     Ok(secret)
 }
 
-/// Bytes beyond the last whole multiple of the alphabet are passed over, so that every letter is as likely as any other.
+/// Bytes beyond the last whole multiple of the alphabet are passed over, so that every letter is as likely as
+/// any other.
 fn letter(byte: u8) -> Option<char> {
     let size = u8::try_from(ALPHABET.len()).ok()?;
     let fair = u8::MAX - u8::MAX % size;
