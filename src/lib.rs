@@ -3,12 +3,16 @@
 pub mod cli;
 pub mod config;
 pub mod control;
-pub mod init;
+mod datapath;
+pub mod eventloop;
 pub mod host;
+pub mod init;
 pub mod io;
 pub mod logging;
 pub mod pool;
 #[cfg(test)]
 mod scratch;
+pub mod server;
 pub mod status;
 pub mod users;
+mod workers;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    adit::cli::run(|_config, _users| anyhow::bail!("serving is not built yet"))
+    adit::cli::run(|config, users| adit::eventloop::run(&config, users))
 }

@@ -1,0 +1,270 @@
+//! The data path: a batch of packets up or down the whole stack.
+//!
+//! ```text
+//! up    UDP 4500 ─ SPI → SA ─ check ─ verify and decrypt many ─ UDP 1701 ─ L2TP ─ PPP ─ IPv4 → TUN
+//! down  TUN ─ IPv4 destination → session ─ prefix, frame ─ encrypt and MAC many ─ UDP 4500
+//!
+//!       ┌────────┬────┬───────┬────────┬───────┬────────────┬─────────────┬─────┐
+//!       │ ESP  8 │ IV │ UDP 8 │ L2TP 6 │ PPP 4 │ IPv4 …     │ pad, len, 17│ ICV │   one slot
+//!       └────────┴────┴───────┴────────┴───────┴────────────┴─────────────┴─────┘
+//!                     └── one constant prefix a session ──┘
+//! ```
+//!
+//! Here are only the tables that packets touch; `Server` programs them. A packet that is not data (IKE, L2TP control,
+//! PPP control) is handed to it as a [`Control`], in the order of arrival.
+
+mod address;
+mod discard;
+mod down;
+mod mss;
+mod sa;
+mod up;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use ipsec::{InboundSa, IvSource, OutboundSa, Path, PeerId, Spi};
+use l2tp::SessionKey;
+use slab::Slab;
+
+use crate::pool::Range as AddressRange;
+
+pub use discard::Discard;
+pub(crate) use discard::Discards;
+pub use down::Downlink;
+pub use up::{Datagram, Uplink};
+
+/// The tables of the data path.
+#[derive(Debug)]
+pub(crate) struct Datapath {
+    /// Keyed by numbers that we chose at random, so no peer can aim at one bucket.
+    by_spi: HashMap<Spi, usize>,
+    inbound: Slab<Inbound>,
+    by_peer: BTreeMap<PeerId, usize>,
+    peers: Slab<Peer>,
+    sessions: Slab<Session>,
+    by_address: HashMap<Ipv4Addr, SessionIndex>,
+    policy: Policy,
+    ivs: IvSource,
+    pub(crate) discards: Discards,
+    pub(crate) esp_discards: ipsec::EspDiscards,
+    /// What the last batch held, kept for its memory.
+    arrivals: Vec<up::Arrival>,
+}
+
+/// A session's place in the tables: small, and used again once the session is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SessionIndex(usize);
+
+/// The rules that hold for every packet.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    /// The largest TCP segment a client may announce or be told, in bytes.
+    pub(crate) mss: u16,
+    /// Whether one client may talk to another.
+    pub(crate) client_to_client: bool,
+    /// Where clients' addresses come from.
+    pub(crate) networks: Vec<AddressRange>,
+    /// The server's own addresses inside: always reachable.
+    pub(crate) local: Vec<Ipv4Addr>,
+}
+
+#[derive(Debug)]
+struct Inbound {
+    sa: InboundSa,
+    peer: usize,
+    confirmed: bool,
+}
+
+#[derive(Debug)]
+struct Peer {
+    id: PeerId,
+    /// Where ESP goes: the path of the newest authenticated packet.
+    path: Path,
+    outbound: Vec<Outbound>,
+    /// The SA in use: the last one that the client confirmed.
+    current: Option<usize>,
+    sessions: Vec<PeerSession>,
+}
+
+#[derive(Debug)]
+struct Outbound {
+    sa: OutboundSa,
+    /// The other half of the pair.
+    inbound: Spi,
+}
+
+/// What a data packet of this peer has to say to belong to a session.
+#[derive(Debug)]
+struct PeerSession {
+    port: u16,
+    key: SessionKey,
+    index: SessionIndex,
+}
+
+#[derive(Debug)]
+struct Session {
+    peer: usize,
+    port: u16,
+    /// UDP, L2TP and PPP headers of every packet down; only the UDP length is written anew.
+    prefix: [u8; PREFIX_LEN],
+    /// Set once IPCP has opened.
+    address: Option<Ipv4Addr>,
+    heard: Instant,
+    traffic: Traffic,
+}
+
+/// Inner IP bytes and packets of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) bytes_in: u64,
+    pub(crate) packets_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) packets_out: u64,
+}
+
+/// Something in a batch that is not data, or that changes how data flows.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// An ISAKMP message, non-ESP marker removed.
+    Ike { datagram: usize, message: Range<usize> },
+    /// An L2TP control message out of ESP, sent by the client from this inner UDP port.
+    L2tp { peer: PeerId, port: u16, datagram: usize, message: Range<usize> },
+    /// A PPP frame that is not IPv4.
+    Ppp { session: SessionIndex, datagram: usize, frame: Range<usize> },
+    /// A data message for a session that the tables do not know: its opening may stand earlier in this very batch.
+    Early { peer: PeerId, port: u16, datagram: usize, message: Range<usize> },
+    /// The first authenticated packet of an SA.
+    Confirmed { inbound: Spi },
+    /// The newest authenticated packet came by another path: the client's NAT moved it.
+    Moved { peer: PeerId, path: Path },
+    /// A session sent data; said once in [`HEARD_INTERVAL`] at most.
+    Heard { session: SessionIndex },
+}
+
+impl Datapath {
+    pub(crate) fn new(policy: Policy, seed: [u8; 32]) -> Self {
+        Self {
+            by_spi: HashMap::new(),
+            inbound: Slab::new(),
+            by_peer: BTreeMap::new(),
+            peers: Slab::new(),
+            sessions: Slab::new(),
+            by_address: HashMap::new(),
+            policy,
+            ivs: IvSource::new(seed),
+            discards: Discards::default(),
+            esp_discards: ipsec::EspDiscards::default(),
+            arrivals: Vec::new(),
+        }
+    }
+
+    /// Opens a session: frames from `port` of `peer` that carry `ours` belong to it, and frames to it carry `theirs`.
+    pub(crate) fn open_session(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        port: u16,
+        ours: SessionKey,
+        theirs: SessionKey,
+    ) -> Option<SessionIndex> {
+        let peer = *self.by_peer.get(&peer)?;
+        let session = Session {
+            peer,
+            port,
+            prefix: prefix(port, theirs),
+            address: None,
+            heard: now,
+            traffic: Traffic::default(),
+        };
+        let index = SessionIndex(self.sessions.insert(session));
+        self.peers[peer].sessions.push(PeerSession { port, key: ours, index });
+        Some(index)
+    }
+
+    /// Lets IP packets flow between `session` and `address`. A session that had the address loses it.
+    pub(crate) fn assign(&mut self, session: SessionIndex, address: Ipv4Addr) {
+        if let Some(previous) = self.by_address.insert(address, session)
+            && previous != session
+            && let Some(loser) = self.sessions.get_mut(previous.0)
+        {
+            loser.address = None;
+        }
+        if let Some(entry) = self.sessions.get_mut(session.0) {
+            entry.address = Some(address);
+        }
+    }
+
+    /// Stops IP packets of `session`: its network protocol is down, its control frames still flow.
+    pub(crate) fn withdraw(&mut self, session: SessionIndex) {
+        let Some(entry) = self.sessions.get_mut(session.0) else { return };
+        if let Some(address) = entry.address.take()
+            && self.by_address.get(&address) == Some(&session)
+        {
+            self.by_address.remove(&address);
+        }
+    }
+
+    /// Forgets `session` and says what it moved.
+    pub(crate) fn close_session(&mut self, session: SessionIndex) -> Traffic {
+        self.withdraw(session);
+        let Some(entry) = self.sessions.try_remove(session.0) else { return Traffic::default() };
+        if let Some(peer) = self.peers.get_mut(entry.peer) {
+            peer.sessions.retain(|known| known.index != session);
+        }
+        entry.traffic
+    }
+
+    /// What `session` moved so far.
+    pub(crate) fn traffic(&self, session: SessionIndex) -> Traffic {
+        self.sessions.get(session.0).map_or_else(Traffic::default, |entry| entry.traffic)
+    }
+
+    /// The session that `ours` names for this client and port.
+    pub(crate) fn session(&self, peer: PeerId, port: u16, ours: SessionKey) -> Option<SessionIndex> {
+        let peer = self.peers.get(*self.by_peer.get(&peer)?)?;
+        peer.session(port, ours)
+    }
+}
+
+impl Peer {
+    /// A client has one session, seldom more: a scan beats a map.
+    fn session(&self, port: u16, key: SessionKey) -> Option<SessionIndex> {
+        self.sessions.iter().find(|known| known.key == key && known.port == port).map(|known| known.index)
+    }
+}
+
+/// The constant headers of a session's packets: UDP with length 0, L2TP data, PPP IPv4.
+fn prefix(port: u16, theirs: SessionKey) -> [u8; PREFIX_LEN] {
+    let mut prefix = [0; PREFIX_LEN];
+    let (udp, rest) = prefix.split_at_mut(UDP_LEN);
+    let (l2tp, ppp) = rest.split_at_mut(L2TP_LEN);
+    udp.copy_from_slice(&udp_header(port, 0));
+    l2tp.copy_from_slice(&l2tp::data_header(theirs));
+    ppp.copy_from_slice(&ppp::DATA_HEADER_IPV4);
+    prefix
+}
+
+/// A UDP header from the L2TP port to `port` over `payload_len` bytes. The checksum is zero, which UDP over IPv4 allows and
+/// RFC 3948 §3.1.2 recommends: neither end knows the other's true address, and ESP authenticates the packet already.
+fn udp_header(port: u16, payload_len: u16) -> [u8; UDP_LEN] {
+    let [p0, p1] = port.to_be_bytes();
+    let [s0, s1] = L2TP_PORT.to_be_bytes();
+    let [n0, n1] = payload_len.saturating_add(8).to_be_bytes();
+    [s0, s1, p0, p1, n0, n1, 0, 0]
+}
+
+/// RFC 2661 §8.1.
+pub(crate) const L2TP_PORT: u16 = 1701;
+const UDP_LEN: usize = 8;
+const L2TP_LEN: usize = 6;
+const PPP_LEN: usize = 4;
+const PREFIX_LEN: usize = UDP_LEN + L2TP_LEN + PPP_LEN;
+/// How often at most a session's data is reported as a sign of life.
+const HEARD_INTERVAL: Duration = Duration::from_secs(1);
+/// How many packets go through the ciphers at once: enough to fill any kernel's lanes several times, few enough for the stack.
+const LANES: usize = 64;

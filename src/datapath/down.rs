@@ -1,0 +1,215 @@
+//! Down: what the TUN device had ready becomes runs of sealed ESP packets.
+
+use std::{mem, ops::Range};
+
+use arrayvec::ArrayVec;
+use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
+
+use super::{
+    Datapath, Discard, LANES, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN, address::Ipv4, mss,
+    udp_header,
+};
+
+/// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take.
+#[derive(Debug, Default)]
+pub struct Downlink {
+    arena: Vec<u8>,
+    used: usize,
+    slots: Vec<Slot>,
+    runs: Vec<Run>,
+}
+
+/// One packet in the arena; slots follow each other without a gap.
+#[derive(Debug)]
+struct Slot {
+    peer: usize,
+    len: usize,
+}
+
+/// Packets to one client, all of one size but for a shorter last.
+#[derive(Debug)]
+struct Run {
+    path: Path,
+    bytes: Range<usize>,
+    segment: usize,
+}
+
+impl Downlink {
+    /// For every run its path, its bytes and the size of its segments; only a run's last segment may be shorter.
+    pub fn runs(&self) -> impl Iterator<Item = (Path, &[u8], usize)> + '_ {
+        self.runs.iter().map(|run| (run.path, &self.arena[run.bytes.clone()], run.segment))
+    }
+
+    fn clear(&mut self) {
+        self.used = 0;
+        self.slots.clear();
+        self.runs.clear();
+    }
+
+    /// Room for one more packet of `len` bytes.
+    fn reserve(&mut self, len: usize) -> &mut [u8] {
+        let end = self.used + len;
+        if self.arena.len() < end {
+            self.arena.resize(end.next_power_of_two(), 0);
+        }
+        &mut self.arena[self.used..end]
+    }
+
+    /// Keeps the packet that was written into the room for `len` bytes.
+    fn commit(&mut self, peer: usize, path: Path, len: usize) {
+        let bytes = self.used..self.used + len;
+        self.used = bytes.end;
+        self.slots.push(Slot { peer, len });
+        match self.runs.last_mut() {
+            Some(run) if run.path == path && len <= run.segment && run.bytes.len() % run.segment == 0 => {
+                run.bytes.end = bytes.end;
+            }
+            _ => self.runs.push(Run { path, bytes, segment: len }),
+        }
+    }
+}
+
+impl Datapath {
+    /// Takes IP `packets` down the stack into `down`, replacing what it held.
+    pub(crate) fn down(&mut self, packets: &[&[u8]], down: &mut Downlink) {
+        down.clear();
+        for packet in packets {
+            if let Err(discard) = self.frame(packet, down) {
+                self.discards.count(discard);
+            }
+        }
+        self.seal(down);
+    }
+
+    /// Finds the session of `packet` and writes it, framed but not yet encrypted, into `down`.
+    fn frame(&mut self, packet: &[u8], down: &mut Downlink) -> Result<(), Discard> {
+        if packet.first().is_none_or(|byte| byte >> 4 != 4) {
+            return Err(Discard::NotIpv4);
+        }
+        let ip = Ipv4::parse(packet).ok_or(Discard::MalformedIp)?;
+        let packet = &packet[..ip.len];
+        let index = *self.by_address.get(&ip.destination).ok_or(Discard::NoRoute)?;
+        let session = &mut self.sessions[index.0];
+        let Session { peer, prefix, traffic, .. } = session;
+        let place = *peer;
+        let peer = &mut self.peers[place];
+        let outbound =
+            peer.current.and_then(|current| peer.outbound.get_mut(current)).ok_or(Discard::NoSa)?;
+        let payload_len = PREFIX_LEN + packet.len();
+        let len = outbound.sa.suite().packet_len(payload_len);
+        if len > MAX_UDP_PAYLOAD {
+            return Err(Discard::TooLarge);
+        }
+        let header_len = outbound.sa.suite().header_len();
+        let slot = down.reserve(len);
+        let payload = &mut slot[header_len..header_len + payload_len];
+        let (headers, body) = payload.split_at_mut(PREFIX_LEN);
+        headers.copy_from_slice(prefix);
+        let udp_len = u16::try_from(payload_len).map_err(|_| Discard::TooLarge)?;
+        headers[UDP_LENGTH].copy_from_slice(&udp_len.to_be_bytes());
+        body.copy_from_slice(packet);
+        mss::clamp(body, &ip, self.policy.mss);
+        outbound.sa.frame(&mut self.ivs, slot, payload_len).map_err(|_| Discard::Exhausted)?;
+        traffic.packets_out += 1;
+        traffic.bytes_out += u64::try_from(packet.len()).unwrap_or(u64::MAX);
+        let path = peer.path;
+        down.commit(place, path, len);
+        Ok(())
+    }
+
+    /// Encrypts every packet of `down`, [`LANES`] at a time.
+    fn seal(&self, down: &mut Downlink) {
+        let mut rest = &mut down.arena[..down.used];
+        for chunk in down.slots.chunks(LANES) {
+            let mut lanes = ArrayVec::<Lane<'_, SealKey>, LANES>::new();
+            for slot in chunk {
+                let (packet, behind) = mem::take(&mut rest).split_at_mut(slot.len);
+                rest = behind;
+                let peer = &self.peers[slot.peer];
+                if let Some(outbound) = peer.current.and_then(|current| peer.outbound.get(current)) {
+                    lanes.push(Lane { key: outbound.sa.key(), packet });
+                }
+            }
+            ipsec::seal_batch(&mut lanes);
+        }
+    }
+
+    /// Seals one L2TP control message to `port` of `peer`.
+    pub(crate) fn seal_control(&mut self, peer: PeerId, port: u16, message: &[u8]) -> Option<Transmit> {
+        let place = *self.by_peer.get(&peer)?;
+        self.seal_one(place, &[&udp_header(port, u16::try_from(message.len()).ok()?), message])
+    }
+
+    /// Seals one PPP frame, address and control field included, into `session`.
+    pub(crate) fn seal_frame(&mut self, session: SessionIndex, frame: &[u8]) -> Option<Transmit> {
+        let Session { peer, port, prefix, .. } = self.sessions.get(session.0)?;
+        let place = *peer;
+        let l2tp: [u8; PREFIX_LEN - UDP_LEN - PPP_LEN] = *prefix[UDP_LEN..].first_chunk()?;
+        let udp = udp_header(*port, u16::try_from(l2tp.len() + frame.len()).ok()?);
+        self.seal_one(place, &[&udp, &l2tp, frame])
+    }
+
+    /// Seals the concatenation of `parts` for the peer at `place`; counts and drops what has no SA to go through.
+    fn seal_one(&mut self, place: usize, parts: &[&[u8]]) -> Option<Transmit> {
+        let peer = self.peers.get_mut(place)?;
+        let Some(outbound) = peer.current.and_then(|current| peer.outbound.get_mut(current)) else {
+            self.discards.count(Discard::NoSa);
+            return None;
+        };
+        let payload = parts.concat();
+        let header_len = outbound.sa.suite().header_len();
+        let mut packet = vec![0; outbound.sa.suite().packet_len(payload.len())];
+        packet[header_len..header_len + payload.len()].copy_from_slice(&payload);
+        if outbound.sa.frame(&mut self.ivs, &mut packet, payload.len()).is_err() {
+            self.discards.count(Discard::Exhausted);
+            return None;
+        }
+        ipsec::seal_batch(&mut [Lane { key: outbound.sa.key(), packet: &mut packet }]);
+        Some(Transmit { path: peer.path, payload: packet })
+    }
+}
+
+/// The length field of a UDP header.
+const UDP_LENGTH: Range<usize> = 4..6;
+const _: () = assert!(UDP_LENGTH.end <= UDP_LEN);
+/// What a UDP datagram over IPv4 can carry.
+const MAX_UDP_PAYLOAD: usize = 65_507;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(port: u16) -> Path {
+        Path { local: ([203, 0, 113, 1], 4500).into(), remote: ([198, 51, 100, 7], port).into() }
+    }
+
+    fn put(down: &mut Downlink, port: u16, len: usize) {
+        down.reserve(len).fill(u8::try_from(port).unwrap());
+        down.commit(0, path(port), len);
+    }
+
+    #[test]
+    fn equal_sizes_to_one_client_make_one_run_and_a_shorter_one_ends_it() {
+        let mut down = Downlink::default();
+        for len in [100, 100, 40, 100] {
+            put(&mut down, 1, len);
+        }
+        let runs: Vec<_> = down.runs().map(|(_, bytes, segment)| (bytes.len(), segment)).collect();
+        assert_eq!(runs, [(240, 100), (100, 100)]);
+    }
+
+    #[test]
+    fn another_client_or_a_longer_packet_begins_a_run() {
+        let mut down = Downlink::default();
+        for (port, len) in [(1, 50), (2, 50), (2, 60), (1, 60)] {
+            put(&mut down, port, len);
+        }
+        let runs: Vec<_> =
+            down.runs().map(|(path, bytes, segment)| (path.remote.port(), bytes.len(), segment)).collect();
+        assert_eq!(runs, [(1, 50, 50), (2, 50, 50), (2, 60, 60), (1, 60, 60)]);
+        assert!(
+            down.runs()
+                .all(|(path, bytes, _)| bytes.iter().all(|byte| u16::from(*byte) == path.remote.port()))
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! Which SAs protect a client's packets: a pair is installed, confirmed, used, removed.
+
+use ipsec::{Path, PeerId, SaPair, Spi};
+
+use super::{Datapath, Inbound, Outbound, Peer};
+
+impl Datapath {
+    /// Installs both halves of `sa`. The inbound half works at once; the outbound half from its confirmation on.
+    pub(crate) fn insert_sa(&mut self, peer: PeerId, sa: SaPair) {
+        let index = *self.by_peer.entry(peer).or_insert_with(|| {
+            self.peers.insert(Peer {
+                id: peer,
+                path: sa.path,
+                outbound: Vec::new(),
+                current: None,
+                sessions: Vec::new(),
+            })
+        });
+        let inbound = sa.inbound.spi();
+        let place = self.inbound.insert(Inbound { sa: sa.inbound, peer: index, confirmed: false });
+        self.by_spi.insert(inbound, place);
+        self.peers[index].outbound.push(Outbound { sa: sa.outbound, inbound });
+    }
+
+    /// The client proved that it has installed the pair of `inbound`: packets down go through it from now on.
+    pub(crate) fn confirm(&mut self, inbound: Spi) {
+        let Some(entry) = self.by_spi.get(&inbound).and_then(|place| self.inbound.get_mut(*place)) else {
+            return;
+        };
+        entry.confirmed = true;
+        let Some(peer) = self.peers.get_mut(entry.peer) else { return };
+        let place = peer.outbound.iter().position(|outbound| outbound.inbound == inbound);
+        // A late confirmation of an older pair must not take the newest away.
+        peer.current = peer.current.max(place);
+    }
+
+    /// Forgets the pair of `inbound`; packets down fall back to the newest other confirmed pair.
+    pub(crate) fn remove_sa(&mut self, inbound: Spi) {
+        let Some(place) = self.by_spi.remove(&inbound) else { return };
+        let Inbound { peer, .. } = self.inbound.remove(place);
+        let Some(peer) = self.peers.get_mut(peer) else { return };
+        peer.outbound.retain(|outbound| outbound.inbound != inbound);
+        let confirmed = |outbound: &Outbound| {
+            self.by_spi
+                .get(&outbound.inbound)
+                .and_then(|place| self.inbound.get(*place))
+                .is_some_and(|entry| entry.confirmed)
+        };
+        peer.current = peer.outbound.iter().rposition(confirmed);
+    }
+
+    /// Forgets a client whose sessions are closed, with every SA it still has.
+    pub(crate) fn remove_peer(&mut self, peer: PeerId) {
+        let Some(index) = self.by_peer.remove(&peer) else { return };
+        let Peer { outbound, sessions, .. } = self.peers.remove(index);
+        debug_assert!(sessions.is_empty(), "sessions are closed before their peer");
+        for Outbound { inbound, .. } in outbound {
+            if let Some(place) = self.by_spi.remove(&inbound) {
+                self.inbound.remove(place);
+            }
+        }
+    }
+
+    /// Sends the client's packets along `path` from now on.
+    pub(crate) fn set_path(&mut self, peer: PeerId, path: Path) {
+        if let Some(entry) = self.by_peer.get(&peer).and_then(|index| self.peers.get_mut(*index)) {
+            entry.path = path;
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The three engines composed: IPsec below, L2TP on it, PPP on that, addresses on top. Still without IO.
+//!
+//! ```text
+//!            handle_network                        handle_tun
+//!                  │                                    │
+//!            ┌─────▼──────── Datapath ──────────────────▼─────┐   data: by value, in batches
+//!            └──┬─────────┬───────────┬───────────────────────┘
+//!     Control   │ IKE     │ L2TP      │ PPP control
+//!          Responder ── Lns ── Link … one a session               control: queued, drained by `settle`
+//! ```
+//!
+//! Every `handle_*` ends in [`Server::settle`], which carries events between the engines until all are quiet; the `poll_*`
+//! only pop queues. Liveness has one direction: a dead lower layer takes down all above it, a dead upper layer has the
+//! lower one say goodbye (Terminate → CDN → StopCCN → Delete).
+
+mod connection;
+mod engines;
+mod ipsec_events;
+mod l2tp_events;
+mod log;
+mod login;
+mod ppp_events;
+mod report;
+mod session;
+mod timers;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use ipsec::{Job, JobDone, Path, PeerId, Responder, Transmit};
+use l2tp::{Lns, SessionKey};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+pub use crate::datapath::{Datagram, Discard, Downlink, Uplink};
+pub use log::{Level, LogLine};
+
+use crate::{
+    config::Config,
+    datapath::{Control, Datapath, Policy, SessionIndex},
+    pool::Pools,
+    users::Users,
+};
+use connection::Connection;
+use session::Session;
+use timers::{Timer, Timers};
+
+/// An L2TP/IPsec server without its sockets: datagrams and IP packets in, datagrams and IP packets out.
+pub struct Server {
+    ike: Responder,
+    lns: Lns<Lac>,
+    datapath: Datapath,
+    connections: BTreeMap<PeerId, Connection>,
+    sessions: BTreeMap<SessionIndex, Session>,
+    /// Whose sessions are whose, oldest first.
+    by_user: BTreeMap<String, BTreeSet<(Instant, SessionIndex)>>,
+    /// Whose address is whose, from login to logout.
+    by_address: BTreeMap<Ipv4Addr, SessionIndex>,
+    users: Users,
+    pools: Pools,
+    /// Our end of links whose client address lies outside of every pool.
+    server_address: Ipv4Addr,
+    dns: [Option<Ipv4Addr>; 2],
+    ppp: Arc<ppp::Config>,
+    rng: ChaCha20Rng,
+    timers: Timers,
+    /// Links that something was said to since they were last drained.
+    touched: BTreeSet<SessionIndex>,
+    transmits: VecDeque<Transmit>,
+    log: VecDeque<LogLine>,
+    control: Vec<Control>,
+    /// What the wall clock said at one instant; it is asked for account expiry alone.
+    epoch: (Instant, SystemTime),
+    started: Instant,
+    stopping: bool,
+    ppp_discards: BTreeMap<&'static str, u64>,
+}
+
+/// The L2TP access concentrator at the other end, as [`Lns`] knows it: the IPsec peer, and the UDP port that it sends from
+/// inside ESP. So tunnels belong to whoever holds the keys, and one device may run several from different ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lac {
+    peer: PeerId,
+    port: u16,
+}
+
+impl Server {
+    /// A server at `now`, when the wall clock shows `wall`. All randomness grows out of `seed`.
+    pub fn new(now: Instant, wall: SystemTime, config: &Config, users: Users, seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let mut branch = || {
+            let mut seed = [0; 32];
+            rng.fill_bytes(&mut seed);
+            seed
+        };
+        let (ike_seed, lns_seed, datapath_seed) = (branch(), branch(), branch());
+        let mut dns = config.dns.iter().copied();
+        let mut pools = Pools::new(&config.pools);
+        for address in users.addresses() {
+            let reserved = pools.reserve(address);
+            debug_assert!(reserved, "the user list was held against these pools");
+        }
+        let policy = Policy {
+            // IPv4 and TCP headers without options, RFC 9293 §3.7.1.
+            mss: config.mtu.saturating_sub(40),
+            client_to_client: config.client_to_client,
+            networks: config.pools.iter().map(|pool| pool.range).collect(),
+            local: config.pools.iter().map(|pool| pool.range.server()).collect(),
+        };
+        Self {
+            ike: Responder::new(engines::ipsec(config), ike_seed),
+            lns: Lns::new(engines::l2tp(config), lns_seed),
+            datapath: Datapath::new(policy, datapath_seed),
+            connections: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            by_user: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            users,
+            pools,
+            server_address: config.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.range.server()),
+            dns: [dns.next(), dns.next()],
+            ppp: Arc::new(engines::ppp(config)),
+            rng,
+            timers: Timers::default(),
+            touched: BTreeSet::new(),
+            transmits: VecDeque::new(),
+            log: VecDeque::new(),
+            control: Vec::new(),
+            epoch: (now, wall),
+            started: now,
+            stopping: false,
+            ppp_discards: BTreeMap::new(),
+        }
+    }
+
+    /// Takes what the sockets had ready: whole UDP payloads from ports 500 and 4500, which are decrypted in place. `up` says
+    /// afterwards where in them IP packets stand.
+    pub fn handle_network(&mut self, now: Instant, datagrams: &mut [Datagram<'_>], up: &mut Uplink) {
+        let mut control = std::mem::take(&mut self.control);
+        self.datapath.up(now, datagrams, up, &mut control);
+        let any = !control.is_empty();
+        for item in control.drain(..) {
+            self.handle_control(now, datagrams, item);
+        }
+        self.control = control;
+        if any {
+            self.settle(now);
+        }
+    }
+
+    /// Takes IP packets that the TUN device had ready. `down` holds them sealed afterwards.
+    pub fn handle_tun(&mut self, _now: Instant, packets: &[&[u8]], down: &mut Downlink) {
+        self.datapath.down(packets, down);
+    }
+
+    /// Does what is due; safe to call early and twice.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.ike.handle_timeout(now);
+        self.lns.handle_timeout(now);
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Link(index) => {
+                    if let Some(session) = self.sessions.get_mut(&index) {
+                        session.link.handle_timeout(now);
+                        self.touched.insert(index);
+                    }
+                }
+                Timer::Farewell(peer) => self.ike.close_peer(now, peer),
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Takes the result of a job that [`Server::poll_job`] handed out.
+    pub fn handle_job(&mut self, now: Instant, done: JobDone) {
+        self.ike.handle_job(now, done);
+        self.settle(now);
+    }
+
+    /// When [`Server::handle_timeout`] wants to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.ike.poll_timeout(), self.lns.poll_timeout(), self.timers.next()].into_iter().flatten().min()
+    }
+
+    /// The next UDP payload to send that is not in a [`Downlink`].
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next piece of long arithmetic, to be run anywhere and brought back to [`Server::handle_job`].
+    pub fn poll_job(&mut self) -> Option<Job> {
+        self.ike.poll_job()
+    }
+
+    /// The next line for the log.
+    pub fn poll_event(&mut self) -> Option<LogLine> {
+        self.log.pop_front()
+    }
+
+    /// Ends every session of the user or connection (`c17`) called `who`; says how many that were.
+    pub fn disconnect(&mut self, now: Instant, who: &str) -> usize {
+        let matching: Vec<SessionIndex> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.user() == Some(who) || session.lac.peer.to_string() == who)
+            .map(|(index, _)| *index)
+            .collect();
+        for index in &matching {
+            self.hang_up(now, *index, ppp::Reason::Administrative);
+        }
+        self.settle(now);
+        matching.len()
+    }
+
+    /// Begins to say goodbye to everybody. [`Server::is_idle`] tells when all has been said.
+    pub fn shutdown(&mut self, now: Instant) {
+        self.stopping = true;
+        let all: Vec<SessionIndex> = self.sessions.keys().copied().collect();
+        for index in all {
+            self.hang_up(now, index, ppp::Reason::Shutdown);
+        }
+        let silent: Vec<PeerId> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.tunnels == 0)
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in silent {
+            self.ike.close_peer(now, peer);
+        }
+        self.settle(now);
+    }
+
+    /// Tells every client that is still there that its keys are gone, without waiting for an answer.
+    pub fn abandon(&mut self, now: Instant) {
+        let all: Vec<PeerId> = self.connections.keys().copied().collect();
+        for peer in all {
+            self.ike.close_peer(now, peer);
+        }
+        self.settle(now);
+    }
+
+    /// Whether no client is connected.
+    pub fn is_idle(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    fn handle_control(&mut self, now: Instant, datagrams: &[Datagram<'_>], item: Control) {
+        match item {
+            Control::Ike { datagram, message } => {
+                let Some(datagram) = datagrams.get(datagram) else { return };
+                if let Some(message) = datagram.bytes.get(message) {
+                    self.ike.handle_datagram(now, datagram.path, message);
+                }
+            }
+            Control::L2tp { peer, port, datagram, message } => {
+                let Some(message) = datagrams.get(datagram).and_then(|datagram| datagram.bytes.get(message))
+                else {
+                    return;
+                };
+                self.handle_l2tp_control(now, Lac { peer, port }, message);
+            }
+            Control::Ppp { session, datagram, frame } => {
+                if let Some(frame) = datagrams.get(datagram).and_then(|datagram| datagram.bytes.get(frame)) {
+                    self.handle_ppp_control(now, session, frame);
+                }
+            }
+            Control::Early { peer, port, datagram, message } => {
+                let Some(message) = datagrams.get(datagram).and_then(|datagram| datagram.bytes.get(message))
+                else {
+                    return;
+                };
+                self.handle_early_data(now, Lac { peer, port }, message);
+            }
+            Control::Confirmed { inbound } => self.ike.confirm(now, inbound),
+            Control::Moved { peer, path } => self.handle_moved(now, peer, path),
+            Control::Heard { session } => self.handle_heard(now, session),
+        }
+        // What came first has its effect before what came next is looked at: an SA confirmed by a packet carries the answer
+        // to that packet, and a session opened by one datagram owns the frame in the next.
+        self.drain(now);
+    }
+
+    /// A data message that had no session when its batch came up: perhaps it has one now.
+    fn handle_early_data(&mut self, now: Instant, lac: Lac, message: &[u8]) {
+        let Ok(data) = l2tp::parse_data(message) else { return };
+        let key = SessionKey { tunnel_id: data.tunnel_id, session_id: data.session_id };
+        match self.datapath.session(lac.peer, lac.port, key) {
+            Some(session) => self.handle_ppp_control(now, session, data.payload),
+            None => self.datapath.discards.count(Discard::NoSession),
+        }
+    }
+
+    fn handle_moved(&mut self, now: Instant, peer: PeerId, path: Path) {
+        self.ike.handle_path_change(now, peer, path);
+        if let Some(connection) = self.connections.get_mut(&peer) {
+            let before = std::mem::replace(&mut connection.path, path);
+            self.say(
+                Level::Info,
+                Some(peer),
+                format!("moved from {} to {}: its NAT changed", before.remote, path.remote),
+            );
+        }
+    }
+
+    fn handle_heard(&mut self, now: Instant, index: SessionIndex) {
+        if let Some(session) = self.sessions.get_mut(&index) {
+            session.link.note_inbound(now);
+            self.touched.insert(index);
+            self.lns.note_inbound(now, session.lac);
+        }
+    }
+
+    /// Carries events and frames between the engines until all of them are quiet, then collects what IKE has to send:
+    /// what L2TP and PPP said leaves before the Delete of the SA that carries it.
+    fn settle(&mut self, now: Instant) {
+        self.drain(now);
+        self.transmits.extend(std::iter::from_fn(|| self.ike.poll_transmit()));
+    }
+
+    fn drain(&mut self, now: Instant) {
+        loop {
+            let mut quiet = true;
+            while let Some(event) = self.ike.poll_event() {
+                quiet = false;
+                self.handle_ipsec_event(now, event);
+            }
+            while let Some(event) = self.lns.poll_event() {
+                quiet = false;
+                self.handle_l2tp_event(now, event);
+            }
+            while let Some(l2tp::Transmit { peer: Lac { peer, port }, payload }) = self.lns.poll_transmit() {
+                quiet = false;
+                self.transmits.extend(self.datapath.seal_control(peer, port, &payload));
+            }
+            while let Some(index) = self.touched.pop_first() {
+                quiet = false;
+                self.drain_link(now, index);
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn say(&mut self, level: Level, peer: Option<PeerId>, text: impl Into<String>) {
+        self.log.push_back(LogLine { level, peer, text: text.into() });
+    }
+
+    /// The wall clock's time at `now`.
+    fn wall(&self, now: Instant) -> SystemTime {
+        let (at, wall) = self.epoch;
+        wall + now.saturating_duration_since(at)
+    }
+
+    /// Randomness for one more link.
+    fn next_seed(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        seed
+    }
+}
+
+/// How long a client's SAs outlive its last tunnel: long enough to answer repeats of the goodbye and for a redial over the
+/// same SAs, short enough that a phone which never sends an IKE Delete (Android up to 7.1.1) does not stay on the books.
+const FAREWELL: Duration = Duration::from_secs(30);

@@ -1,0 +1,32 @@
+//! What is known of a client's IPsec connection, from its first message to its end.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use ipsec::Path;
+
+use crate::datapath::SessionIndex;
+
+/// One client: its path, what was negotiated with it, and how many tunnels it has.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) path: Path,
+    pub(super) ike: String,
+    /// The ESP suite of its newest pair of SAs.
+    pub(super) esp: String,
+    pub(super) nat: String,
+    pub(super) psk: String,
+    pub(super) times: Times,
+    /// UDP ports inside ESP that it sent L2TP from.
+    pub(super) ports: BTreeSet<u16>,
+    pub(super) tunnels: usize,
+    pub(super) sessions: BTreeSet<SessionIndex>,
+}
+
+/// When the stages of the way to an address were reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// Message 1 of main mode came.
+    pub(super) first: Instant,
+    /// The first ESP packet or the last message of quick mode came: keys stand.
+    pub(super) keyed: Instant,
+}

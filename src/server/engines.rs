@@ -1,0 +1,43 @@
+//! What the operator decided, as each engine wants to hear it.
+
+use crate::config::{AuthMethod, Config};
+
+pub(super) fn ipsec(config: &Config) -> ipsec::Config {
+    ipsec::Config {
+        psks: config.psks.clone(),
+        algorithms: config.algorithms,
+        mtu: config.mtu,
+        max_half_open: config.limits.half_open,
+        max_half_open_per_source: config.limits.half_open_per_source,
+        ..ipsec::Config::default()
+    }
+}
+
+pub(super) fn l2tp(config: &Config) -> l2tp::Config {
+    l2tp::Config {
+        host_name: NAME.into(),
+        secret: config.l2tp_secret.clone(),
+        hello_interval: config.hello_interval,
+        ..l2tp::Config::default()
+    }
+}
+
+pub(super) fn ppp(config: &Config) -> ppp::Config {
+    ppp::Config {
+        mru: config.mtu,
+        auth: config.auth.iter().copied().filter_map(auth).collect(),
+        server_name: NAME.into(),
+        ..ppp::Config::default()
+    }
+}
+
+/// The methods that are built; the configuration has warned of the others.
+fn auth(method: AuthMethod) -> Option<ppp::AuthProtocol> {
+    match method {
+        AuthMethod::MsChapV2 => Some(ppp::AuthProtocol::MsChapV2),
+        AuthMethod::Eap | AuthMethod::Chap | AuthMethod::Pap => None,
+    }
+}
+
+/// What we call ourselves to clients.
+const NAME: &str = "adit";

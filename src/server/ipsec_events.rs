@@ -1,0 +1,106 @@
+//! What IPsec reports: keys with a client, keys for its packets, the end of either.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use ipsec::{CloseReason, Event, Path, PeerId, Phase1, SaPair, Spi};
+
+use l2tp::Disconnect;
+
+use super::{
+    Lac, Level, Server,
+    connection::{Connection, Times},
+    timers::Timer,
+};
+
+impl Server {
+    pub(super) fn handle_ipsec_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Attempt { peer, path } => {
+                self.say(Level::Debug, Some(peer), format!("{} began a key exchange", path.remote));
+            }
+            Event::Established { attempt, peer, path, phase1 } => {
+                self.established(now, attempt, peer, path, &phase1)
+            }
+            Event::SaOpened { peer, sa } => self.sa_opened(peer, *sa),
+            Event::SaConfirmed { peer, inbound } => self.sa_confirmed(now, peer, inbound),
+            Event::SaClosed { peer, inbound, reason } => {
+                self.datapath.remove_sa(inbound);
+                self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));
+            }
+            Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
+            Event::Refused { peer, path, refusal } => {
+                self.say(Level::Warn, Some(peer), format!("{} refused: {refusal}", path.remote));
+            }
+        }
+    }
+
+    fn established(&mut self, now: Instant, attempt: PeerId, peer: PeerId, path: Path, phase1: &Phase1) {
+        let Phase1 { suite, identity, psk, nat, .. } = phase1;
+        if let Some(connection) = self.connections.get_mut(&peer) {
+            connection.path = path;
+            connection.ike = suite.to_string();
+            connection.psk = psk.clone();
+            self.datapath.set_path(peer, path);
+            return self.say(
+                Level::Info,
+                Some(peer),
+                format!("renewed its keys: IKE {suite} (exchange {attempt})"),
+            );
+        }
+        let vendor = phase1.vendor.map(|vendor| format!(", {vendor}")).unwrap_or_default();
+        self.say(
+            Level::Info,
+            Some(peer),
+            format!(
+                "{} proved a key: IKE {suite}, key {psk:?}, {nat}, identity {identity}{vendor}",
+                path.remote
+            ),
+        );
+        let connection = Connection {
+            path,
+            ike: suite.to_string(),
+            esp: String::new(),
+            nat: nat.to_string(),
+            psk: psk.clone(),
+            times: Times { first: phase1.timings.message1, keyed: now },
+            ports: BTreeSet::new(),
+            tunnels: 0,
+            sessions: BTreeSet::new(),
+        };
+        self.connections.insert(peer, connection);
+    }
+
+    fn sa_opened(&mut self, peer: PeerId, sa: SaPair) {
+        if let Some(connection) = self.connections.get_mut(&peer) {
+            connection.esp = sa.suite.to_string();
+        }
+        let what = if sa.rekey { "new ESP keys" } else { "ESP keys" };
+        let text = format!("{what} {}: {}, for {}s", sa.inbound.spi(), sa.suite, sa.lifetime.as_secs());
+        self.say(Level::Debug, Some(peer), text);
+        self.datapath.insert_sa(peer, sa);
+    }
+
+    fn sa_confirmed(&mut self, now: Instant, peer: PeerId, inbound: Spi) {
+        self.datapath.confirm(inbound);
+        if let Some(connection) = self.connections.get_mut(&peer)
+            && connection.ports.is_empty()
+        {
+            connection.times.keyed = now;
+        }
+    }
+
+    /// The keys are gone, so nothing above them can live or be said goodbye to.
+    fn peer_closed(&mut self, now: Instant, peer: PeerId, reason: CloseReason) {
+        self.timers.set(Timer::Farewell(peer), None);
+        // Out of the table first: nothing that follows may start another goodbye.
+        let Some(connection) = self.connections.remove(&peer) else { return };
+        for port in connection.ports {
+            self.lns.remove_peer(now, Lac { peer, port });
+        }
+        for index in connection.sessions {
+            self.end_session(now, index, &reason.to_string(), Disconnect::LinkClosed);
+        }
+        self.datapath.remove_peer(peer);
+        self.say(Level::Info, Some(peer), format!("closed: {reason}"));
+    }
+}

@@ -1,0 +1,103 @@
+//! What L2TP reports: tunnels and the calls in them.
+
+use std::time::Instant;
+
+use ipsec::PeerId;
+use l2tp::{Disconnect, Event, SessionKey};
+use ppp::Link;
+
+use super::{
+    FAREWELL, Lac, Level, Server,
+    session::{Session, Stage},
+    timers::Timer,
+};
+
+impl Server {
+    /// Takes an L2TP control message that came out of ESP.
+    pub(super) fn handle_l2tp_control(&mut self, now: Instant, lac: Lac, message: &[u8]) {
+        let Some(connection) = self.connections.get_mut(&lac.peer) else { return };
+        if !connection.ports.contains(&lac.port) {
+            if connection.ports.len() >= MAX_PORTS {
+                let lns = &self.lns;
+                connection.ports.retain(|port| lns.knows(Lac { port: *port, ..lac }));
+            }
+            if connection.ports.len() >= MAX_PORTS {
+                return self.datapath.discards.count(super::Discard::TooManyPorts);
+            }
+            connection.ports.insert(lac.port);
+        }
+        self.lns.handle_datagram(now, lac, message);
+    }
+
+    pub(super) fn handle_l2tp_event(&mut self, now: Instant, event: Event<Lac>) {
+        match event {
+            Event::TunnelOpened { peer, host_name, vendor, .. } => {
+                self.tunnel_opened(peer, &host_name, vendor.as_deref())
+            }
+            Event::TunnelFailed { peer, host_name, reason } => {
+                self.say(
+                    Level::Warn,
+                    Some(peer.peer),
+                    format!("L2TP tunnel from {host_name:?} refused: {reason}"),
+                );
+                self.tunnel_gone(now, peer.peer);
+            }
+            Event::SessionFailed { peer, reason, .. } => {
+                self.say(Level::Warn, Some(peer.peer), format!("L2TP session refused: {reason}"));
+            }
+            Event::SessionOpened { peer, session, peer_session, .. } => {
+                self.session_opened(now, peer, session, peer_session);
+            }
+            Event::SessionClosed { peer, session, reason } => {
+                if let Some(index) = self.datapath.session(peer.peer, peer.port, session) {
+                    self.end_session(now, index, &reason.to_string(), Disconnect::LinkClosed);
+                }
+            }
+            Event::TunnelClosed { peer, reason, .. } => {
+                self.say(Level::Debug, Some(peer.peer), format!("L2TP tunnel closed: {reason}"));
+                if let Some(connection) = self.connections.get_mut(&peer.peer) {
+                    connection.tunnels = connection.tunnels.saturating_sub(1);
+                }
+                self.tunnel_gone(now, peer.peer);
+            }
+        }
+    }
+
+    fn tunnel_opened(&mut self, lac: Lac, host_name: &str, vendor: Option<&str>) {
+        if let Some(connection) = self.connections.get_mut(&lac.peer) {
+            connection.tunnels += 1;
+        }
+        self.timers.set(Timer::Farewell(lac.peer), None);
+        let vendor = vendor.map(|vendor| format!(" ({vendor:?})")).unwrap_or_default();
+        self.say(
+            Level::Debug,
+            Some(lac.peer),
+            format!("L2TP tunnel from {host_name:?}{vendor}, port {}", lac.port),
+        );
+    }
+
+    /// Without a tunnel the client's keys are of no use for long.
+    fn tunnel_gone(&mut self, now: Instant, peer: PeerId) {
+        if self.connections.get(&peer).is_none_or(|connection| connection.tunnels > 0) {
+            return;
+        }
+        if self.stopping {
+            self.ike.close_peer(now, peer);
+        } else {
+            self.timers.set(Timer::Farewell(peer), Some(now + FAREWELL));
+        }
+    }
+
+    fn session_opened(&mut self, now: Instant, lac: Lac, key: SessionKey, theirs: SessionKey) {
+        let Some(index) = self.datapath.open_session(now, lac.peer, lac.port, key, theirs) else { return };
+        if let Some(connection) = self.connections.get_mut(&lac.peer) {
+            connection.sessions.insert(index);
+        }
+        let link = Link::new(now, self.ppp.clone(), self.next_seed());
+        self.sessions.insert(index, Session { link, lac, key, opened: now, stage: Stage::Negotiating });
+        self.touched.insert(index);
+    }
+}
+
+/// How many UDP ports one client may speak L2TP from at the same time; real ones use one.
+const MAX_PORTS: usize = 16;

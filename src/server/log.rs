@@ -1,0 +1,90 @@
+//! Lines for the operator: who, what, why, in words.
+
+use std::{fmt, time::Duration};
+
+use ipsec::PeerId;
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// For whoever takes a connection apart.
+    Debug,
+    /// A connection begins, is up, ends.
+    Info,
+    /// Somebody was refused, or something needs the operator.
+    Warn,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: Level,
+    /// The connection that it is about; its id opens the line.
+    pub peer: Option<PeerId>,
+    /// What happened.
+    pub text: String,
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.peer {
+            Some(peer) => write!(f, "{peer} {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+/// A duration as people read it: `1h02m03s`, `2m03s`, `3.4s`, `56ms`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readable(pub(crate) Duration);
+
+impl fmt::Display for Readable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        match (hours, minutes) {
+            (0, 0) if seconds == 0 => write!(f, "{}ms", self.0.as_millis()),
+            (0, 0) => write!(f, "{seconds}.{}s", self.0.subsec_millis() / 100),
+            (0, minutes) => write!(f, "{minutes}m{:02}s", seconds % 60),
+            (hours, minutes) => write!(f, "{hours}h{minutes:02}m{:02}s", seconds % 60),
+        }
+    }
+}
+
+/// A number of bytes with its unit, in powers of 1000: `1.2 MB`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+        match units.into_iter().find(|(unit, _)| self.0 >= *unit) {
+            Some((unit, name)) => write!(f, "{}.{} {name}", self.0 / unit, self.0 % unit / (unit / 10)),
+            None => write!(f, "{} B", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let text = |millis| Readable(Duration::from_millis(millis)).to_string();
+        assert_eq!(text(56), "56ms");
+        assert_eq!(text(3_456), "3.4s");
+        assert_eq!(text(123_000), "2m03s");
+        assert_eq!(text(3_723_000), "1h02m03s");
+    }
+
+    #[test]
+    fn bytes_read_well() {
+        let text = |bytes| Bytes(bytes).to_string();
+        assert_eq!(text(999), "999 B");
+        assert_eq!(text(1_250_000), "1.2 MB");
+        assert_eq!(text(104_857_600), "104.8 MB");
+        assert_eq!(text(7_000_000_000), "7.0 GB");
+    }
+}

@@ -1,0 +1,190 @@
+//! The question whether somebody may come in, answered from the user list.
+
+use std::{net::Ipv4Addr, time::Instant};
+
+use l2tp::Disconnect;
+use ppp::{Accept, AuthRequest, AuthenticatorResponse, Ipv4Config, MsChapV2Request, Reject, Verdict};
+
+use super::{
+    Level, Server,
+    session::{Login, Stage},
+};
+use crate::datapath::SessionIndex;
+
+/// Why somebody may not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Denial {
+    UnknownUser,
+    WrongPassword,
+    Disabled,
+    Expired,
+}
+
+/// Somebody who proved to be the owner of an account that may be used.
+struct Admitted {
+    user: String,
+    response: AuthenticatorResponse,
+    /// The address that is this account's alone.
+    address: Option<Ipv4Addr>,
+    /// How many sessions it may have.
+    sessions: Option<usize>,
+}
+
+impl Server {
+    /// Answers a link that asks about a name and the proof of a password.
+    pub(super) fn login(&mut self, now: Instant, index: SessionIndex, request: &AuthRequest) {
+        let AuthRequest::MsChapV2(request) = request;
+        // A client that negotiates its link anew logs in again, perhaps as somebody else.
+        self.forget_login(index);
+        let verdict = match self.admit(now, request) {
+            Err(denial) => {
+                self.log_denial(index, request, denial.cause());
+                Verdict::Reject(Reject { code: denial.code(), message: denial.message().into() })
+            }
+            Ok(Admitted { user, response, address, sessions }) => {
+                self.make_room(now, &user, sessions);
+                let Some(address) = self.take_address(now, address) else {
+                    self.log_denial(
+                        index,
+                        request,
+                        "no address is free; Windows shows 720; enlarge `range` in `pools`",
+                    );
+                    return self.hang_up(now, index, ppp::Reason::NoAddress);
+                };
+                self.log_in(now, index, Login { user, address, at: now });
+                let addressing =
+                    Ipv4Config { peer: address, local: self.local_address(address), dns: self.dns };
+                Verdict::Accept(Accept {
+                    authenticator_response: response,
+                    message: "Welcome".into(),
+                    addressing,
+                })
+            }
+        };
+        if let Some(session) = self.sessions.get_mut(&index) {
+            session.link.handle_verdict(now, verdict);
+            self.touched.insert(index);
+        }
+    }
+
+    fn admit(&self, now: Instant, request: &MsChapV2Request) -> Result<Admitted, Denial> {
+        let (user, account) = self.users.find(&request.name).ok_or(Denial::UnknownUser)?;
+        let response =
+            account.nt_hashes().find_map(|hash| request.verify(hash)).ok_or(Denial::WrongPassword)?;
+        // Only who knows the password learns more about the account.
+        if account.disabled {
+            return Err(Denial::Disabled);
+        }
+        if account.is_expired(self.wall(now)) {
+            return Err(Denial::Expired);
+        }
+        Ok(Admitted { user: user.to_owned(), response, address: account.address, sessions: account.sessions })
+    }
+
+    /// Ends the oldest sessions of `user` until one more fits: who is at the door is there now, while an old session is
+    /// most often one that a sleeping phone left behind.
+    fn make_room(&mut self, now: Instant, user: &str, sessions: Option<usize>) {
+        let Some(limit) = sessions else { return };
+        while let Some((_, oldest)) = self
+            .by_user
+            .get(user)
+            .filter(|held| held.len() >= limit.max(1))
+            .and_then(|held| held.first().copied())
+        {
+            self.replace(now, oldest);
+        }
+    }
+
+    /// An address for a session: the account's own, whose former session ends, or any that is free.
+    fn take_address(&mut self, now: Instant, own: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
+        let Some(address) = own else { return self.pools.lease_any() };
+        if let Some(holder) = self.by_address.get(&address) {
+            self.replace(now, *holder);
+        }
+        self.pools.claim(address).then_some(address)
+    }
+
+    /// Ends a session whose user came in anew, at once: the newcomer needs what it holds. Its client, if it is still there,
+    /// hears of it by the CDN.
+    fn replace(&mut self, now: Instant, index: SessionIndex) {
+        self.end_session(now, index, "the same user logged in again", Disconnect::Administrative);
+    }
+
+    fn log_in(&mut self, now: Instant, index: SessionIndex, login: Login) {
+        let Some(session) = self.sessions.get_mut(&index) else { return };
+        session.stage = Stage::LoggedIn(login.clone());
+        self.by_address.insert(login.address, index);
+        self.by_user.entry(login.user).or_default().insert((now, index));
+    }
+
+    fn forget_login(&mut self, index: SessionIndex) {
+        let Some(session) = self.sessions.get_mut(&index) else { return };
+        if let Stage::LoggedIn(before) | Stage::Up { login: before, .. } =
+            std::mem::replace(&mut session.stage, Stage::Negotiating)
+        {
+            self.log_out(index, &before);
+        }
+    }
+
+    /// Gives back what a login holds.
+    pub(super) fn log_out(&mut self, index: SessionIndex, login: &Login) {
+        self.datapath.withdraw(index);
+        self.pools.release(login.address);
+        self.by_address.remove(&login.address);
+        if let Some(held) = self.by_user.get_mut(&login.user) {
+            held.remove(&(login.at, index));
+            if held.is_empty() {
+                self.by_user.remove(&login.user);
+            }
+        }
+    }
+
+    /// Our own end of the link to `client`: the server's address in its pool, else in the first one.
+    fn local_address(&self, client: Ipv4Addr) -> Ipv4Addr {
+        self.pools.server_address(client).unwrap_or(self.server_address)
+    }
+
+    fn log_denial(&mut self, index: SessionIndex, request: &MsChapV2Request, cause: &str) {
+        let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
+        let Some(connection) = self.connections.get(&peer) else { return };
+        let name = String::from_utf8_lossy(&request.name);
+        let text = format!("login of {name:?} from {} refused (MS-CHAPv2): {cause}", connection.path.remote);
+        self.say(Level::Warn, Some(peer), text);
+    }
+}
+
+impl Denial {
+    /// What the device shows, RFC 2759 §6; 708 is Windows' own.
+    const fn code(self) -> u16 {
+        match self {
+            Self::UnknownUser | Self::WrongPassword => 691,
+            Self::Disabled => 647,
+            Self::Expired => 708,
+        }
+    }
+
+    /// What the client is told. A stranger does not learn whether it was the name or the password.
+    const fn message(self) -> &'static str {
+        match self {
+            Self::UnknownUser | Self::WrongPassword => "wrong user name or password",
+            Self::Disabled => "this account is disabled",
+            Self::Expired => "this account has expired",
+        }
+    }
+
+    /// Cause, what the user sees, and remedy, for the operator.
+    const fn cause(self) -> &'static str {
+        match self {
+            Self::UnknownUser => {
+                "no such user; Windows shows 691, phones ask for the password again; add the user to the users file"
+            }
+            Self::WrongPassword => {
+                "wrong password; Windows shows 691, phones ask for it again; type it anew there or set it in the users file"
+            }
+            Self::Disabled => {
+                "the account is disabled; Windows shows 647; remove `disabled` in the users file"
+            }
+            Self::Expired => "the account has expired; Windows shows 708; move `expires` in the users file",
+        }
+    }
+}

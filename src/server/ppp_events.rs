@@ -1,0 +1,148 @@
+//! What a PPP link reports: who wants in, that packets may flow, that it is over.
+
+use std::time::Instant;
+
+use l2tp::Disconnect;
+use ppp::{Event, Reason};
+
+use super::{
+    Level, Server,
+    log::{Bytes, Readable},
+    session::Stage,
+    timers::Timer,
+};
+use crate::datapath::SessionIndex;
+
+impl Server {
+    /// Takes a PPP frame that is not IPv4.
+    pub(super) fn handle_ppp_control(&mut self, now: Instant, index: SessionIndex, frame: &[u8]) {
+        if let Some(session) = self.sessions.get_mut(&index) {
+            session.link.handle_frame(now, frame);
+            self.touched.insert(index);
+        }
+    }
+
+    /// Ends a session from our side, with a goodbye on every layer.
+    pub(super) fn hang_up(&mut self, now: Instant, index: SessionIndex, why: Reason) {
+        if let Some(session) = self.sessions.get_mut(&index) {
+            session.link.close(now, why);
+            self.touched.insert(index);
+        }
+    }
+
+    /// Takes everything out of a link that something was said to.
+    pub(super) fn drain_link(&mut self, now: Instant, index: SessionIndex) {
+        // Frames first: what the link said before it ended must not stay behind.
+        while let Some(session) = self.sessions.get_mut(&index) {
+            if let Some(frame) = session.link.poll_transmit() {
+                self.transmits.extend(self.datapath.seal_frame(index, &frame));
+            } else if let Some(event) = session.link.poll_event() {
+                self.handle_ppp_event(now, index, event);
+            } else {
+                let deadline = session.link.poll_timeout();
+                return self.timers.set(Timer::Link(index), deadline);
+            }
+        }
+    }
+
+    fn handle_ppp_event(&mut self, now: Instant, index: SessionIndex, event: Event) {
+        match event {
+            Event::LcpUp => {}
+            Event::AuthRequest(request) => self.login(now, index, &request),
+            Event::NetworkUp { .. } => self.network_up(now, index),
+            Event::NetworkDown => {
+                self.datapath.withdraw(index);
+            }
+            Event::Closed(reason) => {
+                let goodbye = match reason {
+                    Reason::Administrative => Disconnect::Administrative,
+                    Reason::Shutdown => Disconnect::Shutdown,
+                    Reason::AuthFailed { .. } | Reason::AuthRefused { .. } => Disconnect::NotAuthorized,
+                    Reason::NoAddress => Disconnect::NoResources,
+                    Reason::PeerTerminated { .. }
+                    | Reason::LcpTimeout
+                    | Reason::LcpRejected
+                    | Reason::LoopedBack
+                    | Reason::AuthTimeout
+                    | Reason::IpcpTimeout
+                    | Reason::IpcpRejected
+                    | Reason::AddressRefused { .. }
+                    | Reason::SetupTimeout
+                    | Reason::PeerSilent => Disconnect::LinkClosed,
+                };
+                self.end_session(now, index, &reason.to_string(), goodbye);
+            }
+        }
+    }
+
+    fn network_up(&mut self, now: Instant, index: SessionIndex) {
+        let Some(session) = self.sessions.get_mut(&index) else { return };
+        let login = match &session.stage {
+            Stage::LoggedIn(login) | Stage::Up { login, .. } => login.clone(),
+            Stage::Negotiating => return,
+        };
+        self.datapath.assign(index, login.address);
+        let (peer, opened) = (session.lac.peer, session.opened);
+        session.stage = Stage::Up { login: login.clone(), since: now };
+        let Some(connection) = self.connections.get(&peer) else { return };
+        let times = connection.times;
+        let stage = |from: Instant, to: Instant| Readable(to.saturating_duration_since(from));
+        let text = format!(
+            "{:?} is in from {}: address {}, IKE {}, ESP {}, {}; took {} (keys {}, tunnel {}, password {}, address {})",
+            login.user,
+            connection.path.remote,
+            login.address,
+            connection.ike,
+            connection.esp,
+            connection.nat,
+            stage(times.first, now),
+            stage(times.first, times.keyed),
+            stage(times.keyed, opened),
+            stage(opened, login.at),
+            stage(login.at, now),
+        );
+        self.say(Level::Info, Some(peer), text);
+    }
+
+    /// The session is over, for the reason that `why` tells: everything it held is given back, and L2TP says `goodbye`.
+    pub(super) fn end_session(&mut self, now: Instant, index: SessionIndex, why: &str, goodbye: Disconnect) {
+        let Some(session) = self.sessions.remove(&index) else { return };
+        self.timers.set(Timer::Link(index), None);
+        self.touched.remove(&index);
+        let traffic = self.datapath.close_session(index);
+        for (name, count) in session.link.discards().iter() {
+            *self.ppp_discards.entry(name).or_default() += count;
+        }
+        let peer = session.lac.peer;
+        if let Some(connection) = self.connections.get_mut(&peer) {
+            connection.sessions.remove(&index);
+        }
+        if let Some(login) = session.login() {
+            self.log_out(index, login);
+        }
+        match &session.stage {
+            Stage::Up { login, since } => {
+                let text = format!(
+                    "{:?} is out after {}: {}, in {} ({} packets), out {} ({} packets): {why}",
+                    login.user,
+                    Readable(now.saturating_duration_since(*since)),
+                    login.address,
+                    Bytes(traffic.bytes_in),
+                    traffic.packets_in,
+                    Bytes(traffic.bytes_out),
+                    traffic.packets_out,
+                );
+                self.say(Level::Info, Some(peer), text);
+            }
+            Stage::LoggedIn(login) => {
+                let text =
+                    format!("{:?} left before it took its address {}: {why}", login.user, login.address);
+                self.say(Level::Warn, Some(peer), text);
+            }
+            Stage::Negotiating => {
+                self.say(Level::Info, Some(peer), format!("left before it logged in: {why}"))
+            }
+        }
+        self.lns.disconnect(now, session.lac, session.key, goodbye);
+    }
+}

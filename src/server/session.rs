@@ -1,0 +1,51 @@
+//! What is known of one PPP session.
+
+use std::{net::Ipv4Addr, time::Instant};
+
+use l2tp::SessionKey;
+use ppp::Link;
+
+use super::Lac;
+
+/// One PPP link and who is behind it.
+pub(super) struct Session {
+    pub(super) link: Link,
+    pub(super) lac: Lac,
+    pub(super) key: SessionKey,
+    /// When the incoming call was connected.
+    pub(super) opened: Instant,
+    pub(super) stage: Stage,
+}
+
+/// How far the session has come.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// LCP, then authentication.
+    Negotiating,
+    /// The user is known and has an address; IPCP is under way.
+    LoggedIn(Login),
+    /// Packets flow since `since`.
+    Up { login: Login, since: Instant },
+}
+
+/// Who logged in, and the address that is theirs until the session ends.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) address: Ipv4Addr,
+    pub(super) at: Instant,
+}
+
+impl Session {
+    pub(super) fn login(&self) -> Option<&Login> {
+        match &self.stage {
+            Stage::Negotiating => None,
+            Stage::LoggedIn(login) | Stage::Up { login, .. } => Some(login),
+        }
+    }
+
+    /// The account's name, once the password was right.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.login().map(|login| login.user.as_str())
+    }
+}
