@@ -54,7 +54,7 @@ impl Peer {
             return None;
         }
         let unconfirmed = self.pairs.iter().find(|pair| !pair.confirmed);
-        unconfirmed.or(self.pairs.front()).map(|pair| pair.inbound)
+        unconfirmed.or_else(|| self.pairs.front()).map(|pair| pair.inbound)
     }
 
     /// Takes a pair out.

@@ -1,0 +1,433 @@
+//! Quick mode, Informational exchanges, and the life of SAs.
+
+use super::profile::{esp_attributes, proposals, tv};
+use super::*;
+use crate::dh::Group;
+use crate::esp::{InboundSa, Lane, SealKey, Spi, seal_batch};
+use crate::isakmp::iana::{ExchangeType, NotifyType, PayloadType, ProtocolId};
+use crate::isakmp::{Chain, DeletePayload, NotifyPayload};
+
+fn connected(profile: Profile) -> (World, Initiator) {
+    let mut world = World::with_psks(&["main"]);
+    let mut client = client(profile);
+    world.connect(&mut client);
+    world.log();
+    (world, client)
+}
+
+#[test]
+fn every_client_gets_the_esp_suite_that_works_best() {
+    let cases = [
+        (Profile::windows10(), "AES-256-CBC/HMAC-SHA1-96", 2),
+        (Profile::android(1), "AES-256-CBC/HMAC-SHA1-96", 2),
+        // SHA2-256 comes first, with a length nobody knows.
+        (Profile::android(2), "AES-256-CBC/HMAC-SHA1-96", 2),
+        // SHA2-512 comes first, but would fragment at this MTU.
+        (Profile::android(3), "AES-256-CBC/HMAC-SHA2-384-192", 2),
+        (Profile::apple(), "AES-256-CBC/HMAC-SHA1-96", 2),
+        (Profile::network_manager(), "AES-256-CBC/HMAC-SHA1-96", 2),
+        (Profile::network_manager().with_pfs(Group::Modp2048), "AES-256-CBC/HMAC-SHA1-96", 2),
+        (Profile::network_manager().with_pfs(Group::Ecp256), "AES-256-CBC/HMAC-SHA1-96", 2),
+    ];
+    for (profile, suite, nat_oa) in cases {
+        let (mut world, mut client) = connected(profile);
+        let message2 = world.ask(client.path(), &client.quick1());
+        let pair = world.opened();
+        assert_eq!(pair.suite.to_string(), suite);
+        assert_eq!(pair.path, client.path());
+        let (message3, theirs) = client.quick3_and_pair(&message2);
+        assert_eq!(theirs.nat_oa, nat_oa, "RFC 3947 §5.2: UDP transport mode was chosen");
+        assert!(world.send(client.path(), &message3).is_empty());
+        assert_eq!(world.log(), ["c1 confirmed"]);
+        assert_eq!((pair.inbound.spi(), pair.outbound.spi()), (theirs.server_spi, theirs.spi));
+        assert_opens(pair.inbound, theirs);
+    }
+}
+
+/// A packet sealed with the client's keys opens with ours.
+fn assert_opens(mut inbound: InboundSa, theirs: initiator::ClientPair) {
+    let mut outbound = crate::esp::OutboundSa::new(theirs.server_spi, theirs.suite, &theirs.outbound_keys);
+    let mut packet = vec![0; theirs.suite.packet_len(8)];
+    outbound.frame(&mut crate::esp::IvSource::new([1; 32]), &mut packet, 8).expect("room");
+    let key: &SealKey = outbound.key();
+    seal_batch(&mut [Lane { key, packet: &mut packet }]);
+    let sequence = inbound.check(&packet).expect("plausible");
+    let mut verified = [false];
+    crate::esp::open_batch(&mut [Lane { key: inbound.key(), packet: &mut packet }], &mut verified);
+    assert!(verified[0], "the same keys on both sides");
+    inbound.accept(sequence, &packet).expect("accepted");
+}
+
+#[test]
+fn encapsulation_modes_are_answered_in_kind() {
+    for (mode, nat_oa) in [(2, 0), (4, 2), (61444, 0)] {
+        let esp = [(12, esp_attributes(mode, Some(128), 2, &[]))];
+        let (mut world, mut client) = connected(Profile::windows10().with_esp(&esp));
+        let message2 = world.ask(client.path(), &client.quick1());
+        let (message3, pair) = client.quick3_and_pair(&message2);
+        assert_eq!(pair.nat_oa, nat_oa);
+        world.send(client.path(), &message3);
+        assert_eq!(world.log(), ["c1 opened AES-128-CBC/HMAC-SHA1-96 first", "c1 confirmed"]);
+    }
+}
+
+#[test]
+fn what_is_not_served_is_refused_under_the_sa_and_logged_once() {
+    let tunnel = [(12, esp_attributes(3, Some(128), 2, &[]))];
+    let des = [(2, esp_attributes(4, None, 2, &[]))];
+    let gcm = [(20, esp_attributes(4, Some(128), 2, &[]))];
+    let half_pfs = [(12, [esp_attributes(4, Some(128), 2, &[]), tv(3, 14)].concat())];
+    let cases = [
+        (&tunnel, "tunnel_mode", "L2TP/IPsec"),
+        (&des, "no_esp_proposal", "`algorithms: legacy` would accept it"),
+        (&gcm, "no_esp_proposal", "AES-GCM-16-128/SHA1 UDP transport"),
+        (&half_pfs, "no_esp_proposal", "MODP-2048"),
+    ];
+    for (esp, name, text) in cases {
+        let (mut world, mut client) = connected(Profile::android(3).with_esp(esp));
+        let message1 = client.quick1();
+        let answer = world.ask(client.path(), &message1);
+        let told = client.read_informational(&answer);
+        let notify = NotifyPayload::parse(&told[0].1).expect("N");
+        assert_eq!(notify.kind, NotifyType::NO_PROPOSAL_CHOSEN);
+        assert_eq!(world.ask(client.path(), &message1), answer);
+        let refusal = world.refusals();
+        assert_eq!(refusal.len(), 1, "{name}");
+        assert!(refusal[0].contains(text), "{}", refusal[0]);
+        world.wait(secs(31));
+        assert!(world.log().contains(&"c1 closed: the client did not go on after the first phase".into()));
+    }
+}
+
+#[test]
+fn ah_and_bundles_are_refused_unless_esp_alone_is_offered_too() {
+    let spi = [1, 2, 3, 4];
+    let esp = [(12, esp_attributes(4, Some(128), 2, &[]))];
+    let ah = [(3, esp_attributes(4, None, 2, &[]))];
+    let bundle = proposals(&[(1, 2, &spi, &ah), (1, 3, &spi, &esp)]);
+    let only_ah = proposals(&[(1, 2, &spi, &ah)]);
+    let with_esp = proposals(&[(1, 2, &spi, &ah), (1, 3, &spi, &esp), (2, 3, &spi, &esp)]);
+    for (offer, refused) in [(bundle, true), (only_ah, true), (with_esp, false)] {
+        let (mut world, mut client) = connected(Profile::windows10());
+        let mut chain = Chain::default();
+        chain.push(PayloadType::SECURITY_ASSOCIATION, &offer);
+        chain.push(PayloadType::NONCE, &[5; 16]);
+        let (message1, _) = client.seal_first(ExchangeType::QUICK_MODE, 77, chain);
+        world.ask(client.path(), &message1);
+        let log = world.log();
+        assert_eq!(log[0] == "c1 refused: not_esp", refused, "{log:?}");
+    }
+}
+
+#[test]
+fn other_traffic_than_l2tp_is_refused() {
+    let (mut world, mut client) = connected(Profile::windows10());
+    let mut chain = Chain::default();
+    let offer = profile::sa(1, &[1, 2, 3, 4], &client.profile.esp);
+    chain.push(PayloadType::SECURITY_ASSOCIATION, &offer);
+    chain.push(PayloadType::NONCE, &[5; 16]);
+    chain.push(PayloadType::IDENTIFICATION, &[1, 6, 0, 80, 10, 0, 0, 2]);
+    chain.push(PayloadType::IDENTIFICATION, &[1, 6, 0, 80, 192, 0, 2, 1]);
+    let (message1, _) = client.seal_first(ExchangeType::QUICK_MODE, 77, chain);
+    world.ask(client.path(), &message1);
+    assert!(world.refusals()[0].contains("protocol 6 from 10.0.0.2 port 80"));
+}
+
+#[test]
+fn a_client_that_stays_on_port_500_is_told_why() {
+    let (mut world, mut client) = connected(Profile::windows10());
+    let message1 = client.quick1();
+    world.ask(Path { local: addr("192.0.2.1:500"), remote: addr("198.51.100.7:500") }, &message1);
+    assert!(world.refusals()[0].contains("did not move to UDP 4500"));
+}
+
+#[test]
+fn equal_message_ids_of_different_clients_do_not_meet() {
+    let mut world = World::with_psks(&["main"]);
+    let mut one = Initiator::new(Profile::windows10(), "main", 1);
+    let mut two = Initiator::new(Profile::windows10(), "main", 2);
+    two.inside = one.inside;
+    world.connect(&mut one);
+    world.connect(&mut two);
+    let (first, second) = (one.quick1(), two.quick1());
+    assert_eq!(first[20..24], second[20..24]);
+    let (first, second) = (world.ask(one.path(), &first), world.ask(two.path(), &second));
+    let (first, second) = (one.quick3(&first), two.quick3(&second));
+    world.log();
+    world.send(two.path(), &second);
+    world.send(one.path(), &first);
+    assert_eq!(world.log(), ["c2 confirmed", "c1 confirmed"]);
+}
+
+#[test]
+fn quick_mode_messages_are_retransmitted_both_ways() {
+    let (mut world, mut client) = connected(Profile::apple());
+    let message1 = client.quick1();
+    let message2 = world.ask(client.path(), &message1);
+    assert_eq!(world.ask(client.path(), &message1), message2);
+    for gap in [1, 2, 4] {
+        world.wait(secs(gap));
+        assert_eq!(world.sent(), std::slice::from_ref(&message2));
+    }
+    let message3 = client.quick3(&message2);
+    assert!(world.send(client.path(), &message3).is_empty());
+    assert_eq!(world.log(), ["c1 opened AES-256-CBC/HMAC-SHA1-96 first", "c1 confirmed"]);
+    world.discards(client.path(), &message3, Discard::Replay);
+    assert_eq!(world.ask(client.path(), &message1), message2, "from the cache");
+    world.wait(secs(60));
+    assert!(world.sent().is_empty());
+    world.discards(client.path(), &message1, Discard::Replay);
+    assert!(world.log().is_empty());
+}
+
+#[test]
+fn a_packet_confirms_when_message3_is_lost() {
+    let (mut world, mut client) = connected(Profile::windows10());
+    world.ask(client.path(), &client.quick1());
+    let spi = world.opened().inbound.spi();
+    world.responder.confirm(world.now, spi);
+    world.responder.confirm(world.now, spi);
+    world.settle();
+    assert_eq!(world.log(), ["c1 confirmed"]);
+    world.wait(secs(300));
+    assert!(world.sent().is_empty() && world.log().is_empty());
+}
+
+#[test]
+fn an_unconfirmed_pair_is_taken_back() {
+    let (mut world, mut client) = connected(Profile::windows10());
+    world.ask(client.path(), &client.quick1());
+    world.wait(secs(31));
+    assert_eq!(
+        world.log(),
+        ["c1 opened AES-256-CBC/HMAC-SHA1-96 first", "c1 sa closed: never used by the client"]
+    );
+    world.wait(secs(31));
+    assert_eq!(world.log(), ["c1 closed: the client did not go on after the first phase"]);
+    assert_nothing_left(&world);
+}
+
+#[test]
+fn quick_mode_before_message6_is_repeated_by_the_client() {
+    let mut world = World::with_psks(&["main"]);
+    let mut client = client(Profile::windows10());
+    let message2 = world.ask(client.path(), &client.message1());
+    let message4 = world.ask(client.path(), &client.message3(&message2));
+    let path = client.float(&message4);
+    let message5 = client.message5();
+    let mut early = message5.clone();
+    early[18] = 32;
+    early[23] = 1;
+    world.discards(path, &early, Discard::Early);
+    let message6 = world.ask(path, &message5);
+    client.finish(&message6);
+    world.quick(&mut client);
+}
+
+#[test]
+fn a_nat_that_changes_the_port_is_followed_in_quick_mode_and_by_esp() {
+    let (mut world, mut client) = connected(Profile::windows10());
+    client.outside.set_port(40_000);
+    let pair = world.quick(&mut client);
+    assert_eq!(pair.path.remote, addr("198.51.100.7:40000"));
+    let moved = Path { local: client.path().local, remote: addr("203.0.113.9:5000") };
+    world.responder.handle_path_change(world.now, PeerId(1), moved);
+    world.responder.close_peer(world.now, PeerId(1));
+    world.settle();
+    assert!(world.sent.len() == 2 && world.sent.iter().all(|(path, _)| *path == moved));
+}
+
+#[test]
+fn repeated_quick_modes_are_new_pairs_and_the_oldest_go() {
+    let (mut world, mut client) = connected(Profile::windows10());
+    for _ in 0..12 {
+        world.quick(&mut client);
+        world.wait(secs(3));
+    }
+    assert!(client.profile.counts_message_ids);
+    let log = world.log();
+    assert_eq!(log.iter().filter(|line| line.contains("confirmed")).count(), 12);
+    assert_eq!(log.iter().filter(|line| line.contains("superseded")).count(), 4);
+    assert_eq!(world.responder.by_inbound.len(), 8);
+    let deletes = world.sent();
+    assert_eq!(deletes.len(), 4);
+    assert_eq!(client.read_informational(&deletes[0])[0].0, PayloadType::DELETE);
+}
+
+#[test]
+fn a_client_hangs_up_in_every_order() {
+    // Deletes of ESP and ISAKMP: gone at once. Only ESP: after 5 s. ISAKMP first, ESP overtaken: at once too.
+    for (esp_first, both) in [(true, true), (false, true), (true, false)] {
+        let (mut world, mut client) = connected(Profile::android(3));
+        let message2 = world.ask(client.path(), &client.quick1());
+        let (message3, pair) = client.quick3_and_pair(&message2);
+        world.send(client.path(), &message3);
+        world.log();
+        let esp = client.delete(ProtocolId::ESP, &pair.spi.0.to_be_bytes());
+        let cookies = client.cookies.to_bytes();
+        let isakmp = client.delete(ProtocolId::ISAKMP, &cookies);
+        let messages = if esp_first { [&esp, &isakmp] } else { [&isakmp, &esp] };
+        for message in messages.into_iter().take(if both { 2 } else { 1 }) {
+            assert!(world.send(client.path(), message).is_empty());
+        }
+        let mut log = world.log();
+        if !both {
+            assert_eq!(log, ["c1 sa closed: deleted by the client"]);
+            world.wait(secs(5));
+            log.extend(world.log());
+            let told = client.read_informational(&world.sent()[0]);
+            assert_eq!(told[0].0, PayloadType::DELETE, "of the ISAKMP SA");
+        }
+        assert_eq!(log, ["c1 sa closed: deleted by the client", "c1 closed: the client hung up"]);
+        assert_nothing_left(&world);
+        world.discards(client.path(), &esp, Discard::UnknownCookies);
+    }
+}
+
+#[test]
+fn a_client_deletes_nothing_but_its_own() {
+    let mut world = World::with_psks(&["main"]);
+    let mut one = Initiator::new(Profile::windows10(), "main", 1);
+    let mut two = Initiator::new(Profile::windows10(), "main", 2);
+    world.connect(&mut one);
+    world.connect(&mut two);
+    let message2 = world.ask(one.path(), &one.quick1());
+    let (message3, pair) = one.quick3_and_pair(&message2);
+    world.send(one.path(), &message3);
+    world.log();
+    let cookies = one.cookies.to_bytes();
+    for message in [
+        two.delete(ProtocolId::ESP, &pair.spi.0.to_be_bytes()),
+        two.delete(ProtocolId::ESP, &pair.server_spi.0.to_be_bytes()),
+        two.delete(ProtocolId::ISAKMP, &cookies),
+    ] {
+        assert!(world.send(two.path(), &message).is_empty());
+    }
+    assert!(world.log().is_empty());
+}
+
+#[test]
+fn closing_a_peer_deletes_what_it_has() {
+    let (mut world, mut client) = connected(Profile::apple());
+    let pair = world.quick(&mut client);
+    world.log();
+    world.responder.close_peer(world.now, PeerId(1));
+    world.settle();
+    let told: Vec<_> = world.sent().iter().flat_map(|message| client.read_informational(message)).collect();
+    let deletes: Vec<_> = told.iter().map(|(_, body)| DeletePayload::parse(body).expect("D")).collect();
+    assert_eq!(deletes[0].protocol, ProtocolId::ESP);
+    assert_eq!(deletes[0].spis().collect::<Vec<_>>(), [pair.inbound.spi().0.to_be_bytes()]);
+    assert_eq!(deletes[1].protocol, ProtocolId::ISAKMP);
+    assert_eq!(deletes[1].spis().collect::<Vec<_>>(), [client.cookies.to_bytes()]);
+    assert_eq!(world.log(), ["c1 sa closed: connection closed", "c1 closed: closed by the server"]);
+    assert_nothing_left(&world);
+    world.responder.close_peer(world.now, PeerId(1));
+    assert!(world.responder.poll_event().is_none());
+}
+
+#[test]
+fn lifetimes_end_with_a_delete_for_esp_and_in_silence_for_isakmp() {
+    let life = [tv(1, 1), tv(2, 1200)].concat();
+    let esp = [(12, esp_attributes(4, Some(128), 2, &life))];
+    let (mut world, mut client) = connected(Profile::simple(Some(128), 2, 2).with_esp(&esp));
+    let pair = world.quick(&mut client);
+    assert_eq!(pair.lifetime, secs(1200));
+    world.log();
+    world.wait(secs(1229));
+    assert!(world.sent().is_empty() && world.log().is_empty());
+    world.wait(secs(1));
+    let told = client.read_informational(&world.sent()[0]);
+    assert_eq!(told[0].0, PayloadType::DELETE);
+    assert_eq!(world.log(), ["c1 sa closed: lifetime over"]);
+    world.wait(secs(30));
+    assert_eq!(world.log(), ["c1 closed: the client let its keys expire"]);
+
+    // 28 800 s for the ISAKMP SA, longer for ESP: Android has no ISAKMP SA for hours.
+    let life = [tv(1, 1), tv(2, 60_000)].concat();
+    let esp = [(12, esp_attributes(4, Some(128), 2, &life))];
+    let (mut world, mut client) = connected(Profile::android(1).with_esp(&esp));
+    world.quick(&mut client);
+    world.log();
+    world.wait(secs(40_000));
+    assert!(world.sent().is_empty() && world.log().is_empty());
+    assert_eq!(world.responder.isakmp_sas.len(), 0);
+    let dead = client.notify(NotifyType::R_U_THERE, &[0, 0, 0, 1]);
+    world.discards(client.path(), &dead, Discard::UnknownCookies);
+    world.wait(secs(30_000));
+    assert_eq!(world.log(), ["c1 sa closed: lifetime over", "c1 closed: the client let its keys expire"]);
+    assert_nothing_left(&world);
+}
+
+#[test]
+fn dead_peer_detection_is_answered() {
+    let (mut world, mut client) = connected(Profile::apple());
+    for sequence in [1_000_u32, 1_001, 1_001] {
+        let probe = client.notify(NotifyType::R_U_THERE, &sequence.to_be_bytes());
+        let answer = world.ask(client.path(), &probe);
+        let told = client.read_informational(&answer);
+        let notify = NotifyPayload::parse(&told[0].1).expect("N");
+        assert_eq!(notify.kind, NotifyType::R_U_THERE_ACK);
+        assert_eq!(notify.spi, client.cookies.to_bytes());
+        assert_eq!(notify.data, sequence.to_be_bytes());
+        world.discards(client.path(), &probe, Discard::Replay);
+    }
+    let old = client.notify(NotifyType::R_U_THERE, &1_000_u32.to_be_bytes());
+    world.discards(client.path(), &old, Discard::Replay);
+}
+
+#[test]
+fn what_anybody_can_send_changes_nothing() {
+    let (mut world, mut client) = connected(Profile::windows10());
+    world.quick(&mut client);
+    world.log();
+    let mut chain = Chain::default();
+    chain.push_delete(ProtocolId::ISAKMP, &client.cookies.to_bytes());
+    let clear =
+        crate::isakmp::MessageWriter::new(client.cookies, ExchangeType::INFORMATIONAL, 5).clear(&chain);
+    world.discards(client.path(), &clear, Discard::Unencrypted);
+    let mut forged = client.delete(ProtocolId::ISAKMP, &[0; 16]);
+    forged[30] ^= 1;
+    world.discards(client.path(), &forged, Discard::Unauthenticated);
+    let other = client.notify(NotifyType::CONNECTED, &[]);
+    world.discards(client.path(), &other, Discard::Notify);
+    assert!(world.log().is_empty());
+}
+
+#[test]
+fn perfect_forward_secrecy_waits_for_its_job() {
+    let (mut world, mut client) = connected(Profile::network_manager().with_pfs(Group::Modp1024));
+    world.eager = false;
+    let message1 = client.quick1();
+    assert!(world.send(client.path(), &message1).is_empty());
+    world.discards(client.path(), &message1, Discard::Retransmission);
+    assert!(world.log().is_empty());
+    world.eager = true;
+    world.settle();
+    let message2 = world.sent().remove(0);
+    let message3 = client.quick3(&message2);
+    world.send(client.path(), &message3);
+    assert_eq!(world.log(), ["c1 opened AES-256-CBC/HMAC-SHA1-96 first", "c1 confirmed"]);
+}
+
+#[test]
+fn spis_are_unique_and_not_reserved() {
+    let (mut world, mut client) = connected(Profile::windows10());
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..40 {
+        let pair = world.quick(&mut client);
+        assert!(pair.inbound.spi() >= Spi(256));
+        assert!(seen.insert(pair.inbound.spi()));
+        world.wait(secs(40));
+    }
+}
+
+fn assert_nothing_left(world: &World) {
+    let responder = &world.responder;
+    assert_eq!(responder.peers.len(), 0);
+    assert_eq!(responder.isakmp_sas.len(), 0);
+    assert_eq!(responder.by_inbound.len(), 0);
+    assert_eq!(responder.by_identity.len(), 0);
+    assert_eq!(responder.half_open.len(), 0);
+    assert_eq!(responder.timers.len(), 0);
+    assert_eq!(responder.poll_timeout(), None);
+}
