@@ -1,1 +1,14 @@
 //! Whole `Server` against a scripted client over a simulated link, in virtual time.
+//!
+//! Each module tells the stories of one subject; `world` is where they take place.
+
+mod connect;
+mod determinism;
+mod hostile;
+mod inner;
+mod lifecycle;
+mod nat;
+mod no_waiting;
+mod policy;
+mod refusals;
+mod world;

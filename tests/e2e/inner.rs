@@ -1,0 +1,80 @@
+//! IP packets as they travel inside the tunnel: just enough to ping and to claim a false source.
+
+use std::net::Ipv4Addr;
+
+/// ICMP types.
+const ECHO_REPLY: u8 = 0;
+const ECHO_REQUEST: u8 = 8;
+
+/// An IPv4 packet with a right header checksum.
+pub(crate) fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len() + 20).unwrap();
+    let mut header = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    header[2..4].copy_from_slice(&length.to_be_bytes());
+    header[12..16].copy_from_slice(&source.octets());
+    header[16..].copy_from_slice(&destination.octets());
+    let sum = checksum(&header);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    [&header, payload].concat()
+}
+
+/// An echo request.
+pub(crate) fn ping(source: Ipv4Addr, destination: Ipv4Addr, number: u16) -> Vec<u8> {
+    ipv4(source, destination, 1, &echo(ECHO_REQUEST, number, &[0x5a; 56]))
+}
+
+/// The reply to an echo request, from whom it was meant for.
+pub(crate) fn pong(packet: &[u8]) -> Option<Vec<u8>> {
+    let icmp = packet.get(20..)?;
+    (packet[9] == 1 && icmp.first() == Some(&ECHO_REQUEST)).then_some(())?;
+    let number = u16::from_be_bytes([icmp[6], icmp[7]]);
+    Some(ipv4(destination(packet), source(packet), 1, &echo(ECHO_REPLY, number, &icmp[8..])))
+}
+
+/// The number of an echo reply.
+pub(crate) fn pong_number(packet: &[u8]) -> Option<u16> {
+    let icmp = packet.get(20..)?;
+    (packet[9] == 1 && icmp.first() == Some(&ECHO_REPLY)).then(|| u16::from_be_bytes([icmp[6], icmp[7]]))
+}
+
+pub(crate) fn source(packet: &[u8]) -> Ipv4Addr {
+    Ipv4Addr::new(packet[12], packet[13], packet[14], packet[15])
+}
+
+pub(crate) fn destination(packet: &[u8]) -> Ipv4Addr {
+    Ipv4Addr::new(packet[16], packet[17], packet[18], packet[19])
+}
+
+fn echo(kind: u8, number: u16, data: &[u8]) -> Vec<u8> {
+    let mut icmp = [&[kind, 0, 0, 0, 0, 1][..], &number.to_be_bytes(), data].concat();
+    let sum = checksum(&icmp);
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    icmp
+}
+
+/// RFC 1071.
+fn checksum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
+    let mut sum: u32 = words.sum();
+    while sum >> 16 != 0 {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+/// A TCP SYN that announces a maximum segment size.
+pub(crate) fn syn(source: Ipv4Addr, destination: Ipv4Addr, mss: u16) -> Vec<u8> {
+    let mut segment = [0xc0, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff, 0, 0, 0, 0, 2, 4, 0, 0];
+    segment[22..].copy_from_slice(&mss.to_be_bytes());
+    let sum = checksum(&[&source.octets()[..], &destination.octets(), &[0, 6, 0, 24], &segment].concat());
+    segment[16..18].copy_from_slice(&sum.to_be_bytes());
+    ipv4(source, destination, 6, &segment)
+}
+
+/// The maximum segment size of a SYN whose checksum is right.
+pub(crate) fn mss(packet: &[u8]) -> Option<u16> {
+    let segment = packet.get(20..44)?;
+    let addresses = &packet[12..20];
+    let sum = checksum(&[addresses, &[0, 6, 0, 24], segment].concat());
+    (sum == 0).then(|| u16::from_be_bytes([segment[22], segment[23]]))
+}

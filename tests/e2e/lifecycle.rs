@@ -1,0 +1,202 @@
+//! What happens to a session that lives: new keys, farewells from either side, coming back.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use load::{End, Event, Profile};
+
+use crate::world::{Device, Place, Quality, Setup, World};
+
+const NAT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const PRIVATE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 23);
+const SOON: Duration = Duration::from_secs(8);
+
+fn profiles() -> [Profile; 4] {
+    [Profile::windows_10(), Profile::android(), Profile::apple(), Profile::linux()]
+}
+
+fn one_client(profile: Profile) -> (World, Device, Place) {
+    let mut world = World::new(&Setup::default());
+    let nat = world.add_nat(NAT);
+    let place = Place::Behind(nat, PRIVATE);
+    let device = world.dial(profile, place);
+    world.until_up(device, SOON);
+    world.ping(device, SOON);
+    (world, device, place)
+}
+
+/// Runs until the device saw one more event like this.
+#[track_caller]
+fn await_event(world: &mut World, device: Device, before: usize, event: &Event) {
+    let limit = Duration::from_secs(60);
+    world.until(&format!("{event:?}"), limit, |world| world.device(device).events[before..].contains(event));
+}
+
+#[test]
+fn the_client_renews_its_esp_keys() {
+    for profile in profiles() {
+        let (mut world, device, _) = one_client(profile);
+        for _ in 0..10 {
+            let before = world.device(device).events.len();
+            world.with(device, |client, now| client.rekey_phase2(now));
+            await_event(&mut world, device, before, &Event::SaOpened { renewed: true });
+            world.ping(device, SOON);
+            world.ping_back(device, SOON);
+        }
+        assert_eq!(world.lines(&["is in from"]).len(), 1, "one session all along");
+        assert_eq!(world.lines(&["is out"]).len(), 0);
+    }
+}
+
+#[test]
+fn the_client_renews_its_phase_1() {
+    for profile in profiles() {
+        let (mut world, device, _) = one_client(profile);
+        for _ in 0..3 {
+            let before = world.device(device).events.len();
+            world.with(device, |client, now| client.rekey_phase1(now));
+            let established = Event::Established { behind_nat: true, renewed: true };
+            await_event(&mut world, device, before, &established);
+            world.ping(device, SOON);
+            let before = world.device(device).events.len();
+            world.with(device, |client, now| client.rekey_phase2(now));
+            await_event(&mut world, device, before, &Event::SaOpened { renewed: true });
+            world.ping(device, SOON);
+            world.ping_back(device, SOON);
+        }
+        assert_eq!(world.lines(&["renewed its keys"]).len(), 3, "{}", world.log.join("\n"));
+        assert_eq!(world.lines(&["is out"]).len(), 0);
+        assert_eq!(world.server.status(world.now).sessions.len(), 1);
+    }
+}
+
+/// Both at every moment of a bad line, with traffic all along.
+#[test]
+fn keys_are_renewed_on_a_bad_line() {
+    for (profile, seed) in profiles().into_iter().zip(0..) {
+        let (mut world, device, _) = one_client(profile);
+        world.set_quality(Quality::BAD);
+        for round in 0..10 {
+            let before = world.device(device).events.len();
+            let expected = if (round + seed) % 2 == 0 {
+                world.with(device, |client, now| client.rekey_phase1(now));
+                Event::Established { behind_nat: true, renewed: true }
+            } else {
+                world.with(device, |client, now| client.rekey_phase2(now));
+                Event::SaOpened { renewed: true }
+            };
+            await_event(&mut world, device, before, &expected);
+            world.ping(device, Duration::from_secs(20));
+            world.ping_back(device, Duration::from_secs(20));
+        }
+    }
+}
+
+/// A night, with everything the profile does by itself: keepalives, HELLO, echoes, new keys for both phases.
+#[test]
+fn a_night_of_idling() {
+    for profile in [Profile::windows_10(), Profile::android(), Profile::apple(), Profile::linux()] {
+        println!("{}", profile.name);
+        let (mut world, device, _) = one_client(profile);
+        for _ in 0..10 {
+            world.run(Duration::from_secs(3_600));
+            assert!(world.is_up(device), "{}", world.log.join("\n"));
+            world.ping_back(device, SOON);
+            world.ping(device, SOON);
+        }
+        assert_eq!(world.lines(&["is out"]).len(), 0);
+    }
+}
+
+/// Android forgets its ISAKMP SA without a word; the ESP SAs go on, and later a new phase 1 serves a new phase 2.
+#[test]
+fn esp_outlives_its_isakmp_sa() {
+    let (mut world, device, _) = one_client(Profile::android());
+    world.with(device, |client, _| client.forget_isakmp());
+    world.run(Duration::from_secs(1_000));
+    world.ping(device, SOON);
+    world.ping_back(device, SOON);
+    let before = world.device(device).events.len();
+    world.with(device, |client, now| client.rekey_phase2(now));
+    await_event(&mut world, device, before, &Event::SaOpened { renewed: true });
+    world.ping_back(device, SOON);
+    assert_eq!(world.server.status(world.now).sessions.len(), 1);
+}
+
+#[test]
+fn the_server_hangs_up() {
+    for profile in profiles() {
+        for who in ["alice", "c1"] {
+            let (mut world, device, _) = one_client(profile.clone());
+            assert_eq!(world.with_server(|server, now| server.disconnect(now, "nobody")), 0);
+            assert_eq!(world.with_server(|server, now| server.disconnect(now, who)), 1);
+            let end = world.until_closed(device, SOON);
+            assert!(matches!(end, End::Dismissed(_)), "{end:?}");
+            world.until("all is forgotten", Duration::from_secs(60), |world| world.server.is_idle());
+            assert_eq!(world.lines(&["\"alice\" is out"]).len(), 1, "{}", world.log.join("\n"));
+            assert_eq!(world.server.status(world.now).pools[0].used, 0);
+        }
+    }
+}
+
+#[test]
+fn the_server_shuts_down() {
+    let (mut world, device, place) = one_client(Profile::windows_10());
+    let other = world.dial(Profile::linux(), place);
+    world.until_up(other, SOON);
+    world.with_server(|server, now| server.shutdown(now));
+    for device in [device, other] {
+        let end = world.until_closed(device, SOON);
+        assert!(matches!(end, End::Dismissed(_)), "{end:?}");
+    }
+    world.until("all is forgotten", SOON, |world| world.server.is_idle());
+}
+
+/// A client vanished and comes back at once from the same mapping, saying INITIAL-CONTACT: the old one makes way.
+#[test]
+fn initial_contact_replaces() {
+    let (mut world, device, place) = one_client(Profile::linux());
+    // A phone behind the same NAT, which must not be touched.
+    let bystander = world.dial(Profile::android(), place);
+    world.until_up(bystander, SOON);
+    world.with(device, |client, _| client.vanish());
+    let again = world.redial(device, Profile::linux());
+    world.until_up(again, SOON);
+    world.ping(again, SOON);
+    let sessions = world.server.status(world.now).sessions;
+    assert_eq!(sessions.len(), 2, "{sessions:?}");
+    assert_eq!(world.lines(&["connected anew"]).len(), 2, "{}", world.log.join("\n"));
+    assert_eq!(world.server.status(world.now).pools[0].used, 2);
+    world.ping(bystander, SOON);
+}
+
+/// Without INITIAL-CONTACT the old session stays until it is found dead, and does no harm meanwhile.
+#[test]
+fn a_vanished_client_is_found_dead() {
+    let (mut world, device, place) = one_client(Profile::windows_10());
+    world.with(device, |client, _| client.vanish());
+    let again = world.dial(Profile::windows_10(), place);
+    world.until_up(again, SOON);
+    world.until("the old one is gone", Duration::from_secs(600), |world| {
+        world.server.status(world.now).sessions.len() == 1
+    });
+    world.ping(again, SOON);
+    world.ping_back(again, SOON);
+}
+
+#[test]
+fn coming_and_going() {
+    for profile in profiles() {
+        let (mut world, mut device, place) = one_client(profile.clone());
+        for _ in 0..20 {
+            world.with(device, |client, now| client.disconnect(now));
+            assert_eq!(world.until_closed(device, SOON), End::Left);
+            device = world.dial(profile.clone(), place);
+            world.until_up(device, SOON);
+            world.ping(device, SOON);
+        }
+        let status = world.server.status(world.now);
+        assert_eq!(status.sessions.len(), 1);
+        assert_eq!(status.pools[0].used, 1);
+    }
+}

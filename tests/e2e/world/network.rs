@@ -1,0 +1,217 @@
+//! The network: delay, loss, duplication, reordering, and NATs.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use load::Transmit;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+
+use super::SERVER;
+
+/// How well datagrams get through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quality {
+    pub(crate) latency: Duration,
+    /// Up to this much more for each datagram, which reorders them.
+    pub(crate) jitter: Duration,
+    /// Of a thousand datagrams, how many are lost.
+    pub(crate) loss: u32,
+    /// Of a thousand datagrams, how many arrive twice.
+    pub(crate) duplication: u32,
+}
+
+impl Quality {
+    /// Nothing is lost and nothing takes time.
+    pub(crate) const PERFECT: Self =
+        Self { latency: Duration::ZERO, jitter: Duration::ZERO, loss: 0, duplication: 0 };
+
+    /// A clean line with 20 ms each way.
+    pub(crate) const CLEAN: Self = Self { latency: Duration::from_millis(20), ..Self::PERFECT };
+
+    /// A bad radio link: one in ten is lost, one in twenty comes twice, and many overtake each other.
+    pub(crate) const BAD: Self = Self {
+        latency: Duration::from_millis(30),
+        jitter: Duration::from_millis(60),
+        loss: 100,
+        duplication: 50,
+    };
+}
+
+/// A NAT of the network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NatId(usize);
+
+/// Where a device is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// On the network itself.
+    Public(Ipv4Addr),
+    /// Behind a NAT, with this private address.
+    Behind(NatId, Ipv4Addr),
+}
+
+impl Place {
+    /// The device's own address.
+    pub(crate) fn local(self) -> Ipv4Addr {
+        match self {
+            Self::Public(address) | Self::Behind(_, address) => address,
+        }
+    }
+}
+
+/// A datagram at its end.
+pub(crate) enum Arrival {
+    Server { from: SocketAddr, port: u16, payload: Vec<u8> },
+    Device { number: usize, port: u16, payload: Vec<u8> },
+}
+
+struct Flight {
+    from: SocketAddr,
+    to: SocketAddr,
+    payload: Vec<u8>,
+}
+
+struct Nat {
+    outside: Ipv4Addr,
+    /// Device and its port, and the port outside. Whose private address it is does not matter: two devices
+    /// behind further NATs may have the same.
+    mappings: BTreeMap<(usize, u16), u16>,
+    next: u16,
+}
+
+/// Everything between clients and server.
+pub(crate) struct Network {
+    pub(crate) quality: Quality,
+    rng: ChaCha20Rng,
+    /// By time of arrival, then by order of sending.
+    flights: BTreeMap<(Instant, u64), Flight>,
+    sent: u64,
+    nats: Vec<Nat>,
+    places: Vec<Place>,
+}
+
+impl Network {
+    pub(crate) fn new(seed: [u8; 32], quality: Quality) -> Self {
+        let rng = ChaCha20Rng::from_seed(seed);
+        Self { quality, rng, flights: BTreeMap::new(), sent: 0, nats: Vec::new(), places: Vec::new() }
+    }
+
+    pub(crate) fn add_nat(&mut self, outside: Ipv4Addr) -> NatId {
+        self.nats.push(Nat { outside, mappings: BTreeMap::new(), next: 20_000 });
+        NatId(self.nats.len() - 1)
+    }
+
+    /// The next device lives here.
+    pub(crate) fn settle_in(&mut self, place: Place) {
+        self.places.push(place);
+    }
+
+    pub(crate) fn place(&self, number: usize) -> Place {
+        self.places[number]
+    }
+
+    /// One device has the mappings of another from now on.
+    pub(crate) fn hand_over(&mut self, from: usize, to: usize) {
+        for nat in &mut self.nats {
+            let mappings = std::mem::take(&mut nat.mappings).into_iter();
+            let renamed = mappings
+                .map(|((number, port), outside)| ((if number == from { to } else { number }, port), outside));
+            nat.mappings = renamed.collect();
+        }
+    }
+
+    pub(crate) fn remap(&mut self, number: usize) {
+        if let Place::Behind(NatId(nat), _) = self.places[number] {
+            let nat = &mut self.nats[nat];
+            // The old ports stay taken, so that the device does not get them again.
+            let ports: Vec<u16> =
+                nat.mappings.keys().filter(|key| key.0 == number).map(|key| key.1).collect();
+            for port in ports {
+                let outside = nat.mappings.remove(&(number, port)).expect("just listed");
+                nat.mappings.insert((usize::MAX, outside), outside);
+            }
+        }
+    }
+
+    pub(crate) fn from_device(&mut self, now: Instant, number: usize, transmit: Transmit) {
+        let from = match self.places[number] {
+            Place::Public(address) => SocketAddrV4::new(address, transmit.from_port),
+            Place::Behind(NatId(nat), _) => {
+                let nat = &mut self.nats[nat];
+                SocketAddrV4::new(nat.outside, nat.outside_port(number, transmit.from_port))
+            }
+        };
+        self.send(now, from.into(), (SERVER, transmit.to_port).into(), transmit.payload);
+    }
+
+    pub(crate) fn from_server(&mut self, now: Instant, port: u16, to: SocketAddr, payload: Vec<u8>) {
+        self.send(now, (SERVER, port).into(), to, payload);
+    }
+
+    fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
+        if self.chance(self.quality.loss) {
+            return;
+        }
+        let copies = if self.chance(self.quality.duplication) { 2 } else { 1 };
+        for _ in 0..copies {
+            let jitter = u32::try_from(self.quality.jitter.as_micros()).expect("jitter is short");
+            let extra = if jitter == 0 { 0 } else { self.rng.next_u32() % jitter };
+            let arrival = now + self.quality.latency + Duration::from_micros(extra.into());
+            self.sent += 1;
+            self.flights.insert((arrival, self.sent), Flight { from, to, payload: payload.clone() });
+        }
+    }
+
+    fn chance(&mut self, of_thousand: u32) -> bool {
+        of_thousand != 0 && self.rng.next_u32() % 1000 < of_thousand
+    }
+
+    /// When the next datagram arrives.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.flights.keys().next().map(|(at, _)| *at)
+    }
+
+    /// A datagram that arrives by `now`.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Arrival> {
+        while self.next().is_some_and(|at| at <= now) {
+            let (_, Flight { from, to, payload }) = self.flights.pop_first()?;
+            if to.ip() == SERVER {
+                return Some(Arrival::Server { from, port: to.port(), payload });
+            }
+            if let Some((number, port)) = self.find(to) {
+                return Some(Arrival::Device { number, port, payload });
+            }
+        }
+        None
+    }
+
+    fn find(&self, to: SocketAddr) -> Option<(usize, u16)> {
+        let public = |place: &Place| matches!(place, Place::Public(address) if *address == to.ip());
+        if let Some(number) = self.places.iter().position(public) {
+            return Some((number, to.port()));
+        }
+        let nat = self.nats.iter().find(|nat| nat.outside == to.ip())?;
+        let (inside, _) = nat.mappings.iter().find(|(_, outside)| **outside == to.port())?;
+        (inside.0 != usize::MAX).then_some(*inside)
+    }
+}
+
+impl Nat {
+    /// The port outside: the same as inside if it is free.
+    fn outside_port(&mut self, number: usize, port: u16) -> u16 {
+        if let Some(outside) = self.mappings.get(&(number, port)) {
+            return *outside;
+        }
+        let taken = |wanted: u16| self.mappings.values().any(|outside| *outside == wanted);
+        let outside = if taken(port) {
+            self.next += 1;
+            self.next
+        } else {
+            port
+        };
+        self.mappings.insert((number, port), outside);
+        outside
+    }
+}

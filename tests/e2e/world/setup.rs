@@ -1,0 +1,60 @@
+//! What a world starts with: the server's configuration and accounts, as an operator writes them.
+
+use std::path::Path;
+
+use adit::config::Config;
+use adit::users::Users;
+
+use super::Quality;
+
+/// The pre-shared key of every world.
+pub(crate) const PSK: &str = "correct horse battery staple";
+
+/// How a world starts.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) seed: u64,
+    pub(crate) quality: Quality,
+    /// Replaces the pool 10.20.0.0/24.
+    pub(crate) range: &'static str,
+    pub(crate) algorithms: &'static str,
+    /// Further lines of the configuration.
+    pub(crate) extra: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { seed: 1, quality: Quality::CLEAN, range: "10.20.0.0/24", algorithms: "compatible", extra: "" }
+    }
+}
+
+impl Setup {
+    pub(super) fn parse(&self, keys: &[(&str, &str)]) -> (Config, Users) {
+        let Self { range, algorithms, extra, .. } = self;
+        let keys: String = keys
+            .iter()
+            .map(|(name, secret)| format!("    - {{ name: {name}, secret: '{secret}' }}\n"))
+            .collect();
+        let config = format!(
+            "listen: [203.0.113.1]\n\
+             ipsec:\n  algorithms: {algorithms}\n  psk:\n{keys}\
+             pools: [{{ name: default, range: {range} }}]\n\
+             dns: [9.9.9.9, 149.112.112.112]\n\
+             mtu: 1400\n{extra}\n"
+        );
+        let config = Config::parse(Path::new(BESIDE), config.as_bytes()).expect("a right configuration");
+        let users = Users::parse(Path::new("users.yaml"), ACCOUNTS.as_bytes(), &config.pools);
+        (config, users.expect("right accounts"))
+    }
+}
+
+/// Where the configuration claims to be: next to a file of accounts, which it insists on.
+const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/adit.yaml");
+
+const ACCOUNTS: &str = "\
+alice: { password: secret }
+bob: { password: hunter2 }
+carol: { password: secret, disabled: true }
+dave: { password: secret, expires: 2026-12-31 }
+erin: { password: 'Grüße, 100 %' }
+";
