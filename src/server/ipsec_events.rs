@@ -28,8 +28,8 @@ impl Server {
                 self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));
             }
             Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
-            Event::Refused { peer, path, refusal } => {
-                self.say(Level::Warn, Some(peer), format!("{} refused: {refusal}", path.remote));
+            Event::Refused { peer, refusal, .. } => {
+                self.say(Level::Warn, Some(peer), refusal.to_string());
             }
         }
     }
