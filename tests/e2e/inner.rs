@@ -8,7 +8,7 @@ const ECHO_REQUEST: u8 = 8;
 
 /// An IPv4 packet with a right header checksum.
 pub(crate) fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len() + 20).unwrap();
+    let length = u16::try_from(payload.len() + 20).expect("a small packet");
     let mut header = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     header[2..4].copy_from_slice(&length.to_be_bytes());
     header[12..16].copy_from_slice(&source.octets());

@@ -2,6 +2,8 @@
 //!
 //! Each module tells the stories of one subject; `world` is where they take place.
 
+#![expect(clippy::print_stdout, reason = "a test that fails shows what it printed")]
+
 mod connect;
 mod determinism;
 mod hostile;

@@ -56,12 +56,12 @@ fn clients_reach_each_other_if_the_operator_wants() {
     // The packet goes up into the TUN device, from where the kernel routes it back.
     world.run(SOON);
     let up: Vec<Vec<u8>> = world.beyond.drain(..).collect();
-    assert_eq!(up, [packet.clone()]);
-    world.from_beyond(&packet);
+    assert_eq!(up, std::slice::from_ref(&packet));
+    world.send_from_beyond(&packet);
     world.run(SOON);
     let back: Vec<Vec<u8>> = world.beyond.drain(..).collect();
     assert_eq!(back.len(), 1, "the other one answers");
-    world.from_beyond(&back[0]);
+    world.send_from_beyond(&back[0]);
     world.run(SOON);
     assert_eq!(inner::pong_number(&world.device(one).packets[0]), Some(7));
 }
@@ -93,12 +93,12 @@ fn l2tp_in_clear_is_dropped() {
 #[test]
 fn packets_for_nobody() {
     let (mut world, [device, _]) = two_clients("");
-    world.from_beyond(&inner::ping(HOST, Ipv4Addr::new(10, 20, 0, 99), 1));
+    world.send_from_beyond(&inner::ping(HOST, Ipv4Addr::new(10, 20, 0, 99), 1));
     assert_eq!(world.discarded("no_route"), 1);
-    world.from_beyond(&[0x60; 60]);
+    world.send_from_beyond(&[0x60; 60]);
     assert_eq!(world.discarded("not_ipv4"), 1);
     for junk in [&[][..], &[0x45], &[0x45; 19], &[0xff; 40]] {
-        world.from_beyond(junk);
+        world.send_from_beyond(junk);
     }
     world.ping_back(device, SOON);
 }
@@ -112,11 +112,11 @@ fn segments_fit_the_tunnel() {
     world.with(device, |client, now| client.send_packet(now, &up));
     world.run(SOON);
     assert_eq!(inner::mss(&world.beyond[0]), Some(1360));
-    world.from_beyond(&inner::syn(HOST, address, 1460));
+    world.send_from_beyond(&inner::syn(HOST, address, 1460));
     world.run(SOON);
     assert_eq!(inner::mss(&world.device(device).packets[0]), Some(1360));
     // One that is small already stays as it is.
-    world.from_beyond(&inner::syn(HOST, address, 536));
+    world.send_from_beyond(&inner::syn(HOST, address, 536));
     world.run(SOON);
     assert_eq!(world.device(device).packets[1], inner::syn(HOST, address, 536));
 }

@@ -65,7 +65,12 @@ pub(crate) struct World {
     /// Processor time of the server, by the stage its first client had reached.
     pub(crate) processor: BTreeMap<Option<Mark>, Duration>,
     pings: u16,
+    /// What arrives with each datagram for the server: just before it, and just after.
+    pub(crate) company: Option<Company>,
 }
+
+/// Datagrams from where another one comes from: before it, and after it.
+pub(crate) type Company = Box<dyn FnMut(&[u8]) -> [Vec<Vec<u8>>; 2]>;
 
 impl World {
     pub(crate) fn new(setup: &Setup) -> Self {
@@ -90,6 +95,7 @@ impl World {
             timers_that_spoke: Vec::new(),
             processor: BTreeMap::new(),
             pings: 0,
+            company: None,
         }
     }
 
@@ -233,7 +239,13 @@ impl World {
         self.now = self.now.max(next);
         if let Some(arrival) = self.network.take_due(self.now) {
             match arrival {
-                network::Arrival::Server { from, port, payload } => self.deliver(from, port, payload),
+                network::Arrival::Server { from, port, payload } => {
+                    let [before, after] =
+                        self.company.as_mut().map(|company| company(&payload)).unwrap_or_default();
+                    for payload in before.into_iter().chain([payload]).chain(after) {
+                        self.deliver(from, port, payload);
+                    }
+                }
                 network::Arrival::Device { number, port, payload } => {
                     self.devices[number].client.handle_datagram(self.now, port, &payload);
                     self.drain_device(number);
@@ -271,6 +283,19 @@ impl World {
             .sum()
     }
 
+    /// Brings several datagrams to the server at once; IP packets that come of it are dropped.
+    pub(crate) fn inject_batch(&mut self, batch: &mut [(SocketAddr, u16, Vec<u8>)]) {
+        let mut datagrams: Vec<Datagram<'_>> = batch
+            .iter_mut()
+            .map(|(remote, port, bytes)| {
+                let path = Path { local: (SERVER, *port).into(), remote: *remote };
+                Datagram { path, bytes }
+            })
+            .collect();
+        self.server.handle_network(self.now, &mut datagrams, &mut Uplink::default());
+        self.drain_server();
+    }
+
     fn deliver(&mut self, from: SocketAddr, port: u16, mut payload: Vec<u8>) {
         self.record.push(Recorded { remote: from, to_server: true, port, payload: payload.clone() });
         let before = self.record.len();
@@ -292,13 +317,13 @@ impl World {
             let pong = inner::pong(&packet);
             self.beyond.push(packet);
             if let Some(pong) = pong {
-                self.from_beyond(&pong);
+                self.send_from_beyond(&pong);
             }
         }
     }
 
     /// An IP packet comes out of the TUN device.
-    pub(crate) fn from_beyond(&mut self, packet: &[u8]) {
+    pub(crate) fn send_from_beyond(&mut self, packet: &[u8]) {
         let mut down = Downlink::default();
         let now = self.now;
         self.timed(|server| server.handle_tun(now, &[packet], &mut down));
@@ -339,7 +364,7 @@ impl World {
         }
         device.events.extend(std::iter::from_fn(|| device.client.poll_event()));
         while let Some(transmit) = device.client.poll_transmit() {
-            self.network.from_device(self.now, number, transmit);
+            self.network.send_from_device(self.now, number, transmit);
         }
     }
 
@@ -383,7 +408,7 @@ impl World {
         let answered =
             |world: &Self| world.beyond.iter().any(|packet| inner::pong_number(packet) == Some(number));
         while self.now < deadline {
-            self.from_beyond(&packet);
+            self.send_from_beyond(&packet);
             let again = deadline.min(self.now + Duration::from_secs(1));
             while !answered(self) && self.step(again) {}
             if answered(self) {
@@ -411,7 +436,7 @@ fn send(network: &mut Network, record: &mut Vec<Recorded>, now: Instant, path: P
     assert_eq!(path.local.ip(), SERVER, "the server answers from where it was asked");
     let port = path.local.port();
     record.push(Recorded { remote: path.remote, to_server: false, port, payload: payload.clone() });
-    network.from_server(now, port, path.remote, payload);
+    network.send_from_server(now, port, path.remote, payload);
 }
 
 /// An IKE message that carries no cookie of ours: from anybody.

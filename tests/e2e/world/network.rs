@@ -135,7 +135,7 @@ impl Network {
         }
     }
 
-    pub(crate) fn from_device(&mut self, now: Instant, number: usize, transmit: Transmit) {
+    pub(crate) fn send_from_device(&mut self, now: Instant, number: usize, transmit: Transmit) {
         let from = match self.places[number] {
             Place::Public(address) => SocketAddrV4::new(address, transmit.from_port),
             Place::Behind(NatId(nat), _) => {
@@ -146,7 +146,7 @@ impl Network {
         self.send(now, from.into(), (SERVER, transmit.to_port).into(), transmit.payload);
     }
 
-    pub(crate) fn from_server(&mut self, now: Instant, port: u16, to: SocketAddr, payload: Vec<u8>) {
+    pub(crate) fn send_from_server(&mut self, now: Instant, port: u16, to: SocketAddr, payload: Vec<u8>) {
         self.send(now, (SERVER, port).into(), to, payload);
     }
 

@@ -261,6 +261,24 @@ impl Client {
         true
     }
 
+    /// Sends an L2TP datagram of the caller's making, for tests of what a hostile client may say.
+    pub fn send_l2tp(&mut self, datagram: &[u8]) -> bool {
+        let Some(sa) = &mut self.outbound else { return false };
+        let mut payload = Vec::new();
+        seal(self.ike.setup(), sa, &mut self.rng, &[datagram], &mut payload);
+        self.transmits.push_back(Transmit { from_port: NAT_T_PORT, to_port: NAT_T_PORT, payload });
+        true
+    }
+
+    /// Sends a PPP frame of the caller's making, for tests of what a hostile client may say.
+    pub fn send_frame(&mut self, frame: &[u8]) -> bool {
+        let Upper::Link(lac, _) = &mut self.upper else { return false };
+        let mut datagram = Vec::new();
+        lac.data_header(frame.len(), &mut datagram);
+        datagram.extend(frame);
+        self.send_l2tp(&datagram)
+    }
+
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.end.is_some() {
