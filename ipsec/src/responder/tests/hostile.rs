@@ -134,12 +134,12 @@ fn every_prefix_of_every_message_is_discarded() {
             let prefix = &message[..len];
             assert_eq!(world.send(*path, prefix), Vec::<Vec<u8>>::new(), "message {index} cut at {len}");
             // With its length made to match, it may even be understood: a shorter chain, or blocks less.
-            if let Some(mut fitted) = fit(prefix) {
-                if index > 1 && index != 0 {
-                    fitted.truncate(prefix.len());
-                    for answer in world.send(*path, &fitted) {
-                        assert!(answer.len() <= message.len().max(40));
-                    }
+            if let Some(mut fitted) = fit(prefix)
+                && index > 1
+            {
+                fitted.truncate(prefix.len());
+                for answer in world.send(*path, &fitted) {
+                    assert!(answer.len() <= message.len().max(40));
                 }
             }
         }
@@ -219,7 +219,7 @@ proptest! {
         // Two of ten lost, two of ten doubled; at most 60 draws, then all arrives.
         let mut fate = || {
             let fate = bits % 10;
-            bits = bits / 10;
+            bits /= 10;
             if bits == 0 { 9 } else { fate }
         };
         // A client takes what is the answer to its request: by exchange, message id and first payload.
