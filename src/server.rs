@@ -9,7 +9,7 @@
 //!          Responder ── Lns ── Link … one a session               control: queued, drained by `settle`
 //! ```
 //!
-//! Every `handle_*` ends in [`Server::settle`], which carries events between the engines until all are quiet; the `poll_*`
+//! Every `handle_*` ends in `settle`, which carries events between the engines until all are quiet; the `poll_*`
 //! only pop queues. Liveness has one direction: a dead lower layer takes down all above it, a dead upper layer has the
 //! lower one say goodbye (Terminate → CDN → StopCCN → Delete).
 
