@@ -52,6 +52,8 @@ pub(crate) struct Datapath {
     ivs: IvSource,
     pub(crate) discards: Discards,
     pub(crate) esp_discards: ipsec::EspDiscards,
+    /// Clients whose outbound SA ran out of sequence numbers in the last batch.
+    exhausted: Vec<PeerId>,
     /// What the last batch held, kept for its memory.
     arrivals: Vec<up::Arrival>,
 }
@@ -159,6 +161,7 @@ impl Datapath {
             ivs: IvSource::new(seed),
             discards: Discards::default(),
             esp_discards: ipsec::EspDiscards::default(),
+            exhausted: Vec::new(),
             arrivals: Vec::new(),
         }
     }
@@ -217,6 +220,11 @@ impl Datapath {
             peer.sessions.retain(|known| known.index != session);
         }
         entry.traffic
+    }
+
+    /// A client whose outbound SA has no sequence number left: it hears nothing more until it has other keys.
+    pub(crate) fn poll_exhausted(&mut self) -> Option<PeerId> {
+        self.exhausted.pop()
     }
 
     /// What `session` moved so far.

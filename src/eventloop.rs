@@ -54,7 +54,8 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let (sender, commands) = mpsc::channel();
     let wake = waker.clone();
     let _control = control::serve(&config.control, sender, Arc::new(move || wake.wake()))?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // One core is left to packets, whatever burst of logins comes.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1);
     let workers = Workers::start(threads, &waker)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random bytes")?;

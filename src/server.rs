@@ -153,8 +153,18 @@ impl Server {
     }
 
     /// Takes IP packets that the TUN device had ready. `down` holds them sealed afterwards.
-    pub fn handle_tun(&mut self, _now: Instant, packets: &[&[u8]], down: &mut Downlink) {
+    pub fn handle_tun(&mut self, now: Instant, packets: &[&[u8]], down: &mut Downlink) {
         self.datapath.down(packets, down);
+        // Sequence numbers never wrap, RFC 4303 §3.3.3. The Delete makes the client ask for new keys or dial anew.
+        while let Some(peer) = self.datapath.poll_exhausted() {
+            self.say(
+                Level::Warn,
+                Some(peer),
+                "has used its keys for 2^32 packets without renewing them: deleting them",
+            );
+            self.ike.close_peer(now, peer);
+            self.settle(now);
+        }
     }
 
     /// Does what is due; safe to call early and twice.

@@ -109,7 +109,13 @@ impl Datapath {
         headers[UDP_LENGTH].copy_from_slice(&udp_len.to_be_bytes());
         body.copy_from_slice(packet);
         mss::clamp(body, &ip, self.policy.mss);
-        outbound.sa.frame(&mut self.ivs, slot, payload_len).map_err(|_| Discard::Exhausted)?;
+        if outbound.sa.frame(&mut self.ivs, slot, payload_len).is_err() {
+            let id = peer.id;
+            if !self.exhausted.contains(&id) {
+                self.exhausted.push(id);
+            }
+            return Err(Discard::Exhausted);
+        }
         traffic.packets_out += 1;
         traffic.bytes_out += u64::try_from(packet.len()).unwrap_or(u64::MAX);
         let path = peer.path;

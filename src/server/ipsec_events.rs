@@ -101,6 +101,15 @@ impl Server {
             self.end_session(now, index, &reason.to_string(), Disconnect::LinkClosed);
         }
         self.datapath.remove_peer(peer);
-        self.say(Level::Info, Some(peer), format!("closed: {reason}"));
+        let text = match reason {
+            CloseReason::Local => "closed: its keys were deleted here".to_owned(),
+            reason @ (CloseReason::Deleted
+            | CloseReason::NoEsp
+            | CloseReason::Expired
+            | CloseReason::Replaced) => {
+                format!("closed: {reason}")
+            }
+        };
+        self.say(Level::Info, Some(peer), text);
     }
 }

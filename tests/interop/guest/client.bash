@@ -78,7 +78,8 @@ dial() {
   ipsec up l2tp || return 1
   secured=$EPOCHREALTIME
   echo 'c vpn' >/run/xl2tpd/control
-  await 20 "neither an address nor an end" answered && [ -e /run/up ] || { echo "no address from the server"; return 1; }
+  await 20 "neither an address nor an end" answered || return 1
+  [ -e /run/up ] || { echo "no address from the server"; return 1; }
   # shellcheck disable=SC1091 # written by ip-up: at, address, dns
   source /run/up
   ip route replace "$server" via "$lab_gateway"
