@@ -21,7 +21,7 @@ impl Server {
             Event::Established { attempt, peer, path, phase1 } => {
                 self.established(now, attempt, peer, path, &phase1)
             }
-            Event::SaOpened { peer, sa } => self.sa_opened(peer, *sa),
+            Event::SaOpened { peer, sa } => self.sa_opened(now, peer, *sa),
             Event::SaConfirmed { peer, inbound } => self.sa_confirmed(now, peer, inbound),
             Event::SaClosed { peer, inbound, reason } => {
                 self.datapath.remove_sa(inbound);
@@ -70,7 +70,12 @@ impl Server {
         self.connections.insert(peer, connection);
     }
 
-    fn sa_opened(&mut self, peer: PeerId, sa: SaPair) {
+    fn sa_opened(&mut self, now: Instant, peer: PeerId, sa: SaPair) {
+        // A quick mode proves as much as an ESP packet: where it came from is where the client is.
+        if self.connections.get(&peer).is_some_and(|connection| connection.path != sa.path) {
+            self.datapath.set_path(peer, sa.path);
+            self.handle_moved(now, peer, sa.path);
+        }
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.esp = sa.suite.to_string();
         }
