@@ -24,7 +24,8 @@ fn lives(profile: Profile, setup: &Setup, limit: Duration) -> World {
     let nat = world.add_nat(NAT);
     let device = world.dial(profile, Place::Behind(nat, PRIVATE));
     world.until_up(device, limit);
-    assert_eq!(world.address(device), Ipv4Addr::new(10, 20, 0, 2));
+    // Who negotiates PPP anew, because an acknowledgement was lost, may have had another one before.
+    assert!(matches!(world.address(device).octets(), [10, 20, 0, 2..=254]), "{}", world.address(device));
     assert_eq!(world.device(device).client.server_address(), Some(Ipv4Addr::new(10, 20, 0, 1)));
     assert_eq!(world.device(device).client.dns(), DNS);
     world.ping(device, limit);
@@ -53,9 +54,9 @@ fn every_profile_on_a_clean_line() {
 #[test]
 fn every_profile_on_a_bad_line() {
     for profile in profiles() {
-        for seed in 0..12 {
+        for seed in 0..40 {
             println!("{}, seed {seed}", profile.name);
-            let setup = Setup { seed, quality: Quality::BAD, ..Setup::default() };
+            let setup = Setup { seed, quality: Quality::BAD, batches: seed % 2 == 1, ..Setup::default() };
             // 60 s is what Android's framework allows.
             lives(profile.clone(), &setup, Duration::from_secs(60));
         }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use crate::world::{Device, PSK, Place, SERVER, Setup, World};
+use crate::world::{Device, Incoming, PSK, Place, SERVER, Setup, World};
 
 const NAT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 23);
@@ -60,14 +60,15 @@ proptest! {
             prop_assert!(answer <= payload.len(), "{} bytes for {}", answer, payload.len());
         }
         // The same all at once, with a session's own address among them.
-        let mut batch: Vec<_> = storm
-            .into_iter()
-            .map(|(from, natted, payload)| (from, if natted { 4500 } else { 500 }, payload))
-            .collect();
-        batch.extend(batch.clone());
         let known = (NAT, 4500).into();
-        batch.extend(batch.clone().into_iter().map(|(_, port, payload)| (known, port, payload)));
-        world.inject_batch(&mut batch);
+        let mut batch = Vec::new();
+        for (from, natted, payload) in storm {
+            let port = if natted { 4500 } else { 500 };
+            batch.push(Incoming { from, port, payload: payload.clone() });
+            batch.push(Incoming { from, port, payload: payload.clone() });
+            batch.push(Incoming { from: known, port, payload });
+        }
+        world.deliver(batch);
         let before = world.record.len();
         world.run(Duration::from_secs(120));
         let strangers = world.record[before..].iter().filter(|sent| !sent.to_server && sent.remote != known);
@@ -81,13 +82,13 @@ proptest! {
         let (mut world, device, _) = one_client(Profile::windows_10());
         let address = world.address(device);
         for mut packet in packets {
-            world.send_from_beyond(&packet);
+            world.send_from_beyond(&[&packet]);
             // Once more as if it were for the client.
             if let Some(header) = packet.first_chunk_mut::<20>() {
                 header[0] = 0x40 | header[0] & 0xf;
                 header[16..].copy_from_slice(&address.octets());
             }
-            world.send_from_beyond(&packet);
+            world.send_from_beyond(&[&packet]);
         }
         world.run(SOON);
         world.ping(device, SOON);

@@ -131,7 +131,9 @@ fn a_crowd_behind_one_nat() {
         .flat_map(|_| [Profile::windows_10(), Profile::android(), Profile::apple(), Profile::linux()])
         .map(|profile| world.dial(profile, Place::Behind(nat, PRIVATE)))
         .collect();
-    world.until("all are up", Duration::from_secs(60), |world| crowd.iter().all(|device| world.is_up(*device)));
+    world.until("all are up", Duration::from_secs(60), |world| {
+        crowd.iter().all(|device| world.is_up(*device))
+    });
     let mut addresses: Vec<_> = crowd.iter().map(|device| world.address(*device)).collect();
     addresses.sort();
     addresses.dedup();

@@ -9,9 +9,9 @@ use crate::world::{Place, Quality, Setup, World};
 
 /// Connects over a network that takes no time; each answer of the server comes at the instant of its question.
 #[track_caller]
-fn connect(profile: Profile) -> World {
+fn connect(profile: Profile, batches: bool) -> World {
     println!("{}", profile.name);
-    let mut world = World::new(&Setup { quality: Quality::PERFECT, ..Setup::default() });
+    let mut world = World::new(&Setup { quality: Quality::PERFECT, batches, ..Setup::default() });
     let nat = world.add_nat(Ipv4Addr::new(192, 0, 2, 10));
     let device = world.dial(profile, Place::Behind(nat, Ipv4Addr::new(192, 168, 1, 23)));
     world.until_up(device, Duration::from_secs(60));
@@ -28,8 +28,10 @@ fn connect(profile: Profile) -> World {
 #[test]
 fn every_answer_comes_at_once() {
     for profile in [Profile::windows_10(), Profile::apple(), Profile::linux()] {
-        let world = connect(profile);
-        assert_eq!(world.elapsed(), Duration::ZERO, "{}", world.log.join("\n"));
+        for batches in [false, true] {
+            let world = connect(profile.clone(), batches);
+            assert_eq!(world.elapsed(), Duration::ZERO, "{}", world.log.join("\n"));
+        }
     }
 }
 
@@ -39,7 +41,7 @@ fn every_answer_comes_at_once() {
 fn android_waits_for_nobody_but_itself() {
     let profile = Profile::android();
     let own = profile.esp.delay + profile.ppp.attach_delay;
-    let world = connect(profile);
+    let world = connect(profile, false);
     assert_eq!(world.elapsed(), own, "{}", world.log.join("\n"));
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use load::Profile;
 
 use crate::inner;
-use crate::world::{Device, HOST, Place, Setup, World};
+use crate::world::{Device, HOST, Place, Quality, Setup, World};
 
 const NAT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 23);
@@ -57,11 +57,11 @@ fn clients_reach_each_other_if_the_operator_wants() {
     world.run(SOON);
     let up: Vec<Vec<u8>> = world.beyond.drain(..).collect();
     assert_eq!(up, std::slice::from_ref(&packet));
-    world.send_from_beyond(&packet);
+    world.send_from_beyond(&[&packet]);
     world.run(SOON);
     let back: Vec<Vec<u8>> = world.beyond.drain(..).collect();
     assert_eq!(back.len(), 1, "the other one answers");
-    world.send_from_beyond(&back[0]);
+    world.send_from_beyond(&[&back[0]]);
     world.run(SOON);
     assert_eq!(inner::pong_number(&world.device(one).packets[0]), Some(7));
 }
@@ -93,12 +93,12 @@ fn l2tp_in_clear_is_dropped() {
 #[test]
 fn packets_for_nobody() {
     let (mut world, [device, _]) = two_clients("");
-    world.send_from_beyond(&inner::ping(HOST, Ipv4Addr::new(10, 20, 0, 99), 1));
+    world.send_from_beyond(&[&inner::ping(HOST, Ipv4Addr::new(10, 20, 0, 99), 1)]);
     assert_eq!(world.discarded("no_route"), 1);
-    world.send_from_beyond(&[0x60; 60]);
+    world.send_from_beyond(&[&[0x60; 60]]);
     assert_eq!(world.discarded("not_ipv4"), 1);
     for junk in [&[][..], &[0x45], &[0x45; 19], &[0xff; 40]] {
-        world.send_from_beyond(junk);
+        world.send_from_beyond(&[junk]);
     }
     world.ping_back(device, SOON);
 }
@@ -112,11 +112,51 @@ fn segments_fit_the_tunnel() {
     world.with(device, |client, now| client.send_packet(now, &up));
     world.run(SOON);
     assert_eq!(inner::mss(&world.beyond[0]), Some(1360));
-    world.send_from_beyond(&inner::syn(HOST, address, 1460));
+    world.send_from_beyond(&[&inner::syn(HOST, address, 1460)]);
     world.run(SOON);
     assert_eq!(inner::mss(&world.device(device).packets[0]), Some(1360));
     // One that is small already stays as it is.
-    world.send_from_beyond(&inner::syn(HOST, address, 536));
+    world.send_from_beyond(&[&inner::syn(HOST, address, 536)]);
     world.run(SOON);
     assert_eq!(world.device(device).packets[1], inner::syn(HOST, address, 536));
+}
+
+/// Many packets of every size for several clients at once arrive once each, whole and in order, both ways.
+#[test]
+fn bursts() {
+    let mut world = World::new(&Setup { batches: true, quality: Quality::PERFECT, ..Setup::default() });
+    let nat = world.add_nat(NAT);
+    let devices = [Profile::windows_10(), Profile::android(), Profile::linux()];
+    let devices = devices.map(|profile| world.dial(profile, Place::Behind(nat, PRIVATE)));
+    for device in devices {
+        world.until_up(device, SOON);
+    }
+    let addresses = devices.map(|device| world.address(device));
+    let sizes = (0..=1372).chain([1372; 40]).chain([0, 1, 1372, 5, 1372]);
+    let down: Vec<Vec<u8>> = sizes
+        .clone()
+        .zip(addresses.iter().cycle())
+        .map(|(size, address)| inner::ipv4(HOST, *address, 99, &vec![0x5a; size]))
+        .collect();
+    for burst in down.chunks(64) {
+        world.send_from_beyond(&burst.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+    world.run(SOON);
+    for (device, address) in devices.into_iter().zip(addresses) {
+        let expected = down.iter().filter(|packet| inner::destination(packet) == address);
+        assert!(expected.eq(&world.device(device).packets));
+    }
+    let up: Vec<Vec<u8>> = sizes
+        .zip(addresses.iter().cycle())
+        .map(|(size, address)| inner::ipv4(*address, HOST, 99, &vec![0xa5; size]))
+        .collect();
+    for (packet, device) in up.iter().zip(devices.iter().cycle()) {
+        world.with(*device, |client, now| client.send_packet(now, packet));
+    }
+    world.run(SOON);
+    assert!(world.beyond == up);
+    // What was sent counts.
+    let status = world.server.status(world.now);
+    let counted: u64 = status.sessions.iter().map(|session| session.packets_in + session.packets_out).sum();
+    assert_eq!(counted, (up.len() + down.len()) as u64);
 }

@@ -4,19 +4,19 @@
 //! server's timer is due. Nothing depends on anything but the seed.
 
 mod network;
+mod pings;
+mod served;
 mod setup;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use adit::server::{Datagram, Downlink, Server, Uplink};
-use ipsec::Path;
+use adit::server::Server;
 use load::{Client, End, Event, Mark, Profile, Stage};
-use nix::time::{ClockId, clock_gettime};
 
-use self::network::Network;
-pub(crate) use self::network::{NatId, Place, Quality};
+use self::network::{Arrival, Network};
+pub(crate) use self::network::{Incoming, NatId, Place, Quality};
 pub(crate) use self::setup::{PSK, Setup};
 use crate::inner;
 
@@ -65,6 +65,8 @@ pub(crate) struct World {
     /// Processor time of the server, by the stage its first client had reached.
     pub(crate) processor: BTreeMap<Option<Mark>, Duration>,
     pings: u16,
+    /// Datagrams that are there at the same time come to the server at once.
+    batches: bool,
     /// What arrives with each datagram for the server: just before it, and just after.
     pub(crate) company: Option<Company>,
 }
@@ -95,6 +97,7 @@ impl World {
             timers_that_spoke: Vec::new(),
             processor: BTreeMap::new(),
             pings: 0,
+            batches: setup.batches,
             company: None,
         }
     }
@@ -183,8 +186,11 @@ impl World {
     }
 
     /// The address of a device that is up.
+    #[track_caller]
     pub(crate) fn address(&self, device: Device) -> Ipv4Addr {
-        self.devices[device.0].client.address().expect("the device is up")
+        let client = &self.devices[device.0].client;
+        let up = client.address();
+        up.unwrap_or_else(|| panic!("{device:?} is {:?}\nlog:\n{}", client.stage(), self.log.join("\n")))
     }
 
     /// Since the world began.
@@ -238,19 +244,7 @@ impl World {
         };
         self.now = self.now.max(next);
         if let Some(arrival) = self.network.take_due(self.now) {
-            match arrival {
-                network::Arrival::Server { from, port, payload } => {
-                    let [before, after] =
-                        self.company.as_mut().map(|company| company(&payload)).unwrap_or_default();
-                    for payload in before.into_iter().chain([payload]).chain(after) {
-                        self.deliver(from, port, payload);
-                    }
-                }
-                network::Arrival::Device { number, port, payload } => {
-                    self.devices[number].client.handle_datagram(self.now, port, &payload);
-                    self.drain_device(number);
-                }
-            }
+            self.arrive(arrival);
             return true;
         }
         for number in 0..self.devices.len() {
@@ -272,86 +266,32 @@ impl World {
         true
     }
 
-    /// Brings one datagram to the server; the bytes it sends at once to where it came from.
-    pub(crate) fn inject(&mut self, from: SocketAddr, port: u16, payload: &[u8]) -> usize {
-        let before = self.record.len();
-        self.deliver(from, port, payload.to_vec());
-        self.record[before..]
-            .iter()
-            .filter(|sent| !sent.to_server && sent.remote == from)
-            .map(|sent| sent.payload.len())
-            .sum()
-    }
-
-    /// Brings several datagrams to the server at once; IP packets that come of it are dropped.
-    pub(crate) fn inject_batch(&mut self, batch: &mut [(SocketAddr, u16, Vec<u8>)]) {
-        let mut datagrams: Vec<Datagram<'_>> = batch
-            .iter_mut()
-            .map(|(remote, port, bytes)| {
-                let path = Path { local: (SERVER, *port).into(), remote: *remote };
-                Datagram { path, bytes }
-            })
-            .collect();
-        self.server.handle_network(self.now, &mut datagrams, &mut Uplink::default());
-        self.drain_server();
-    }
-
-    fn deliver(&mut self, from: SocketAddr, port: u16, mut payload: Vec<u8>) {
-        self.record.push(Recorded { remote: from, to_server: true, port, payload: payload.clone() });
-        let before = self.record.len();
-        let length = payload.len();
-        let first = is_first_message(port, &payload);
-        let path = Path { local: (SERVER, port).into(), remote: from };
-        let mut up = Uplink::default();
-        let now = self.now;
-        self.timed(|server| {
-            server.handle_network(now, &mut [Datagram { path, bytes: &mut payload }], &mut up);
-        });
-        let packets: Vec<Vec<u8>> = up.packets().map(|(_, range)| payload[range].to_vec()).collect();
-        self.drain_server();
-        if first {
-            let answer: usize = self.record[before..].iter().map(|sent| sent.payload.len()).sum();
-            assert!(answer <= length, "a stranger's {length} bytes were answered with {answer}");
-        }
-        for packet in packets {
-            let pong = inner::pong(&packet);
-            self.beyond.push(packet);
-            if let Some(pong) = pong {
-                self.send_from_beyond(&pong);
+    fn arrive(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Device { number, port, payload } => {
+                self.devices[number].client.handle_datagram(self.now, port, &payload);
+                self.drain_device(number);
+            }
+            Arrival::Server(datagram) => {
+                let mut batch = vec![datagram];
+                while self.batches
+                    && let Some(next) = self.network.take_due_at_server(self.now)
+                {
+                    batch.push(next);
+                }
+                for Incoming { from, port, payload } in std::mem::take(&mut batch) {
+                    let [before, after] =
+                        self.company.as_mut().map(|company| company(&payload)).unwrap_or_default();
+                    let all = before.into_iter().chain([payload]).chain(after);
+                    batch.extend(all.map(|payload| Incoming { from, port, payload }));
+                }
+                if self.batches {
+                    self.deliver(batch);
+                } else {
+                    batch.into_iter().for_each(|datagram| self.deliver(vec![datagram]));
+                }
             }
         }
-    }
-
-    /// An IP packet comes out of the TUN device.
-    pub(crate) fn send_from_beyond(&mut self, packet: &[u8]) {
-        let mut down = Downlink::default();
-        let now = self.now;
-        self.timed(|server| server.handle_tun(now, &[packet], &mut down));
-        for (path, bytes, segment) in down.runs() {
-            for payload in bytes.chunks(segment) {
-                send(&mut self.network, &mut self.record, self.now, path, payload.to_vec());
-            }
-        }
-        self.drain_server();
-    }
-
-    /// Runs jobs, sends and logs until the server is quiet; whether there was anything.
-    fn drain_server(&mut self) -> bool {
-        let mut any = false;
-        let now = self.now;
-        while let Some(job) = self.server.poll_job() {
-            any = true;
-            self.timed(|server| server.handle_job(now, job.run()));
-        }
-        while let Some(transmit) = self.server.poll_transmit() {
-            any = true;
-            send(&mut self.network, &mut self.record, now, transmit.path, transmit.payload);
-        }
-        while let Some(line) = self.server.poll_event() {
-            any = true;
-            self.log.push(format!("{:>12.6} {:?} {line}", self.elapsed().as_secs_f64(), line.level));
-        }
-        any
     }
 
     fn drain_device(&mut self, number: usize) {
@@ -368,56 +308,6 @@ impl World {
         }
     }
 
-    /// Calls the server and counts its processor time.
-    fn timed<T>(&mut self, call: impl FnOnce(&mut Server) -> T) -> T {
-        let before = processor_time();
-        let result = call(&mut self.server);
-        let stage = self.devices.first().and_then(|device| device.client.timeline().last());
-        *self.processor.entry(stage).or_default() += processor_time() - before;
-        result
-    }
-
-    /// The device pings the host beyond; again each second until it has the answer.
-    #[track_caller]
-    pub(crate) fn ping(&mut self, device: Device, limit: Duration) {
-        let deadline = self.now + limit;
-        self.pings += 1;
-        let number = self.pings;
-        let packet = inner::ping(self.address(device), HOST, number);
-        let answered = |world: &Self| {
-            world.device(device).packets.iter().any(|packet| inner::pong_number(packet) == Some(number))
-        };
-        while self.now < deadline {
-            self.with(device, |client, now| client.send_packet(now, &packet));
-            let again = deadline.min(self.now + Duration::from_secs(1));
-            while !answered(self) && self.step(again) {}
-            if answered(self) {
-                return;
-            }
-        }
-        panic!("no answer to a ping within {limit:?}\nlog:\n{}", self.log.join("\n"));
-    }
-
-    /// The host beyond pings the device; again each second until it has the answer.
-    #[track_caller]
-    pub(crate) fn ping_back(&mut self, device: Device, limit: Duration) {
-        let deadline = self.now + limit;
-        self.pings += 1;
-        let number = self.pings;
-        let packet = inner::ping(HOST, self.address(device), number);
-        let answered =
-            |world: &Self| world.beyond.iter().any(|packet| inner::pong_number(packet) == Some(number));
-        while self.now < deadline {
-            self.send_from_beyond(&packet);
-            let again = deadline.min(self.now + Duration::from_secs(1));
-            while !answered(self) && self.step(again) {}
-            if answered(self) {
-                return;
-            }
-        }
-        panic!("the device did not answer a ping within {limit:?}\nlog:\n{}", self.log.join("\n"));
-    }
-
     /// The lines of the log that contain all of `words`.
     pub(crate) fn lines(&self, words: &[&str]) -> Vec<&str> {
         let has_all = |line: &&String| words.iter().all(|word| line.contains(word));
@@ -429,20 +319,6 @@ impl World {
         let status = self.server.status(self.now);
         status.discards.iter().filter(|(key, _)| key.ends_with(name)).map(|(_, count)| count).sum()
     }
-}
-
-/// Puts a datagram of the server on the network.
-fn send(network: &mut Network, record: &mut Vec<Recorded>, now: Instant, path: Path, payload: Vec<u8>) {
-    assert_eq!(path.local.ip(), SERVER, "the server answers from where it was asked");
-    let port = path.local.port();
-    record.push(Recorded { remote: path.remote, to_server: false, port, payload: payload.clone() });
-    network.send_from_server(now, port, path.remote, payload);
-}
-
-/// An IKE message that carries no cookie of ours: from anybody.
-fn is_first_message(port: u16, payload: &[u8]) -> bool {
-    let message = if port == 500 { Some(payload) } else { payload.strip_prefix(&[0; 4]) };
-    message.and_then(|message| message.get(8..16)) == Some(&[0; 8])
 }
 
 /// The one look at the clock: virtual time needs a first instant.
@@ -462,8 +338,4 @@ fn seed(seed: u64, part: u64) -> [u8; 32] {
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
     bytes[8..16].copy_from_slice(&part.to_be_bytes());
     bytes
-}
-
-fn processor_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

@@ -39,6 +39,8 @@ impl Quality {
     };
 }
 
+const STEP: Duration = Duration::from_millis(5);
+
 /// A NAT of the network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NatId(usize);
@@ -63,8 +65,16 @@ impl Place {
 
 /// A datagram at its end.
 pub(crate) enum Arrival {
-    Server { from: SocketAddr, port: u16, payload: Vec<u8> },
+    Server(Incoming),
     Device { number: usize, port: u16, payload: Vec<u8> },
+}
+
+/// A datagram for the server.
+pub(crate) struct Incoming {
+    pub(crate) from: SocketAddr,
+    /// The server's port.
+    pub(crate) port: u16,
+    pub(crate) payload: Vec<u8>,
 }
 
 struct Flight {
@@ -156,12 +166,17 @@ impl Network {
         }
         let copies = if self.chance(self.quality.duplication) { 2 } else { 1 };
         for _ in 0..copies {
-            let jitter = u32::try_from(self.quality.jitter.as_micros()).expect("jitter is short");
-            let extra = if jitter == 0 { 0 } else { self.rng.next_u32() % jitter };
-            let arrival = now + self.quality.latency + Duration::from_micros(extra.into());
+            let arrival = now + self.quality.latency + self.extra();
             self.sent += 1;
             self.flights.insert((arrival, self.sent), Flight { from, to, payload: payload.clone() });
         }
+    }
+
+    /// How much longer than usual a datagram takes. In steps, so that some arrive together.
+    fn extra(&mut self) -> Duration {
+        let steps = self.quality.jitter.as_millis() / STEP.as_millis();
+        let steps = u32::try_from(steps).expect("jitter is short");
+        STEP * (self.rng.next_u32() % (steps + 1))
     }
 
     fn chance(&mut self, of_thousand: u32) -> bool {
@@ -178,13 +193,21 @@ impl Network {
         while self.next().is_some_and(|at| at <= now) {
             let (_, Flight { from, to, payload }) = self.flights.pop_first()?;
             if to.ip() == SERVER {
-                return Some(Arrival::Server { from, port: to.port(), payload });
+                return Some(Arrival::Server(Incoming { from, port: to.port(), payload }));
             }
             if let Some((number, port)) = self.find(to) {
                 return Some(Arrival::Device { number, port, payload });
             }
         }
         None
+    }
+
+    /// A datagram that arrives by `now`, if the next one is the server's.
+    pub(crate) fn take_due_at_server(&mut self, now: Instant) -> Option<Incoming> {
+        let next = self.flights.first_entry()?;
+        (next.key().0 <= now && next.get().to.ip() == SERVER).then_some(())?;
+        let Flight { from, to, payload } = next.remove();
+        Some(Incoming { from, port: to.port(), payload })
     }
 
     fn find(&self, to: SocketAddr) -> Option<(usize, u16)> {

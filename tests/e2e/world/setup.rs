@@ -15,6 +15,8 @@ pub(crate) const PSK: &str = "correct horse battery staple";
 pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) quality: Quality,
+    /// Datagrams that are there at the same time come to the server at once.
+    pub(crate) batches: bool,
     /// Replaces the pool 10.20.0.0/24.
     pub(crate) range: &'static str,
     pub(crate) algorithms: &'static str,
@@ -24,7 +26,14 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { seed: 1, quality: Quality::CLEAN, range: "10.20.0.0/24", algorithms: "compatible", extra: "" }
+        Self {
+            seed: 1,
+            quality: Quality::CLEAN,
+            batches: false,
+            range: "10.20.0.0/24",
+            algorithms: "compatible",
+            extra: "",
+        }
     }
 }
 

@@ -5,22 +5,24 @@
 //! [`Client::poll_packet`] and [`Client::poll_event`], and asks [`Client::poll_timeout`] when to come again.
 
 mod farewell;
+mod packets;
+mod report;
 mod settle;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr};
-use std::ops::Range;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
 use self::farewell::Leaving;
+pub use self::report::{End, Event, Stage};
 use crate::esp::{InboundSa, OutboundSa};
-use crate::ike::nat::{IKE_PORT, NAT_T_PORT};
+use crate::ike::nat::IKE_PORT;
 use crate::ike::{Ike, PendingDelete, Setup};
 use crate::lac::Lac;
-use crate::ppp::{Link, Refusal};
+use crate::ppp::Link;
 use crate::profile::Profile;
 use crate::timeline::Timeline;
 use crate::udp;
@@ -45,69 +47,6 @@ pub struct Transmit {
     pub to_port: u16,
     /// UDP payload.
     pub payload: Vec<u8>,
-}
-
-/// Where a client stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// On the way up: the last stage passed is in the timeline.
-    Connecting,
-    /// It has an address.
-    Up,
-    /// The login was refused and may be tried again.
-    Refused(Refusal),
-    /// It says goodbye.
-    Leaving,
-    /// It is over.
-    Closed(End),
-}
-
-/// Why a client is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The user disconnected.
-    Left,
-    /// The server ended it, with this message.
-    Dismissed(String),
-    /// The server refused in the clear: a notification of this type.
-    Notified(u16),
-    /// The server refused the login for good.
-    Refused(Refusal),
-    /// Nothing came in spite of retransmissions; this was awaited.
-    NoAnswer(&'static str),
-    /// Main Mode found no NAT, so that ESP would have to travel as an IP protocol, which needs IO.
-    NativeEsp,
-    /// The server did what this client cannot live with.
-    Violated(String),
-}
-
-/// What happened to a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Phase 1 is done.
-    Established {
-        /// The client moved to port 4500.
-        behind_nat: bool,
-        /// It replaces an earlier one.
-        renewed: bool,
-    },
-    /// A pair of ESP SAs is in use.
-    SaOpened {
-        /// It replaces an earlier one.
-        renewed: bool,
-    },
-    /// The server deleted the SA that the client sent on.
-    SaDeleted,
-    /// The server deleted an ISAKMP SA.
-    IsakmpDeleted,
-    /// The server sent an authenticated notification.
-    Notified(u16),
-    /// The client has its address.
-    Up(Ipv4Addr),
-    /// The server refused the login; [`Client::retry_password`] may follow.
-    Refused(Refusal),
-    /// It is over.
-    Closed(End),
 }
 
 /// One device that dials in.
@@ -203,82 +142,6 @@ impl Client {
         self.settle(now);
     }
 
-    /// Takes an ESP packet in place; the place of the IP packet of one that carries it.
-    ///
-    /// The load generator's way in: no copy, and nothing queued for data. After `None` the client may have
-    /// something to send.
-    pub fn open_packet(&mut self, now: Instant, datagram: &mut [u8]) -> Option<Range<usize>> {
-        let range = self.open(now, datagram);
-        if range.is_none() {
-            self.settle(now);
-        }
-        range
-    }
-
-    fn open(&mut self, now: Instant, packet: &mut [u8]) -> Option<Range<usize>> {
-        let spi = packet.first_chunk::<4>()?;
-        let (sa, _) = self.inbound.iter_mut().find(|(sa, _)| sa.spi() == *spi)?;
-        let range = sa.open(packet)?;
-        let base = packet.as_ptr().addr();
-        let payload = udp::payload(packet.get(range)?, self.ike.setup().l2tp_port)?;
-        let ip = match &mut self.upper {
-            Upper::Nothing => None,
-            Upper::Tunnel(lac) => {
-                lac.handle_datagram(now, payload);
-                None
-            }
-            Upper::Link(lac, link) => {
-                let frame = lac.handle_datagram(now, payload)?;
-                link.handle_frame(now, frame)
-            }
-        }?;
-        let start = ip.as_ptr().addr() - base;
-        Some(start..start + ip.len())
-    }
-
-    /// Sends an IP packet through the tunnel; `false` before there is one.
-    pub fn send_packet(&mut self, _now: Instant, packet: &[u8]) -> bool {
-        let mut payload = Vec::with_capacity(packet.len() + 128);
-        let sealed = self.seal_packet(packet, &mut payload);
-        if sealed {
-            self.transmits.push_back(Transmit { from_port: NAT_T_PORT, to_port: NAT_T_PORT, payload });
-        }
-        sealed
-    }
-
-    /// Appends an IP packet as the UDP payload that carries it from port 4500 to port 4500.
-    ///
-    /// The load generator's way out; it may seal ahead of sending.
-    pub fn seal_packet(&mut self, packet: &[u8], datagram: &mut Vec<u8>) -> bool {
-        let Upper::Link(lac, link) = &mut self.upper else { return false };
-        if !link.is_up() {
-            return false;
-        }
-        let Some(sa) = &mut self.outbound else { return false };
-        let mut header = Vec::with_capacity(16);
-        lac.data_header(packet.len() + PPP_IP.len(), &mut header);
-        seal(self.ike.setup(), sa, &mut self.rng, &[&header, &PPP_IP, packet], datagram);
-        true
-    }
-
-    /// Sends an L2TP datagram of the caller's making, for tests of what a hostile client may say.
-    pub fn send_l2tp(&mut self, datagram: &[u8]) -> bool {
-        let Some(sa) = &mut self.outbound else { return false };
-        let mut payload = Vec::new();
-        seal(self.ike.setup(), sa, &mut self.rng, &[datagram], &mut payload);
-        self.transmits.push_back(Transmit { from_port: NAT_T_PORT, to_port: NAT_T_PORT, payload });
-        true
-    }
-
-    /// Sends a PPP frame of the caller's making, for tests of what a hostile client may say.
-    pub fn send_frame(&mut self, frame: &[u8]) -> bool {
-        let Upper::Link(lac, _) = &mut self.upper else { return false };
-        let mut datagram = Vec::new();
-        lac.data_header(frame.len(), &mut datagram);
-        datagram.extend(frame);
-        self.send_l2tp(&datagram)
-    }
-
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.end.is_some() {
@@ -339,66 +202,6 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// Where the client stands.
-    pub fn stage(&self) -> Stage {
-        if let Some(end) = &self.end {
-            return Stage::Closed(end.clone());
-        }
-        if self.leaving.is_some() {
-            return Stage::Leaving;
-        }
-        match &self.upper {
-            Upper::Link(_, link) if link.is_up() => Stage::Up,
-            Upper::Link(_, link) => link.refusal().map_or(Stage::Connecting, Stage::Refused),
-            _ => Stage::Connecting,
-        }
-    }
-
-    /// The profile it was made with.
-    pub fn profile(&self) -> &Profile {
-        &self.profile
-    }
-
-    /// Its address, while it is up.
-    pub fn address(&self) -> Option<Ipv4Addr> {
-        self.link()?.address()
-    }
-
-    /// The server's address in the tunnel.
-    pub fn server_address(&self) -> Option<Ipv4Addr> {
-        self.link()?.server()
-    }
-
-    /// The DNS servers it was given.
-    pub fn dns(&self) -> Vec<Ipv4Addr> {
-        self.link().map(Link::dns).unwrap_or_default()
-    }
-
-    /// PPP protocols the server rejected.
-    pub fn rejected_protocols(&self) -> &[u16] {
-        self.link().map_or(&[], Link::rejected)
-    }
-
-    /// The tunnel and session id it chose.
-    pub fn l2tp_ids(&self) -> Option<(u16, u16)> {
-        match &self.upper {
-            Upper::Nothing => None,
-            Upper::Tunnel(lac) | Upper::Link(lac, _) => Some(lac.ids()),
-        }
-    }
-
-    /// When it passed which stage.
-    pub fn timeline(&self) -> &Timeline {
-        &self.timeline
-    }
-
-    fn link(&self) -> Option<&Link> {
-        match &self.upper {
-            Upper::Link(_, link) => Some(link),
-            _ => None,
-        }
-    }
-
     /// Negotiates new ESP SAs.
     pub fn rekey_phase2(&mut self, now: Instant) {
         self.ike.start_quick_mode(now);
@@ -426,14 +229,6 @@ impl Client {
     }
 }
 
-/// Wraps an L2TP datagram into UDP and ESP.
-fn seal(setup: &Setup, sa: &mut OutboundSa, rng: &mut ChaCha20Rng, parts: &[&[u8]], datagram: &mut Vec<u8>) {
-    let addresses = setup.esp.udp_checksum.then_some((setup.local, setup.server));
-    let header = udp::header(setup.l2tp_port, addresses, parts);
-    let whole: Vec<&[u8]> = [&header[..]].into_iter().chain(parts.iter().copied()).collect();
-    sa.seal(rng, &whole, datagram);
-}
-
 /// A generator of its own for a part of the client.
 fn fork(rng: &mut ChaCha20Rng) -> ChaCha20Rng {
     let mut seed = [0; 32];
@@ -443,7 +238,5 @@ fn fork(rng: &mut ChaCha20Rng) -> ChaCha20Rng {
 
 /// RFC 3948 §2.2.
 const NON_ESP_MARKER: [u8; 4] = [0; 4];
-/// Address, control, protocol: IPv4.
-const PPP_IP: [u8; 4] = [0xff, 0x03, 0x00, 0x21];
 /// How long a replaced SA still receives.
 const INBOUND_GRACE: Duration = Duration::from_secs(30);

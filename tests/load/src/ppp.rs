@@ -1,7 +1,9 @@
 //! PPP, the caller's side: LCP, MS-CHAP-V2, IPCP, RFC 1661, 2759, 1332.
 
+mod chap;
 mod mschap;
 mod negotiation;
+mod options;
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -10,9 +12,11 @@ use std::time::Instant;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
-use self::mschap::Exchange;
-use self::negotiation::{Answer, ConfigOption, Negotiation, Packet, code, frame};
-use crate::profile::{IpcpOption, LcpOption, PppProfile};
+pub use self::chap::Refusal;
+use self::chap::Response;
+use self::negotiation::{ConfigOption, Negotiation, Packet, code, frame};
+use self::options::{DNS_1, DNS_2, IP_ADDRESS, ipcp_option, judge_ipcp, judge_lcp, lcp_option};
+use crate::profile::PppProfile;
 use crate::timeline::Mark;
 
 /// What a client learns from its link.
@@ -28,17 +32,6 @@ pub(crate) enum Event {
     TerminateAcknowledged,
     NoAnswer(&'static str),
     Violated(String),
-}
-
-/// A Failure packet of MS-CHAP-V2, RFC 2759 §6.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The error code `E=`.
-    pub code: u32,
-    /// Another try is allowed: `R=1`.
-    pub retry: bool,
-    /// The text `M=`.
-    pub message: String,
 }
 
 /// One PPP link.
@@ -78,14 +71,9 @@ enum Phase {
         identifier: u8,
         challenge: [u8; 16],
     },
-    Network,
+    /// Logged in with this response.
+    Network(Response),
     Terminating,
-}
-
-struct Response {
-    identifier: u8,
-    packet: Vec<u8>,
-    expected: String,
 }
 
 impl Link {
@@ -138,7 +126,7 @@ impl Link {
     }
 
     pub(crate) fn is_up(&self) -> bool {
-        matches!(self.phase, Phase::Network) && self.ipcp.is_open()
+        matches!(self.phase, Phase::Network(_)) && self.ipcp.is_open()
     }
 
     /// Our address, once IPCP is open.
@@ -181,7 +169,8 @@ impl Link {
     pub(crate) fn retry(&mut self, password: &str) {
         let Phase::Refused { identifier, challenge } = self.phase else { return };
         self.password = password.into();
-        self.respond(identifier.wrapping_add(1), &challenge);
+        let response = self.respond(identifier.wrapping_add(1), &challenge);
+        self.phase = Phase::Responded(response);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -230,6 +219,10 @@ impl Link {
     pub(crate) fn handle_frame<'a>(&mut self, now: Instant, frame: &'a [u8]) -> Option<&'a [u8]> {
         if now < self.attached_at {
             return None;
+        }
+        // What comes at the very instant must not overtake the start.
+        if !self.started {
+            self.handle_timeout(now);
         }
         let (protocol, rest) = decode_frame(frame)?;
         if protocol == IP {
@@ -298,85 +291,8 @@ impl Link {
         }
     }
 
-    fn handle_chap(&mut self, now: Instant, packet: &Packet<'_>) {
-        match packet.code {
-            CHALLENGE => {
-                if let Phase::Responded(response) = &self.phase
-                    && response.identifier == packet.identifier
-                {
-                    self.outgoing.push_back(frame(CHAP, &response.packet));
-                    return;
-                }
-                let Some((&[16], rest)) = packet.data.split_first_chunk() else {
-                    return self.events.push_back(Event::Violated("a challenge is not of 16 bytes".into()));
-                };
-                let Some(challenge) = rest.first_chunk() else { return };
-                self.events.push_back(Event::Passed(Mark::Challenge));
-                self.respond(packet.identifier, challenge);
-            }
-            SUCCESS => self.handle_success(now, packet),
-            FAILURE => self.handle_failure(packet),
-            _ => {}
-        }
-    }
-
-    fn respond(&mut self, identifier: u8, challenge: &[u8; 16]) {
-        let mut peer_challenge = [0; 16];
-        self.rng.fill_bytes(&mut peer_challenge);
-        let exchange = Exchange {
-            authenticator_challenge: challenge,
-            peer_challenge: &peer_challenge,
-            user: &self.user,
-            password: &self.password,
-        };
-        // §4: value size 49, peer challenge, eight reserved bytes, NT response, flags, name.
-        let data = [&[49][..], &peer_challenge, &[0; 8], &exchange.nt_response(), &[0], self.user.as_bytes()]
-            .concat();
-        let packet = Packet { code: RESPONSE, identifier, data: &data }.encode();
-        self.outgoing.push_back(frame(CHAP, &packet));
-        let expected = exchange.authenticator_response();
-        self.phase = Phase::Responded(Response { identifier, packet, expected });
-    }
-
-    fn handle_success(&mut self, now: Instant, packet: &Packet<'_>) {
-        let Phase::Responded(response) = &self.phase else { return };
-        if response.identifier != packet.identifier {
-            return;
-        }
-        let proof = packet.data.strip_prefix(b"S=").and_then(|rest| rest.get(..40));
-        if proof != Some(response.expected.as_bytes()) {
-            return self.events.push_back(Event::Violated("the server does not know the password".into()));
-        }
-        self.phase = Phase::Network;
-        self.refusal = None;
-        self.events.push_back(Event::Passed(Mark::Authenticated));
-        let tries = self.profile.max_configure;
-        self.ipcp.start(now, tries, &mut self.outgoing);
-        self.extras.clear();
-        for (protocol, options) in self.profile.extras.clone() {
-            let options = negotiation::decode_options(&options).unwrap_or_default();
-            let mut extra = Negotiation::new(protocol, 1, options, self.profile.restart);
-            extra.start(now, tries, &mut self.outgoing);
-            self.extras.push(extra);
-        }
-    }
-
-    fn handle_failure(&mut self, packet: &Packet<'_>) {
-        let Phase::Responded(response) = &self.phase else { return };
-        if response.identifier != packet.identifier {
-            return;
-        }
-        let text = String::from_utf8_lossy(packet.data).into_owned();
-        let Some((refusal, challenge)) = decode_failure(&text) else {
-            return self.events.push_back(Event::Violated(format!("a failure that cannot be read: {text}")));
-        };
-        self.phase = Phase::Refused { identifier: packet.identifier, challenge };
-        self.refusal = Some(refusal.clone());
-        self.events.push_back(Event::Refused(refusal));
-    }
-
     fn handle_ipcp(&mut self, now: Instant, packet: &Packet<'_>) {
-        if !matches!(self.phase, Phase::Network) {
+        if !matches!(self.phase, Phase::Network(_)) {
             return;
         }
         let was_up = self.is_up();
@@ -414,48 +330,6 @@ impl Link {
     }
 }
 
-/// What this client accepts of the server's LCP options.
-fn judge_lcp(options: &[ConfigOption]) -> Answer {
-    let known = |(kind, _): &&ConfigOption| [1, 2, 3, 5, 7, 8].contains(kind);
-    let foreign: Vec<ConfigOption> = options.iter().filter(|option| !known(option)).cloned().collect();
-    if !foreign.is_empty() {
-        return Answer::Reject(foreign);
-    }
-    let wrong: Vec<ConfigOption> = options
-        .iter()
-        .filter(|(kind, value)| *kind == AUTHENTICATION && value != MS_CHAP_V2)
-        .map(|(kind, _)| (*kind, MS_CHAP_V2.to_vec()))
-        .collect();
-    if wrong.is_empty() { Answer::Ack } else { Answer::Nak(wrong) }
-}
-
-/// What this client accepts of the server's IPCP options: its address.
-fn judge_ipcp(options: &[ConfigOption], server: &mut Option<Ipv4Addr>) -> Answer {
-    let foreign: Vec<ConfigOption> =
-        options.iter().filter(|(kind, _)| *kind != IP_ADDRESS).cloned().collect();
-    if !foreign.is_empty() {
-        return Answer::Reject(foreign);
-    }
-    let address = options.first().and_then(|(_, value)| <[u8; 4]>::try_from(value.as_slice()).ok());
-    *server = address.map(Ipv4Addr::from);
-    Answer::Ack
-}
-
-/// `E=eee R=r C=cc… V=v M=text`, RFC 2759 §6.
-fn decode_failure(text: &str) -> Option<(Refusal, [u8; 16])> {
-    let (fields, message) = text.split_once(" M=").unwrap_or((text, ""));
-    let field = |name: &str| fields.split(' ').find_map(|field| field.strip_prefix(name));
-    let code = field("E=")?.parse().ok()?;
-    let retry = field("R=")? == "1";
-    let digits = field("C=")?;
-    (digits.len() == 32).then_some(())?;
-    let mut challenge = [0; 16];
-    for (byte, digits) in challenge.iter_mut().zip(digits.as_bytes().as_chunks::<2>().0) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some((Refusal { code, retry, message: message.into() }, challenge))
-}
-
 /// Address, control and protocol may each be compressed (RFC 1661 §6.5, §6.6).
 fn decode_frame(frame: &[u8]) -> Option<(u16, &[u8])> {
     let rest = frame.strip_prefix(&[0xff, 0x03]).unwrap_or(frame);
@@ -466,64 +340,15 @@ fn decode_frame(frame: &[u8]) -> Option<(u16, &[u8])> {
     }
 }
 
-fn lcp_option(option: LcpOption, magic: [u8; 4], endpoint: [u8; 20]) -> ConfigOption {
-    match option {
-        LcpOption::Mru(size) => (1, size.to_be_bytes().to_vec()),
-        LcpOption::AsyncMap(map) => (2, map.to_be_bytes().to_vec()),
-        LcpOption::MagicNumber => (5, magic.to_vec()),
-        LcpOption::ProtocolCompression => (7, Vec::new()),
-        LcpOption::AddressCompression => (8, Vec::new()),
-        LcpOption::Callback => (13, vec![6]),
-        LcpOption::Mrru(size) => (17, size.to_be_bytes().to_vec()),
-        LcpOption::Endpoint => (19, [&[1][..], &endpoint].concat()),
-    }
-}
-
-fn ipcp_option(option: IpcpOption) -> ConfigOption {
-    match option {
-        IpcpOption::VanJacobson => (2, vec![0x00, 0x2d, 0x0f, 0x01]),
-        IpcpOption::Address => (IP_ADDRESS, vec![0; 4]),
-        IpcpOption::Dns1 => (DNS_1, vec![0; 4]),
-        IpcpOption::Nbns1 => (130, vec![0; 4]),
-        IpcpOption::Dns2 => (DNS_2, vec![0; 4]),
-        IpcpOption::Nbns2 => (132, vec![0; 4]),
-    }
-}
-
 /// Protocol numbers.
 const IP: u16 = 0x0021;
 const LCP: u16 = 0xc021;
 const CHAP: u16 = 0xc223;
 const IPCP: u16 = 0x8021;
 
-/// CHAP codes, RFC 1994 §4.
-const CHALLENGE: u8 = 1;
-const RESPONSE: u8 = 2;
-const SUCCESS: u8 = 3;
-const FAILURE: u8 = 4;
-
-/// LCP option Authentication-Protocol: CHAP with algorithm 0x81.
-const AUTHENTICATION: u8 = 3;
-const MS_CHAP_V2: &[u8] = &[0xc2, 0x23, 0x81];
-
-/// IPCP options, RFC 1332 §3.3 and RFC 1877 §1.
-const IP_ADDRESS: u8 = 3;
-const DNS_1: u8 = 129;
-const DNS_2: u8 = 131;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn failures_are_read() {
-        let text = "E=691 R=1 C=000102030405060708090A0B0C0D0E0F V=3 M=Wrong name or password";
-        let (refusal, challenge) = decode_failure(text).unwrap();
-        assert_eq!((refusal.code, refusal.retry), (691, true));
-        assert_eq!(refusal.message, "Wrong name or password");
-        assert_eq!(challenge[15], 15);
-        assert!(decode_failure("E=691 R=0 V=3").is_none(), "RFC 2759 §6 wants C=");
-    }
 
     #[test]
     fn frames_in_every_compression() {

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Client, End, Event, INBOUND_GRACE, NON_ESP_MARKER, Transmit, Upper, fork, seal};
+use super::packets::seal;
+use super::{Client, End, Event, INBOUND_GRACE, NON_ESP_MARKER, Transmit, Upper, fork};
 use crate::ike::nat::NAT_T_PORT;
 use crate::ike::{self, PendingDelete, SaPair};
 use crate::lac::{self, Lac};

@@ -1,0 +1,64 @@
+//! LCP, authentication and IPCP, as data.
+
+use std::time::Duration;
+
+/// PPP as one client speaks it.
+#[derive(Clone, Debug)]
+pub struct PppProfile {
+    /// Options of the first LCP Configure-Request, in order.
+    pub lcp: Vec<LcpOption>,
+    /// Identifier of the first Configure-Request.
+    pub first_identifier: u8,
+    /// Texts sent in LCP Identification (RFC 1570) once LCP is open.
+    pub identification: Vec<Vec<u8>>,
+    /// Options of the first IPCP Configure-Request, in order.
+    pub ipcp: Vec<IpcpOption>,
+    /// Configure-Requests for other protocols, which a server may refuse: protocol and options.
+    pub extras: Vec<(u16, Vec<u8>)>,
+    /// LCP Echo-Request at this interval, and how many may go unanswered.
+    pub echo: Option<(Duration, u32)>,
+    /// Frames that arrive within this time after the call is up are lost.
+    pub attach_delay: Duration,
+    /// Restart timer (RFC 1661 §4.6).
+    pub restart: Duration,
+    /// Configure-Requests without an answer before giving up.
+    pub max_configure: u32,
+}
+
+/// An LCP option (RFC 1661 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LcpOption {
+    /// Maximum-Receive-Unit.
+    Mru(u16),
+    /// Async-Control-Character-Map.
+    AsyncMap(u32),
+    /// Magic-Number: a random number.
+    MagicNumber,
+    /// Protocol-Field-Compression.
+    ProtocolCompression,
+    /// Address-and-Control-Field-Compression.
+    AddressCompression,
+    /// Callback with CBCP.
+    Callback,
+    /// Multilink Maximum-Received-Reconstructed-Unit (RFC 1990).
+    Mrru(u16),
+    /// Endpoint Discriminator, locally assigned, 20 random bytes (RFC 1990).
+    Endpoint,
+}
+
+/// An IPCP option (RFC 1332, RFC 1877).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpcpOption {
+    /// IP-Compression-Protocol: Van Jacobson, 16 slots, slot compression.
+    VanJacobson,
+    /// IP-Address.
+    Address,
+    /// Primary-DNS-Address.
+    Dns1,
+    /// Primary-NBNS-Address.
+    Nbns1,
+    /// Secondary-DNS-Address.
+    Dns2,
+    /// Secondary-NBNS-Address.
+    Nbns2,
+}
