@@ -18,7 +18,7 @@ mod main_mode;
 mod peers;
 mod quick_mode;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timers;
 
 use std::collections::{BTreeMap, VecDeque};

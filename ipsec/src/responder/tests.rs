@@ -4,7 +4,7 @@ mod hostile;
 mod initiator;
 mod phase1;
 mod phase2;
-mod profile;
+pub(crate) mod profile;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

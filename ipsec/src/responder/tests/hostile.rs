@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::isakmp::iana::NotifyType;
+use crate::vectors::Vectors;
 
 #[test]
 fn a_flood_of_first_messages_is_bounded_and_clients_still_get_in() {
@@ -155,8 +156,42 @@ fn fit(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(message)
 }
 
+#[test]
+fn recorded_rubbish_is_survived_and_counted() {
+    let captures = Vectors::of(include_str!("../../../../tests/vectors/ike-captures.txt"));
+    for port in [500, 4500] {
+        for number in 1..=12 {
+            let mut world = World::with_psks(&["main"]);
+            let message = captures.get(&format!("malformed{number}"));
+            let path =
+                Path { local: SocketAddr::from(([192, 0, 2, 1], port)), remote: addr("198.51.100.7:500") };
+            assert_eq!(world.send(path, message), Vec::<Vec<u8>>::new(), "number {number}");
+            assert_eq!(world.responder.discards().iter().map(|(_, count)| count).sum::<u64>(), 1);
+        }
+    }
+    // Only an IKEv2 client's first request is told that this is IKEv1.
+    for (number, answers) in [(1, 1), (2, 0), (3, 0)] {
+        let mut world = World::with_psks(&["main"]);
+        let message = captures.get(&format!("ikev2_{number}"));
+        let path = Path { local: addr("192.0.2.1:500"), remote: addr("198.51.100.7:500") };
+        assert_eq!(world.send(path, message).len(), answers);
+    }
+}
+
+#[test]
+fn recorded_offers_are_answered() {
+    let captures = Vectors::of(include_str!("../../../../tests/vectors/ike-captures.txt"));
+    let path = Path { local: addr("192.0.2.1:500"), remote: addr("198.51.100.7:500") };
+    // Cisco offers AES-128/SHA1/MODP-1024 and a pre-shared key; the others certificates, or MODP-768.
+    for (name, next_payload) in [("cisco1", 1), ("openswan1", 11), ("certs1", 11), ("setup1", 11)] {
+        let mut world = World::with_psks(&["main"]);
+        let answer = world.ask(path, captures.get(name));
+        assert_eq!(answer[16], next_payload, "{name}");
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..600), local in prop_oneof![Just(500_u16), Just(4500)]) {
