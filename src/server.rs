@@ -46,6 +46,7 @@ use crate::{
     users::Users,
 };
 use connection::Connection;
+use log::Throttle;
 use session::Session;
 use timers::{Timer, Timers};
 
@@ -77,6 +78,7 @@ pub struct Server {
     epoch: (Instant, SystemTime),
     started: Instant,
     stopping: bool,
+    refusals: Throttle,
     ppp_discards: BTreeMap<&'static str, u64>,
 }
 
@@ -133,6 +135,7 @@ impl Server {
             epoch: (now, wall),
             started: now,
             stopping: false,
+            refusals: Throttle::new(now),
             ppp_discards: BTreeMap::new(),
         }
     }

@@ -1,6 +1,9 @@
 //! What is known of a client's IPsec connection, from its first message to its end.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use ipsec::Path;
 
@@ -27,6 +30,8 @@ pub(super) struct Connection {
 pub(super) struct Times {
     /// Message 1 of main mode came.
     pub(super) first: Instant,
+    /// How long the key arithmetic took us: all that the client ever waits for.
+    pub(super) arithmetic: Duration,
     /// The first ESP packet or the last message of quick mode came: keys stand.
     pub(super) keyed: Instant,
 }

@@ -29,7 +29,17 @@ impl Server {
             }
             Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
             Event::Refused { peer, refusal, .. } => {
-                self.say(Level::Warn, Some(peer), refusal.to_string());
+                let (admitted, withheld) = self.refusals.admit(now);
+                if withheld > 0 {
+                    self.say(
+                        Level::Warn,
+                        None,
+                        format!("{withheld} more refusals in one second were not written"),
+                    );
+                }
+                if admitted {
+                    self.say(Level::Warn, Some(peer), refusal.to_string());
+                }
             }
         }
     }
@@ -62,7 +72,11 @@ impl Server {
             esp: String::new(),
             nat: nat.to_string(),
             psk: psk.clone(),
-            times: Times { first: phase1.timings.message1, keyed: now },
+            times: Times {
+                first: phase1.timings.message1,
+                arithmetic: phase1.timings.shared.saturating_duration_since(phase1.timings.message3),
+                keyed: now,
+            },
             ports: BTreeSet::new(),
             tunnels: 0,
             sessions: BTreeSet::new(),

@@ -1,6 +1,9 @@
 //! Lines for the operator: who, what, why, in words.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use ipsec::PeerId;
 
@@ -32,6 +35,39 @@ impl fmt::Display for LogLine {
             Some(peer) => write!(f, "{peer} {}", self.text),
             None => f.write_str(&self.text),
         }
+    }
+}
+
+/// How many lines strangers can cause: a forged message 1 costs its sender nothing, a line costs the operator disk and sight.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    window: Instant,
+    written: u32,
+    withheld: u32,
+}
+
+impl Throttle {
+    const LINES: u32 = 20;
+    const WINDOW: Duration = Duration::from_secs(1);
+
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { window: now, written: 0, withheld: 0 }
+    }
+
+    /// Whether one more line may be written at `now`, and how many were withheld in the window before, once each.
+    pub(super) fn admit(&mut self, now: Instant) -> (bool, u32) {
+        let mut before = 0;
+        if now.saturating_duration_since(self.window) >= Self::WINDOW {
+            before = self.withheld;
+            *self = Self::new(now);
+        }
+        let admitted = self.written < Self::LINES;
+        if admitted {
+            self.written += 1;
+        } else {
+            self.withheld += 1;
+        }
+        (admitted, before)
     }
 }
 
@@ -69,6 +105,17 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_throttle_lets_some_lines_through_and_counts_the_rest() {
+        #[expect(clippy::disallowed_methods, reason = "a start for virtual time")]
+        let start = Instant::now();
+        let mut throttle = Throttle::new(start);
+        let admitted = (0..100).filter(|_| throttle.admit(start).0).count();
+        assert_eq!(admitted, 20);
+        assert_eq!(throttle.admit(start + Duration::from_secs(1)), (true, 80));
+        assert_eq!(throttle.admit(start + Duration::from_secs(2)), (true, 0));
+    }
 
     #[test]
     fn durations_read_well() {

@@ -88,7 +88,7 @@ impl Server {
         let times = connection.times;
         let stage = |from: Instant, to: Instant| Readable(to.saturating_duration_since(from));
         let text = format!(
-            "{:?} is in from {}: address {}, IKE {}, ESP {}, {}; took {} (keys {}, tunnel {}, password {}, address {})",
+            "{:?} is in from {}: address {}, IKE {}, ESP {}, {}; took {} (keys {} with {} of arithmetic here, tunnel {}, password {}, address {})",
             login.user,
             connection.path.remote,
             login.address,
@@ -97,6 +97,7 @@ impl Server {
             connection.nat,
             stage(times.first, now),
             stage(times.first, times.keyed),
+            Readable(times.arithmetic),
             stage(times.keyed, opened),
             stage(opened, login.at),
             stage(login.at, now),
