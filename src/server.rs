@@ -364,6 +364,17 @@ impl Server {
         self.log.push_back(LogLine { level, peer, text: text.into() });
     }
 
+    /// Says that a client was refused, unless too many were just now: anybody can cause this.
+    fn say_refusal(&mut self, now: Instant, peer: PeerId, text: String) {
+        let (admitted, withheld) = self.refusals.admit(now);
+        if withheld > 0 {
+            self.say(Level::Warn, None, format!("{withheld} more refusals in one second were not written"));
+        }
+        if admitted {
+            self.say(Level::Warn, Some(peer), text);
+        }
+    }
+
     /// The wall clock's time at `now`.
     fn wall(&self, now: Instant) -> SystemTime {
         let (at, wall) = self.epoch;

@@ -28,19 +28,7 @@ impl Server {
                 self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));
             }
             Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
-            Event::Refused { peer, refusal, .. } => {
-                let (admitted, withheld) = self.refusals.admit(now);
-                if withheld > 0 {
-                    self.say(
-                        Level::Warn,
-                        None,
-                        format!("{withheld} more refusals in one second were not written"),
-                    );
-                }
-                if admitted {
-                    self.say(Level::Warn, Some(peer), refusal.to_string());
-                }
-            }
+            Event::Refused { peer, refusal, .. } => self.say_refusal(now, peer, refusal.to_string()),
         }
     }
 

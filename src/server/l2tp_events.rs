@@ -43,7 +43,7 @@ impl Server {
                 self.tunnel_gone(now, peer.peer);
             }
             Event::SessionFailed { peer, reason, .. } => {
-                self.say(Level::Warn, Some(peer.peer), format!("L2TP session refused: {reason}"));
+                self.say_refusal(now, peer.peer, format!("L2TP session refused: {reason}"));
             }
             Event::SessionOpened { peer, session, peer_session, .. } => {
                 self.session_opened(now, peer, session, peer_session);

@@ -6,7 +6,7 @@ use l2tp::Disconnect;
 use ppp::{Accept, AuthRequest, AuthenticatorResponse, Ipv4Config, MsChapV2Request, Reject, Verdict};
 
 use super::{
-    Level, Server,
+    Server,
     session::{Login, Stage},
 };
 use crate::datapath::SessionIndex;
@@ -38,7 +38,7 @@ impl Server {
         self.forget_login(index);
         let verdict = match self.admit(now, request) {
             Err(denial) => {
-                self.log_denial(index, request, denial.cause());
+                self.log_denial(now, index, request, denial.cause());
                 Verdict::Reject(Reject { code: denial.code(), message: denial.message().into() })
             }
             Ok(Admitted { user, response, address, sessions }) => {
@@ -144,12 +144,12 @@ impl Server {
         self.pools.server_address(client).unwrap_or(self.server_address)
     }
 
-    fn log_denial(&mut self, index: SessionIndex, request: &MsChapV2Request, cause: &str) {
+    fn log_denial(&mut self, now: Instant, index: SessionIndex, request: &MsChapV2Request, cause: &str) {
         let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
         let Some(connection) = self.connections.get(&peer) else { return };
         let name = String::from_utf8_lossy(&request.name);
         let text = format!("login of {name:?} from {} refused (MS-CHAPv2): {cause}", connection.path.remote);
-        self.say(Level::Warn, Some(peer), text);
+        self.say_refusal(now, peer, text);
     }
 }
 
