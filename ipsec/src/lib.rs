@@ -1,4 +1,20 @@
 //! IKEv1 responder and ESP, without IO.
+//!
+//! [`Responder`] turns IKE messages into pairs of ESP SAs, which come out as events and belong to the owner;
+//! [`InboundSa`] and [`OutboundSa`] turn packets into packets.
+//!
+//! # What the RFCs want otherwise
+//!
+//! | clause | wants | here | because |
+//! |---|---|---|---|
+//! | RFC 3947 §3.2 | the true hash of the client's address | a hash of nothing, if no NAT is there | ESP is served inside UDP only; the client then encapsulates |
+//! | RFC 3947 §5.2 | NAT-OA with UDP transport mode, drafts included | RFC 3947 only | clients that speak a draft only got along with servers that sent none |
+//! | RFC 2408 §3.5 | as many transforms as a proposal counts | as many as are chained | the chain is what can be read |
+//! | RFC 2408 §5 | reserved fields checked to be zero | ignored | Android 4 fills them with rubbish |
+//! | RFC 2407 §4.6.3.1 | RESPONDER-LIFETIME when ours is shorter | the client's lifetimes are answered as they came | the client rekeys; racoon ignores the notification |
+//! | RFC 2407 §4.5 | kilobyte lifetimes enforced | agreed to, and left to the client | Windows counts them itself and rekeys |
+//! | RFC 3602 §5.3 | a key length with AES | 128 bits, if there is none | some clients mean that |
+//! | RFC 2409 §5.4 | the key chosen by the client's address | message 5 decides among all keys | behind NAT an address says nothing, and keys are rotated |
 #![forbid(unsafe_code)]
 
 mod crypto;

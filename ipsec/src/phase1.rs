@@ -245,3 +245,6 @@ pub(crate) fn says_initial_contact(payloads: &Payloads<'_>) -> bool {
 
 /// Octets of our nonces; RFC 2409 §5 allows 8 to 256.
 pub(crate) const NONCE_LEN: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,17 @@ fn source(remote: SocketAddr) -> IpAddr {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_customer_is_one_source() {
+        let source_of = |text: &str| source(text.parse().expect("an address"));
+        assert_eq!(source_of("[2001:db8:1:2:3::4]:500"), source_of("[2001:db8:1:2:ffff::9]:4500"));
+        assert_ne!(source_of("[2001:db8:1:2::4]:500"), source_of("[2001:db8:1:3::4]:500"));
+        assert_eq!(source_of("[::ffff:192.0.2.1]:500"), source_of("192.0.2.1:4500"));
+        assert_ne!(source_of("192.0.2.1:500"), source_of("192.0.2.2:500"));
+    }
+}

@@ -190,6 +190,6 @@ fn secs(seconds: u64) -> Duration {
 
 /// Any instant will do: only differences count.
 #[expect(clippy::disallowed_methods)]
-fn start() -> Instant {
+pub(crate) fn start() -> Instant {
     Instant::now()
 }

@@ -410,6 +410,22 @@ fn perfect_forward_secrecy_waits_for_its_job() {
 }
 
 #[test]
+fn a_bad_public_value_in_quick_mode_is_refused() {
+    let (mut world, mut client) = connected(Profile::network_manager().with_pfs(Group::Modp1024));
+    let mut chain = Chain::default();
+    let offer = profile::sa(1, &[1, 2, 3, 4], &client.profile.esp);
+    chain.push(PayloadType::SECURITY_ASSOCIATION, &offer);
+    chain.push(PayloadType::NONCE, &[5; 16]);
+    chain.push(PayloadType::KEY_EXCHANGE, &[0; 128]);
+    let (message1, _) = client.seal_first(ExchangeType::QUICK_MODE, 77, chain);
+    let answer = world.ask(client.path(), &message1);
+    let notify = client.read_informational(&answer).remove(0).1;
+    assert_eq!(NotifyPayload::parse(&notify).expect("N").kind, NotifyType::INVALID_KEY_INFORMATION);
+    assert_eq!(world.log(), ["c1 refused: bad_public_value"]);
+    assert_eq!(world.responder.by_inbound.len(), 0);
+}
+
+#[test]
 fn spis_are_unique_and_not_reserved() {
     let (mut world, mut client) = connected(Profile::windows10());
     let mut seen = std::collections::BTreeSet::new();
