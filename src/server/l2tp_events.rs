@@ -35,11 +35,7 @@ impl Server {
                 self.tunnel_opened(peer, &host_name, vendor.as_deref())
             }
             Event::TunnelFailed { peer, host_name, reason } => {
-                self.say(
-                    Level::Warn,
-                    Some(peer.peer),
-                    format!("L2TP tunnel from {host_name:?} refused: {reason}"),
-                );
+                self.say_refusal(now, peer.peer, format!("L2TP tunnel from {host_name:?} refused: {reason}"));
                 self.tunnel_gone(now, peer.peer);
             }
             Event::SessionFailed { peer, reason, .. } => {

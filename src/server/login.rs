@@ -45,6 +45,7 @@ impl Server {
                 self.make_room(now, &user, sessions);
                 let Some(address) = self.take_address(now, address) else {
                     self.log_denial(
+                        now,
                         index,
                         request,
                         "no address is free; Windows shows 720; enlarge `range` in `pools`",
