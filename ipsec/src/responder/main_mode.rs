@@ -36,11 +36,17 @@ impl Responder {
             return self.message1(now, path, message, datagram);
         }
         let request = fingerprint(datagram);
-        let known = self.half_open.get(cookies).map(|attempt| &attempt.last);
-        let last = known.or_else(|| self.isakmp_sas.get(&cookies).map(|sa| &sa.last));
-        let last = last.ok_or(Discard::UnknownCookies)?;
+        let half_open = self.half_open.get(cookies).map(|attempt| (&attempt.last, Some(attempt.path)));
+        let known = half_open.or_else(|| {
+            let sa = self.isakmp_sas.get(&cookies)?;
+            Some((&sa.last, self.peers.get(&sa.peer).map(|peer| peer.path)))
+        });
+        let (last, known_path) = known.ok_or(Discard::UnknownCookies)?;
         if last.request == request {
-            return self.answer_again(path, last.response.clone());
+            let response = last.response.clone();
+            // A recorded request may be played again from anywhere.
+            let limit = if known_path == Some(path) { usize::MAX } else { datagram.len() };
+            return self.answer_again(path, limit, response);
         }
         match self.half_open.get(cookies).map(|attempt| &attempt.state) {
             Some(MainMode::AwaitKe(_)) => self.message3(now, path, message, request),
@@ -119,7 +125,7 @@ impl Responder {
                 return Err(Discard::Unexpected);
             }
             let response = attempt.last.response.clone();
-            return self.answer_again(path, response).map(|()| None);
+            return self.answer_again(path, datagram.len(), response).map(|()| None);
         }
         if self.peers.len() >= self.config.max_peers {
             return Err(Discard::HalfOpenLimit);
@@ -346,11 +352,11 @@ impl Responder {
     }
 
     /// Answers a retransmission; one whose answer is still being computed is only counted.
-    fn answer_again(&mut self, path: Path, response: Vec<u8>) -> Result<(), Discard> {
+    fn answer_again(&mut self, path: Path, limit: usize, response: Vec<u8>) -> Result<(), Discard> {
         if response.is_empty() {
             return Err(Discard::Retransmission);
         }
-        self.transmit(path, response);
+        self.answer_stranger(path, limit, response);
         Ok(())
     }
 

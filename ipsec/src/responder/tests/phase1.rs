@@ -279,6 +279,9 @@ fn retransmissions_are_answered_without_work() {
     world.settle();
     let message4 = world.sent().remove(0);
     assert_eq!(world.ask(old, &message3), message4);
+    let elsewhere = Path { remote: addr("203.0.113.1:500"), ..old };
+    let reflected = world.send(elsewhere, &message3);
+    assert!(reflected.iter().all(|answer| answer.len() <= message3.len()));
     let path = client.float(&message4);
     let message5 = client.message5();
     let message6 = world.ask(path, &message5);
