@@ -293,7 +293,7 @@ fn a_client_that_never_stops_renewing() {
     world.ping(device, SOON);
 }
 
-/// A client that opens tunnel after tunnel is held to eight.
+/// A client that opens tunnel after tunnel is held to eight, and cannot flood the log with it.
 #[test]
 fn a_client_that_never_stops_dialling() {
     let (mut world, device, place) = one_client(Profile::windows_10());
@@ -311,7 +311,10 @@ fn a_client_that_never_stops_dialling() {
         world.run(Duration::from_millis(1));
     }
     world.run(SOON);
-    assert!(world.lines(&["\"anonymous\" refused"]).len() >= 2_000 - 8);
+    // Two seconds of it: each second has its share of lines, and one that counts the rest.
+    let refused = world.lines(&["\"anonymous\" refused"]).len();
+    assert!((20..=100).contains(&refused), "{refused} lines");
+    assert!(!world.lines(&["more refusals in one second were not written"]).is_empty());
     world.run(Duration::from_secs(60));
     world.ping(device, SOON);
     world.ping_back(device, SOON);
