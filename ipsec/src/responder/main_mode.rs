@@ -371,8 +371,10 @@ impl Responder {
     }
 }
 
-/// How long a main mode may take to its third message, and from there to its fifth: Android repeats itself for 30 s.
-const HALF_OPEN: Duration = Duration::from_secs(30);
+/// How long a main mode may take to its third message, and from there to its fifth: Android repeats itself for 30 s,
+/// strongSwan's fifth copy of a message comes after 47 s. Strangers gain nothing: when the table is full, the oldest of them
+/// gives way.
+const HALF_OPEN: Duration = Duration::from_secs(60);
 
 /// How long we keep an ISAKMP SA behind its lifetime: the client's clock started after ours.
 const ISAKMP_GRACE: Duration = Duration::from_secs(30);

@@ -318,7 +318,7 @@ fn a_stranger_that_never_returns_our_cookie_leaves_nothing_behind() {
     let mut world = World::with_psks(&["main"]);
     let client = client(Profile::windows10());
     world.ask(client.path(), &client.message1());
-    world.wait(secs(31));
+    world.wait(secs(61));
     assert_eq!(world.responder.discards().of(Discard::HalfOpenExpired), 1);
     assert_eq!(world.responder.half_open.len(), 0);
     assert_eq!(world.log().len(), 1);
