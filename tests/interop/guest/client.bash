@@ -62,19 +62,25 @@ CONF
   printf '#!/bin/bash\ntouch /run/down\n' >/etc/ppp/ip-down
   chmod +x /etc/ppp/ip-up /etc/ppp/ip-down
 
+  touch "$logs/ppp.log"
   ipsec start --nofork >"$logs/charon.log" 2>&1 &
   mkdir -p /run/xl2tpd
   xl2tpd -c /etc/xl2tpd/xl2tpd.conf -C /run/xl2tpd/control -p /run/xl2tpd/pid -D >"$logs/xl2tpd.log" 2>&1 &
   await 20 "charon did not start" charon_ready && await 5 "xl2tpd did not start" test -p /run/xl2tpd/control
 }
 
-answered() { [ -e /run/up ] || [ -e /run/failed ]; }
+# pppd's end without an address, too, is an answer.
+answered() { [ -e /run/up ] || [ "$(ends)" -gt "$ends_before" ]; }
+
+ends() { grep -c '^Connection terminated' "$logs/ppp.log"; }
+
 charon_ready() { ipsec statusall 2>/dev/null | grep -q '^ *l2tp:.*IKEv1'; }
 
 # Dials; prints one line: the address, the name servers, and the time from the first IKE message to the address.
 dial() {
   rm -f /run/up /run/down
-  local begin=$EPOCHREALTIME secured
+  local begin=$EPOCHREALTIME secured ends_before
+  ends_before=$(ends)
   ipsec up l2tp || return 1
   secured=$EPOCHREALTIME
   echo 'c vpn' >/run/xl2tpd/control
@@ -103,10 +109,10 @@ upload() { socat -t 60 -b 262144 - "TCP:$1:$2" <"$3" | cut -d' ' -f1; }
 
 # await SECONDS COMPLAINT COMMAND...: until the command succeeds.
 await() {
-  local tries=$(($1 * 50)) complaint=$2
+  local until=$((SECONDS + $1)) complaint=$2
   shift 2
   until "$@"; do
-    ((--tries > 0)) || { echo "$complaint"; return 1; }
+    [ "$SECONDS" -le "$until" ] || { echo "$complaint"; return 1; }
     sleep 0.02
   done
 }
