@@ -116,6 +116,8 @@ struct Session {
     prefix: [u8; PREFIX_LEN],
     /// Set once IPCP has opened.
     address: Option<Ipv4Addr>,
+    /// The largest TCP segment that may be announced through this session.
+    mss: u16,
     heard: Instant,
     traffic: Traffic,
 }
@@ -137,7 +139,7 @@ pub(crate) enum Control {
     /// An L2TP control message out of ESP, sent by the client from this inner UDP port.
     L2tp { peer: PeerId, port: u16, datagram: usize, message: Range<usize> },
     /// A PPP frame that is not IPv4.
-    Ppp { session: SessionIndex, datagram: usize, frame: Range<usize> },
+    Ppp { peer: PeerId, session: SessionIndex, datagram: usize, frame: Range<usize> },
     /// A data message for a session that the tables do not know: its opening may stand earlier in this very batch.
     Early { peer: PeerId, port: u16, datagram: usize, message: Range<usize> },
     /// The first authenticated packet of an SA.
@@ -145,7 +147,7 @@ pub(crate) enum Control {
     /// The newest authenticated packet came by another path: the client's NAT moved it.
     Moved { peer: PeerId, path: Path },
     /// A session sent data; said once in [`HEARD_INTERVAL`] at most.
-    Heard { session: SessionIndex },
+    Heard { peer: PeerId, session: SessionIndex },
 }
 
 impl Datapath {
@@ -181,6 +183,7 @@ impl Datapath {
             port,
             prefix: prefix(port, theirs),
             address: None,
+            mss: self.policy.mss,
             heard: now,
             traffic: Traffic::default(),
         };
@@ -189,8 +192,8 @@ impl Datapath {
         Some(index)
     }
 
-    /// Lets IP packets flow between `session` and `address`. A session that had the address loses it.
-    pub(crate) fn assign(&mut self, session: SessionIndex, address: Ipv4Addr) {
+    /// Lets IP packets flow between `session`, whose packets have at most `mtu` bytes, and `address`. A session that had the address loses it.
+    pub(crate) fn assign(&mut self, session: SessionIndex, address: Ipv4Addr, mtu: u16) {
         if let Some(previous) = self.by_address.insert(address, session)
             && previous != session
             && let Some(loser) = self.sessions.get_mut(previous.0)
@@ -199,6 +202,7 @@ impl Datapath {
         }
         if let Some(entry) = self.sessions.get_mut(session.0) {
             entry.address = Some(address);
+            entry.mss = self.policy.mss.min(mtu.saturating_sub(TCP_IPV4_HEADERS));
         }
     }
 
@@ -225,6 +229,13 @@ impl Datapath {
     /// A client whose outbound SA has no sequence number left: it hears nothing more until it has other keys.
     pub(crate) fn poll_exhausted(&mut self) -> Option<PeerId> {
         self.exhausted.pop()
+    }
+
+    /// What `session` moved so far; it begins to count anew.
+    pub(crate) fn take_traffic(&mut self, session: SessionIndex) -> Traffic {
+        self.sessions
+            .get_mut(session.0)
+            .map_or_else(Traffic::default, |entry| std::mem::take(&mut entry.traffic))
     }
 
     /// What `session` moved so far.
@@ -266,6 +277,8 @@ fn udp_header(port: u16, payload_len: u16) -> [u8; UDP_LEN] {
     [s0, s1, p0, p1, n0, n1, 0, 0]
 }
 
+/// IPv4 and TCP headers without options, RFC 9293 §3.7.1.
+pub(crate) const TCP_IPV4_HEADERS: u16 = 40;
 /// RFC 2661 §8.1.
 pub(crate) const L2TP_PORT: u16 = 1701;
 const UDP_LEN: usize = 8;

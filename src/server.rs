@@ -41,7 +41,7 @@ pub use log::{Level, LogLine};
 
 use crate::{
     config::Config,
-    datapath::{Control, Datapath, Policy, SessionIndex},
+    datapath::{Control, Datapath, Policy, SessionIndex, TCP_IPV4_HEADERS},
     pool::Pools,
     users::Users,
 };
@@ -78,7 +78,8 @@ pub struct Server {
     epoch: (Instant, SystemTime),
     started: Instant,
     stopping: bool,
-    refusals: Throttle,
+    strangers: Throttle,
+    clients: Throttle,
     ppp_discards: BTreeMap<&'static str, u64>,
 }
 
@@ -107,8 +108,7 @@ impl Server {
             debug_assert!(reserved, "the user list was held against these pools");
         }
         let policy = Policy {
-            // IPv4 and TCP headers without options, RFC 9293 §3.7.1.
-            mss: config.mtu.saturating_sub(40),
+            mss: config.mtu.saturating_sub(TCP_IPV4_HEADERS),
             client_to_client: config.client_to_client,
             networks: config.pools.iter().map(|pool| pool.range).collect(),
             local: config.pools.iter().map(|pool| pool.range.server()).collect(),
@@ -135,7 +135,8 @@ impl Server {
             epoch: (now, wall),
             started: now,
             stopping: false,
-            refusals: Throttle::new(now),
+            strangers: Throttle::new(now),
+            clients: Throttle::new(now),
             ppp_discards: BTreeMap::new(),
         }
     }
@@ -185,6 +186,7 @@ impl Server {
                 Timer::Farewell(peer) => self.ike.close_peer(now, peer),
             }
         }
+        self.say_withheld(now);
         self.settle(now);
     }
 
@@ -239,7 +241,7 @@ impl Server {
         let silent: Vec<PeerId> = self
             .connections
             .iter()
-            .filter(|(_, connection)| connection.tunnels == 0)
+            .filter(|(_, connection)| connection.sessions.is_empty())
             .map(|(peer, _)| *peer)
             .collect();
         for peer in silent {
@@ -277,9 +279,9 @@ impl Server {
                 };
                 self.handle_l2tp_control(now, Lac { peer, port }, message);
             }
-            Control::Ppp { session, datagram, frame } => {
+            Control::Ppp { peer, session, datagram, frame } => {
                 if let Some(frame) = datagrams.get(datagram).and_then(|datagram| datagram.bytes.get(frame)) {
-                    self.handle_ppp_control(now, session, frame);
+                    self.handle_ppp_control(now, peer, session, frame);
                 }
             }
             Control::Early { peer, port, datagram, message } => {
@@ -291,7 +293,7 @@ impl Server {
             }
             Control::Confirmed { inbound } => self.ike.confirm(now, inbound),
             Control::Moved { peer, path } => self.handle_moved(now, peer, path),
-            Control::Heard { session } => self.handle_heard(now, session),
+            Control::Heard { peer, session } => self.handle_heard(now, peer, session),
         }
         // What came first has its effect before what came next is looked at: an SA confirmed by a packet carries the answer
         // to that packet, and a session opened by one datagram owns the frame in the next.
@@ -303,7 +305,7 @@ impl Server {
         let Ok(data) = l2tp::parse_data(message) else { return };
         let key = SessionKey { tunnel_id: data.tunnel_id, session_id: data.session_id };
         match self.datapath.session(lac.peer, lac.port, key) {
-            Some(session) => self.handle_ppp_control(now, session, data.payload),
+            Some(session) => self.handle_ppp_control(now, lac.peer, session, data.payload),
             None => self.datapath.discards.count(Discard::NoSession),
         }
     }
@@ -312,16 +314,17 @@ impl Server {
         self.ike.handle_path_change(now, peer, path);
         if let Some(connection) = self.connections.get_mut(&peer) {
             let before = std::mem::replace(&mut connection.path, path);
-            self.say(
+            self.say_of_client(
+                now,
                 Level::Info,
-                Some(peer),
+                peer,
                 format!("moved from {} to {}: its NAT changed", before.remote, path.remote),
             );
         }
     }
 
-    fn handle_heard(&mut self, now: Instant, index: SessionIndex) {
-        if let Some(session) = self.sessions.get_mut(&index) {
+    fn handle_heard(&mut self, now: Instant, peer: PeerId, index: SessionIndex) {
+        if let Some(session) = self.sessions.get_mut(&index).filter(|session| session.lac.peer == peer) {
             session.link.note_inbound(now);
             self.touched.insert(index);
             self.lns.note_inbound(now, session.lac);
@@ -364,14 +367,29 @@ impl Server {
         self.log.push_back(LogLine { level, peer, text: text.into() });
     }
 
-    /// Says that a client was refused, unless too many were just now: anybody can cause this.
-    fn say_refusal(&mut self, now: Instant, peer: PeerId, text: String) {
-        let (admitted, withheld) = self.refusals.admit(now);
-        if withheld > 0 {
-            self.say(Level::Warn, None, format!("{withheld} more refusals in one second were not written"));
-        }
-        if admitted {
+    /// Says what anybody with a socket can make us say, unless there was too much of it just now.
+    fn say_of_stranger(&mut self, now: Instant, peer: PeerId, text: String) {
+        if self.strangers.admit(now) {
             self.say(Level::Warn, Some(peer), text);
+        }
+    }
+
+    /// Says what a client that knows a key can make us say as often as it likes. Strangers cannot crowd it out.
+    fn say_of_client(&mut self, now: Instant, level: Level, peer: PeerId, text: String) {
+        if self.clients.admit(now) {
+            self.say(level, Some(peer), text);
+        }
+    }
+
+    /// Owns up to lines that were not written.
+    fn say_withheld(&mut self, now: Instant) {
+        let withheld = self.strangers.take_withheld(now) + self.clients.take_withheld(now);
+        if withheld > 0 {
+            self.say(
+                Level::Warn,
+                None,
+                format!("{withheld} more lines about refusals in one second were not written"),
+            );
         }
     }
 
@@ -392,3 +410,5 @@ impl Server {
 /// How long a client's SAs outlive its last tunnel: long enough to answer repeats of the goodbye and for a redial over the
 /// same SAs, short enough that a phone which never sends an IKE Delete (Android up to 7.1.1) does not stay on the books.
 const FAREWELL: Duration = Duration::from_secs(30);
+/// How long keys wait for a first tunnel: long enough to bring IPsec up by hand and dial then.
+const UNUSED: Duration = Duration::from_secs(300);

@@ -90,7 +90,7 @@ impl Datapath {
         let packet = &packet[..ip.len];
         let index = *self.by_address.get(&ip.destination).ok_or(Discard::NoRoute)?;
         let session = &mut self.sessions[index.0];
-        let Session { peer, prefix, traffic, .. } = session;
+        let Session { peer, prefix, mss, traffic, .. } = session;
         let place = *peer;
         let peer = &mut self.peers[place];
         let outbound =
@@ -108,7 +108,7 @@ impl Datapath {
         let udp_len = u16::try_from(payload_len).map_err(|_| Discard::TooLarge)?;
         headers[UDP_LENGTH].copy_from_slice(&udp_len.to_be_bytes());
         body.copy_from_slice(packet);
-        mss::clamp(body, &ip, self.policy.mss);
+        mss::clamp(body, &ip, *mss);
         if outbound.sa.frame(&mut self.ivs, slot, payload_len).is_err() {
             let id = peer.id;
             if !self.exhausted.contains(&id) {

@@ -176,13 +176,14 @@ impl Datapath {
         let entry = &mut self.sessions[session.0];
         if now.saturating_duration_since(entry.heard) >= HEARD_INTERVAL {
             entry.heard = now;
-            control.push(Control::Heard { session });
+            control.push(Control::Heard { peer: peer.id, session });
         }
         // Both are parts of `datagram.bytes`: what follows the headers reaches to the message's end, less any padding.
         let frame_len = data.payload.len();
         let frame_end = message.start + offset(bytes, data.payload) + frame_len;
         if protocol != ppp::Protocol::IPV4 {
             return control.push(Control::Ppp {
+                peer: peer.id,
                 session,
                 datagram: index,
                 frame: frame_end - frame_len..frame_end,
@@ -202,7 +203,7 @@ impl Datapath {
         bytes: &mut [u8],
         packet: Range<usize>,
     ) -> Result<Range<usize>, Discard> {
-        let Session { address: Some(address), traffic, .. } = &mut self.sessions[session.0] else {
+        let Session { address: Some(address), mss, traffic, .. } = &mut self.sessions[session.0] else {
             return Err(Discard::NotUp);
         };
         let body = bytes.get_mut(packet.clone()).ok_or(Discard::MalformedIp)?;
@@ -218,7 +219,7 @@ impl Datapath {
         {
             return Err(Discard::ClientToClient);
         }
-        mss::clamp(body, &ip, policy.mss);
+        mss::clamp(body, &ip, *mss);
         traffic.packets_in += 1;
         traffic.bytes_in += u64::try_from(ip.len).unwrap_or(u64::MAX);
         Ok(packet.start..packet.start + ip.len)

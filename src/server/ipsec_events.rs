@@ -7,7 +7,7 @@ use ipsec::{CloseReason, Event, Path, PeerId, Phase1, SaPair, Spi};
 use l2tp::Disconnect;
 
 use super::{
-    Lac, Level, Server,
+    Lac, Level, Server, UNUSED,
     connection::{Connection, Times},
     timers::Timer,
 };
@@ -28,7 +28,7 @@ impl Server {
                 self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));
             }
             Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
-            Event::Refused { peer, refusal, .. } => self.say_refusal(now, peer, refusal.to_string()),
+            Event::Refused { peer, refusal, .. } => self.say_of_stranger(now, peer, refusal.to_string()),
         }
     }
 
@@ -70,6 +70,9 @@ impl Server {
             sessions: BTreeSet::new(),
         };
         self.connections.insert(peer, connection);
+        if self.stopping {
+            self.ike.close_peer(now, peer);
+        }
     }
 
     fn sa_opened(&mut self, now: Instant, peer: PeerId, sa: SaPair) {
@@ -80,6 +83,9 @@ impl Server {
         }
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.esp = sa.suite.to_string();
+            if connection.tunnels == 0 {
+                self.timers.set(Timer::Farewell(peer), Some(now + UNUSED));
+            }
         }
         let what = if sa.rekey { "new ESP keys" } else { "ESP keys" };
         let text = format!("{what} {}: {}, for {}s", sa.inbound.spi(), sa.suite, sa.lifetime.as_secs());

@@ -35,11 +35,16 @@ impl Server {
                 self.tunnel_opened(peer, &host_name, vendor.as_deref())
             }
             Event::TunnelFailed { peer, host_name, reason } => {
-                self.say_refusal(now, peer.peer, format!("L2TP tunnel from {host_name:?} refused: {reason}"));
+                self.say_of_client(
+                    now,
+                    Level::Warn,
+                    peer.peer,
+                    format!("L2TP tunnel from {host_name:?} refused: {reason}"),
+                );
                 self.tunnel_gone(now, peer.peer);
             }
             Event::SessionFailed { peer, reason, .. } => {
-                self.say_refusal(now, peer.peer, format!("L2TP session refused: {reason}"));
+                self.say_of_client(now, Level::Warn, peer.peer, format!("L2TP session refused: {reason}"));
             }
             Event::SessionOpened { peer, session, peer_session, .. } => {
                 self.session_opened(now, peer, session, peer_session);
@@ -85,6 +90,12 @@ impl Server {
     }
 
     fn session_opened(&mut self, now: Instant, lac: Lac, key: SessionKey, theirs: SessionKey) {
+        if self.connections.get(&lac.peer).is_none_or(|connection| connection.sessions.len() >= MAX_SESSIONS)
+        {
+            let text = format!("L2TP session refused: it has {MAX_SESSIONS} already");
+            self.say_of_client(now, Level::Warn, lac.peer, text);
+            return self.lns.disconnect(now, lac, key, Disconnect::NoResources);
+        }
         let Some(index) = self.datapath.open_session(now, lac.peer, lac.port, key, theirs) else { return };
         if let Some(connection) = self.connections.get_mut(&lac.peer) {
             connection.sessions.insert(index);
@@ -97,3 +108,5 @@ impl Server {
 
 /// How many UDP ports one client may speak L2TP from at the same time; real ones use one.
 const MAX_PORTS: usize = 16;
+/// How many sessions one client may have, logged in or not; real ones have one.
+const MAX_SESSIONS: usize = 8;

@@ -54,12 +54,10 @@ impl Throttle {
         Self { window: now, written: 0, withheld: 0 }
     }
 
-    /// Whether one more line may be written at `now`, and how many were withheld in the window before, once each.
-    pub(super) fn admit(&mut self, now: Instant) -> (bool, u32) {
-        let mut before = 0;
+    /// Whether one more line may be written at `now`.
+    pub(super) fn admit(&mut self, now: Instant) -> bool {
         if now.saturating_duration_since(self.window) >= Self::WINDOW {
-            before = self.withheld;
-            *self = Self::new(now);
+            (self.window, self.written) = (now, 0);
         }
         let admitted = self.written < Self::LINES;
         if admitted {
@@ -67,7 +65,15 @@ impl Throttle {
         } else {
             self.withheld += 1;
         }
-        (admitted, before)
+        admitted
+    }
+
+    /// How many lines were withheld, once their second is over; told once.
+    pub(super) fn take_withheld(&mut self, now: Instant) -> u32 {
+        if now.saturating_duration_since(self.window) < Self::WINDOW {
+            return 0;
+        }
+        std::mem::take(&mut self.withheld)
     }
 }
 
@@ -111,10 +117,12 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "a start for virtual time")]
         let start = Instant::now();
         let mut throttle = Throttle::new(start);
-        let admitted = (0..100).filter(|_| throttle.admit(start).0).count();
-        assert_eq!(admitted, 20);
-        assert_eq!(throttle.admit(start + Duration::from_secs(1)), (true, 80));
-        assert_eq!(throttle.admit(start + Duration::from_secs(2)), (true, 0));
+        assert_eq!((0..100).filter(|_| throttle.admit(start)).count(), 20);
+        assert_eq!(throttle.take_withheld(start), 0, "its second is not over");
+        let later = start + Duration::from_secs(1);
+        assert_eq!(throttle.take_withheld(later), 80);
+        assert_eq!(throttle.take_withheld(later), 0);
+        assert!(throttle.admit(later));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use l2tp::Disconnect;
 use ppp::{Accept, AuthRequest, AuthenticatorResponse, Ipv4Config, MsChapV2Request, Reject, Verdict};
 
 use super::{
-    Server,
+    Level, Server,
     session::{Login, Stage},
 };
 use crate::datapath::SessionIndex;
@@ -35,7 +35,7 @@ impl Server {
     pub(super) fn login(&mut self, now: Instant, index: SessionIndex, request: &AuthRequest) {
         let AuthRequest::MsChapV2(request) = request;
         // A client that negotiates its link anew logs in again, perhaps as somebody else.
-        self.forget_login(index);
+        self.forget_login(now, index);
         let verdict = match self.admit(now, request) {
             Err(denial) => {
                 self.log_denial(now, index, request, denial.cause());
@@ -118,12 +118,17 @@ impl Server {
         self.by_user.entry(login.user).or_default().insert((now, index));
     }
 
-    fn forget_login(&mut self, index: SessionIndex) {
+    fn forget_login(&mut self, now: Instant, index: SessionIndex) {
         let Some(session) = self.sessions.get_mut(&index) else { return };
-        if let Stage::LoggedIn(before) | Stage::Up { login: before, .. } =
-            std::mem::replace(&mut session.stage, Stage::Negotiating)
-        {
-            self.log_out(index, &before);
+        let peer = session.lac.peer;
+        match std::mem::replace(&mut session.stage, Stage::Negotiating) {
+            Stage::Negotiating => {}
+            Stage::LoggedIn(before) => self.log_out(index, &before),
+            Stage::Up { login: before, since } => {
+                let traffic = self.datapath.take_traffic(index);
+                self.say_out(now, peer, &before, since, traffic, "it logs in anew");
+                self.log_out(index, &before);
+            }
         }
     }
 
@@ -150,7 +155,7 @@ impl Server {
         let Some(connection) = self.connections.get(&peer) else { return };
         let name = String::from_utf8_lossy(&request.name);
         let text = format!("login of {name:?} from {} refused (MS-CHAPv2): {cause}", connection.path.remote);
-        self.say_refusal(now, peer, text);
+        self.say_of_client(now, Level::Warn, peer, text);
     }
 }
 

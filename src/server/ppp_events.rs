@@ -2,21 +2,29 @@
 
 use std::time::Instant;
 
+use ipsec::PeerId;
 use l2tp::Disconnect;
 use ppp::{Event, Reason};
 
 use super::{
     Level, Server,
     log::{Bytes, Readable},
-    session::Stage,
+    session::{Login, Stage},
     timers::Timer,
 };
-use crate::datapath::SessionIndex;
+use crate::datapath::{SessionIndex, Traffic};
 
 impl Server {
     /// Takes a PPP frame that is not IPv4.
-    pub(super) fn handle_ppp_control(&mut self, now: Instant, index: SessionIndex, frame: &[u8]) {
-        if let Some(session) = self.sessions.get_mut(&index) {
+    pub(super) fn handle_ppp_control(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        index: SessionIndex,
+        frame: &[u8],
+    ) {
+        // The session may have ended since its batch came up, and its place be somebody else's.
+        if let Some(session) = self.sessions.get_mut(&index).filter(|session| session.lac.peer == peer) {
             session.link.handle_frame(now, frame);
             self.touched.insert(index);
         }
@@ -77,11 +85,14 @@ impl Server {
 
     fn network_up(&mut self, now: Instant, index: SessionIndex) {
         let Some(session) = self.sessions.get_mut(&index) else { return };
+        let mtu = session.link.mtu();
         let login = match &session.stage {
-            Stage::LoggedIn(login) | Stage::Up { login, .. } => login.clone(),
+            Stage::LoggedIn(login) => login.clone(),
+            // IPCP was negotiated anew; the session goes on.
+            Stage::Up { login, .. } => return self.datapath.assign(index, login.address, mtu),
             Stage::Negotiating => return,
         };
-        self.datapath.assign(index, login.address);
+        self.datapath.assign(index, login.address, mtu);
         let (peer, opened) = (session.lac.peer, session.opened);
         session.stage = Stage::Up { login: login.clone(), since: now };
         let Some(connection) = self.connections.get(&peer) else { return };
@@ -105,6 +116,29 @@ impl Server {
         self.say(Level::Info, Some(peer), text);
     }
 
+    /// The line that ends what the line of the login began.
+    pub(super) fn say_out(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        login: &Login,
+        since: Instant,
+        traffic: Traffic,
+        why: &str,
+    ) {
+        let text = format!(
+            "{:?} is out after {}: {}, in {} ({} packets), out {} ({} packets): {why}",
+            login.user,
+            Readable(now.saturating_duration_since(since)),
+            login.address,
+            Bytes(traffic.bytes_in),
+            traffic.packets_in,
+            Bytes(traffic.bytes_out),
+            traffic.packets_out,
+        );
+        self.say(Level::Info, Some(peer), text);
+    }
+
     /// The session is over, for the reason that `why` tells: everything it held is given back, and L2TP says `goodbye`.
     pub(super) fn end_session(&mut self, now: Instant, index: SessionIndex, why: &str, goodbye: Disconnect) {
         let Some(session) = self.sessions.remove(&index) else { return };
@@ -122,26 +156,14 @@ impl Server {
             self.log_out(index, login);
         }
         match &session.stage {
-            Stage::Up { login, since } => {
-                let text = format!(
-                    "{:?} is out after {}: {}, in {} ({} packets), out {} ({} packets): {why}",
-                    login.user,
-                    Readable(now.saturating_duration_since(*since)),
-                    login.address,
-                    Bytes(traffic.bytes_in),
-                    traffic.packets_in,
-                    Bytes(traffic.bytes_out),
-                    traffic.packets_out,
-                );
-                self.say(Level::Info, Some(peer), text);
-            }
+            Stage::Up { login, since } => self.say_out(now, peer, login, *since, traffic, why),
             Stage::LoggedIn(login) => {
                 let text =
                     format!("{:?} left before it took its address {}: {why}", login.user, login.address);
                 self.say(Level::Warn, Some(peer), text);
             }
             Stage::Negotiating => {
-                self.say(Level::Info, Some(peer), format!("left before it logged in: {why}"))
+                self.say_of_client(now, Level::Info, peer, format!("left before it logged in: {why}"));
             }
         }
         self.lns.disconnect(now, session.lac, session.key, goodbye);
