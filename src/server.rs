@@ -198,7 +198,9 @@ impl Server {
 
     /// When [`Server::handle_timeout`] wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.ike.poll_timeout(), self.lns.poll_timeout(), self.timers.next()].into_iter().flatten().min()
+        let engines = [self.ike.poll_timeout(), self.lns.poll_timeout(), self.timers.next()];
+        let lines = [self.strangers.deadline(), self.clients.deadline()];
+        engines.into_iter().chain(lines).flatten().min()
     }
 
     /// The next UDP payload to send that is not in a [`Downlink`].

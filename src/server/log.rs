@@ -68,6 +68,11 @@ impl Throttle {
         admitted
     }
 
+    /// When [`Self::take_withheld`] has something to tell.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        (self.withheld > 0).then(|| self.window + Self::WINDOW)
+    }
+
     /// How many lines were withheld, once their second is over; told once.
     pub(super) fn take_withheld(&mut self, now: Instant) -> u32 {
         if now.saturating_duration_since(self.window) < Self::WINDOW {
@@ -120,8 +125,10 @@ mod tests {
         assert_eq!((0..100).filter(|_| throttle.admit(start)).count(), 20);
         assert_eq!(throttle.take_withheld(start), 0, "its second is not over");
         let later = start + Duration::from_secs(1);
+        assert_eq!(throttle.deadline(), Some(later));
         assert_eq!(throttle.take_withheld(later), 80);
         assert_eq!(throttle.take_withheld(later), 0);
+        assert_eq!(throttle.deadline(), None);
         assert!(throttle.admit(later));
     }
 

@@ -55,6 +55,24 @@ fn no_phase_1_proposal_in_common() {
     one_line(&world, &["192.0.2.10:500", "message 1", "DES", "MD5", "MODP-768", "788", "algorithms: legacy"]);
 }
 
+/// Forged first messages cost their sender nothing; the line about somebody who knows a key is written all the same.
+#[test]
+fn strangers_do_not_crowd_out_a_wrong_password() {
+    let (mut world, place) = world();
+    let mut profile = Profile::windows_10();
+    profile.ike.transforms = vec![IkeTransform::new(Cipher::Des, Hash::Md5, Group::Modp768)];
+    for _ in 0..60 {
+        world.dial(profile.clone(), place);
+    }
+    let device = world.dial_as(Profile::windows_10(), place, ("alice", "wrong"));
+    let is_refused = |event: &Event| matches!(event, Event::Refused(_));
+    world.until("the login is refused", SOON, |world| world.device(device).events.iter().any(is_refused));
+    assert_eq!(world.lines(&["alice", "wrong password"]).len(), 1, "{}", world.log.join("\n"));
+    world.run(SOON);
+    assert_eq!(world.lines(&["message 1", "DES"]).len(), 20, "a second's share");
+    assert_eq!(world.lines(&["40 more lines about refusals"]).len(), 1, "{}", world.log.join("\n"));
+}
+
 #[test]
 fn no_phase_2_proposal_in_common() {
     let (mut world, place) = world();
