@@ -51,7 +51,12 @@ impl Responder {
                 return Err(Discard::Retransmission);
             }
             let response = exchange.last.response.clone();
-            self.transmit(path, response);
+            // Whoever recorded a request can send it from anywhere, in anybody's name.
+            if self.peers.get(&sa.peer).is_some_and(|peer| peer.path == path) {
+                self.transmit(path, response);
+            } else {
+                self.answer_stranger(path, datagram.len(), response);
+            }
             return Ok(());
         }
         match &exchange.state {
