@@ -30,6 +30,7 @@ fn recorded_first_phases_are_read() {
         ("certs3", "KE NONCE"),
         ("certs4", "KE NONCE CERTREQ"),
         ("setup1", "SA VID VID VID"),
+        ("windows1", "SA VID VID VID VID VID VID VID VID"),
         // Draft 07 numbers its NAT-D 15, which nobody else does.
         ("setup3", "KE NONCE VID VID VID VID PayloadType 15 PayloadType 15"),
     ];
@@ -44,7 +45,7 @@ fn recorded_first_phases_are_read() {
 #[test]
 fn what_was_recorded_is_written_again_octet_by_octet() {
     let captures = Vectors::of(CAPTURES);
-    for name in ["cisco1", "cisco3", "openswan1", "openswan4", "certs2", "certs4", "setup3"] {
+    for name in ["cisco1", "cisco3", "openswan1", "openswan4", "certs2", "certs4", "setup3", "windows1"] {
         let message = Message::parse(captures.get(name)).expect("a message");
         let payloads = message.payloads().expect("payloads");
         let mut chain = Chain::default();

@@ -5,6 +5,7 @@ mod initiator;
 mod phase1;
 mod phase2;
 pub(crate) mod profile;
+mod recorded;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
