@@ -33,8 +33,6 @@ pub(crate) use self::message::{Message1, Message3, Message5, nonce};
 
 /// How far a main mode has come.
 pub(crate) enum MainMode {
-    /// Turned away; remembered so that its retransmissions get the same answer.
-    Refused,
     /// Message 2 is sent.
     AwaitKe(Agreed),
     /// Message 3 is here, the arithmetic is under way.

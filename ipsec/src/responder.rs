@@ -12,6 +12,8 @@
 //! What a client does never makes an error: bytes that mean nothing are counted, refusals go out as notifications, the end
 //! of something is an event.
 
+mod aggressive;
+mod attempt;
 mod half_open;
 mod informational;
 mod main_mode;

@@ -41,6 +41,8 @@ impl fmt::Debug for Secret {
 pub struct Psk {
     /// What the configuration calls the key.
     pub name: String,
+    /// What a client in Aggressive Mode calls itself to use the key.
+    pub id: Option<String>,
     /// The key itself, RFC 2409 §5.4.
     pub secret: Secret,
 }
@@ -51,8 +53,8 @@ mod tests {
 
     #[test]
     fn debug_does_not_show_the_bytes() {
-        let psk = Psk { name: "main".into(), secret: Secret::new("hunter2") };
-        assert_eq!(format!("{psk:?}"), r#"Psk { name: "main", secret: … }"#);
+        let psk = Psk { name: "main".into(), id: None, secret: Secret::new("hunter2") };
+        assert_eq!(format!("{psk:?}"), r#"Psk { name: "main", id: None, secret: … }"#);
     }
 
     #[test]

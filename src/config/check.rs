@@ -22,6 +22,8 @@ const MTU: RangeInclusive<u16> = 576..=1500;
 /// (IP) − 8 (UDP) − 8 (ESP) − 16 (IV) − 12 (ICV) is 89 whole blocks; less padding trailer 2, UDP 8, L2TP 6,
 /// PPP 4.
 const MTU_UNFRAGMENTED: u16 = 1404;
+/// Longest identifier of a pre-shared key in bytes: as long as a device lets one type.
+const MAX_IDENTIFIER: usize = 255;
 /// The secret in `conf/adit.yaml`, known to everybody.
 pub(crate) const EXAMPLE_SECRET: &str = "correct horse battery staple";
 
@@ -113,7 +115,14 @@ fn psks(f: &mut Findings<'_>, root: Location, list: Option<Spanned<Vec<raw::Psk>
             );
         }
         let secret = ipsec::Secret::new(secret(f, "ipsec.psk.secret", &psk.secret));
-        psks.push(ipsec::Psk { name: psk.name.value, secret });
+        let id = psk.id.map(|id| {
+            // What fits a payload besides everything else of a first message, and a log line.
+            if !(1..=MAX_IDENTIFIER).contains(&id.value.len()) {
+                f.wrong_value("ipsec.psk.id", &id, "an identifier of 1 to 255 bytes");
+            }
+            id.value
+        });
+        psks.push(ipsec::Psk { name: psk.name.value, id, secret });
     }
     psks
 }

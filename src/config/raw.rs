@@ -37,6 +37,7 @@ pub(super) struct Ipsec {
 #[serde(deny_unknown_fields)]
 pub(super) struct Psk {
     pub(super) name: Text,
+    pub(super) id: Option<Text>,
     pub(super) secret: Spanned<Hidden>,
 }
 

@@ -71,7 +71,7 @@ fn every_key_can_be_set() {
         "\
 listen: [192.0.2.1, 192.0.2.2]
 ipsec:
-  psk: [{ name: old, secret: 0x10 }, { name: new, secret: 'a: b' }]
+  psk: [{ name: old, secret: 0x10 }, { name: new, id: staff, secret: 'a: b' }]
   algorithms: legacy
 l2tp: { secret: s, hello: 10 }
 pools: [{ name: a, range: 10.0.0.0/8 }, { name: b, range: 192.168.7.0/30 }]
@@ -89,6 +89,8 @@ limits: { half_open: 1, half_open_per_source: 2 }
     assert_eq!(config.listen.len(), 2);
     let secrets: Vec<_> = config.psks.iter().map(|psk| (psk.name.as_str(), psk.secret.as_bytes())).collect();
     assert_eq!(secrets, [("old", b"0x10".as_slice()), ("new", b"a: b".as_slice())]);
+    let ids: Vec<_> = config.psks.iter().map(|psk| psk.id.as_deref()).collect();
+    assert_eq!(ids, [None, Some("staff")]);
     assert_eq!(config.algorithms, ipsec::Algorithms::Legacy);
     assert!(config.l2tp_secret.is_some());
     assert_eq!(config.hello_interval.as_secs(), 10);
@@ -284,6 +286,10 @@ fn keys_need_names_and_secrets_that_are_not_shown() {
         (
             "ipsec: { psk: [{ name: '', secret: b }] }",
             "adit.yaml:1:24: ipsec.psk.name: found \"\", expected a name",
+        ),
+        (
+            "ipsec: { psk: [{ name: a, id: '', secret: b }] }",
+            "adit.yaml:1:31: ipsec.psk.id: found \"\", expected an identifier of 1 to 255 bytes",
         ),
         (
             "ipsec: { psk: [{ name: a, secret: b }, { name: a, secret: c }] }",

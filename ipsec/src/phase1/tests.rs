@@ -14,7 +14,7 @@ use crate::vectors::{HANDSHAKE, Vectors};
 use crate::{Phase1, Timings};
 
 fn psk(secret: &str) -> Psk {
-    Psk { name: secret.into(), secret: Secret::new(secret) }
+    Psk { name: secret.into(), id: None, secret: Secret::new(secret) }
 }
 
 fn psks() -> [Psk; 3] {

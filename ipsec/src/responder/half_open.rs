@@ -18,9 +18,16 @@ pub(super) struct Attempt {
     /// The client's address and port at message 1: with its cookie, the name of a retransmission.
     pub(super) first_remote: SocketAddr,
     pub(super) last: Answered,
-    pub(super) state: MainMode,
+    pub(super) state: State,
     /// How often message 4 was sent on our own.
     pub(super) resent: u32,
+}
+
+/// How far a first phase has come.
+pub(super) enum State {
+    /// Turned away; remembered so that its retransmissions get the same answer.
+    Refused,
+    Main(MainMode),
 }
 
 /// All of them, with what finds them.

@@ -1,20 +1,20 @@
 //! Main Mode: from a stranger's first message to an ISAKMP SA.
 
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::half_open::Attempt;
-use super::{Asker, Responder, Timer, backoff, fingerprint};
+use super::attempt::{Established, HALF_OPEN};
+use super::half_open::{Attempt, State};
+use super::{Asker, Responder, Timer, backoff};
 use crate::crypto::Digest;
 use crate::dh::BadPublicValue;
 use crate::discard::Discard;
-use crate::event::{CloseReason, Event, Phase1, Timings};
 use crate::isakmp::iana::{ExchangeType, NotifyType};
 use crate::isakmp::{Cookie, Cookies, Message, MessageWriter};
-use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
+use crate::isakmp_sa::Answered;
 use crate::job::KeyExchange;
 use crate::nat::{Nat, address_hash};
-use crate::path::{NAT_T_PORT, Path, PeerId};
+use crate::path::Path;
 use crate::phase1::{Agreed, AwaitId, Computing, MainMode, Message1, Message3, NONCE_LEN};
 use crate::proposal::describe_ike;
 use crate::refusal::Cause;
@@ -35,47 +35,12 @@ impl Responder {
         if cookies.responder == Cookie::ZERO {
             return self.message1(now, path, message, datagram);
         }
-        let request = fingerprint(datagram);
-        let half_open = self.half_open.get(cookies).map(|attempt| (&attempt.last, Some(attempt.path)));
-        let known = half_open.or_else(|| {
-            let sa = self.isakmp_sas.get(&cookies)?;
-            Some((&sa.last, self.peers.get(&sa.peer).map(|peer| peer.path)))
-        });
-        let (last, known_path) = known.ok_or(Discard::UnknownCookies)?;
-        if last.request == request {
-            let response = last.response.clone();
-            // A recorded request may be played again from anywhere.
-            let limit = if known_path == Some(path) { usize::MAX } else { datagram.len() };
-            return self.answer_again(path, limit, response);
-        }
+        let Some(request) = self.fresh_request(path, cookies, datagram)? else { return Ok(()) };
         match self.half_open.get(cookies).map(|attempt| &attempt.state) {
-            Some(MainMode::AwaitKe(_)) => self.message3(now, path, message, request),
-            Some(MainMode::AwaitId(_)) => self.message5(now, path, message, request),
-            Some(MainMode::Computing(_) | MainMode::Refused) | None => Err(Discard::Unexpected),
+            Some(State::Main(MainMode::AwaitKe(_))) => self.message3(now, path, message, request),
+            Some(State::Main(MainMode::AwaitId(_))) => self.message5(now, path, message, request),
+            Some(_) | None => Err(Discard::Unexpected),
         }
-    }
-
-    /// Aggressive Mode is refused, once per client and not once per retransmission.
-    pub(super) fn aggressive_mode(
-        &mut self,
-        now: Instant,
-        path: Path,
-        message: Message<'_>,
-        datagram: &[u8],
-    ) -> Result<(), Discard> {
-        if message.header.cookies.responder != Cookie::ZERO {
-            return Err(Discard::UnknownCookies);
-        }
-        let cookies = self.admit(now, path, message, datagram)?;
-        let Some(cookies) = cookies else { return Ok(()) };
-        self.refuse_attempt(
-            path,
-            cookies,
-            Cause::AggressiveMode,
-            NotifyType::INVALID_EXCHANGE_TYPE,
-            datagram.len(),
-        );
-        Ok(())
     }
 
     fn message1(
@@ -97,53 +62,11 @@ impl Responder {
         };
         let response = MessageWriter::new(cookies, ExchangeType::MAIN_MODE, 0).clear(&chain);
         if let Some(attempt) = self.half_open.get_mut(cookies) {
-            attempt.state = MainMode::AwaitKe(agreed);
+            attempt.state = State::Main(MainMode::AwaitKe(agreed));
             attempt.last.response.clone_from(&response);
         }
         self.answer_stranger(path, datagram.len(), response);
         Ok(())
-    }
-
-    /// Makes room for a stranger's first message and gives it a cookie; `None` if it is a retransmission, answered already.
-    fn admit(
-        &mut self,
-        now: Instant,
-        path: Path,
-        message: Message<'_>,
-        datagram: &[u8],
-    ) -> Result<Option<Cookies>, Discard> {
-        if message.header.flags.is_encrypted() {
-            return Err(Discard::Unencrypted);
-        }
-        if datagram.len() > MAX_MESSAGE1_LEN {
-            return Err(Discard::Malformed);
-        }
-        let initiator = message.header.cookies.initiator;
-        let request = fingerprint(datagram);
-        if let Some(attempt) = self.half_open.of_first(path.remote, initiator) {
-            if attempt.last.request != request {
-                return Err(Discard::Unexpected);
-            }
-            let response = attempt.last.response.clone();
-            return self.answer_again(path, datagram.len(), response).map(|()| None);
-        }
-        if self.peers.len() >= self.config.max_peers {
-            return Err(Discard::HalfOpenLimit);
-        }
-        if let Some(victim) = self.half_open.victim(path.remote).map_err(|_| Discard::HalfOpenLimit)? {
-            self.discards.count(Discard::HalfOpenLimit);
-            self.drop_attempt(victim);
-        }
-        let id = PeerId(self.last_peer.0 + 1);
-        self.last_peer = id;
-        let cookies = self.new_cookies(initiator);
-        let last = Answered { request, response: Vec::new() };
-        let attempt =
-            Attempt { id, path, first_remote: path.remote, last, state: MainMode::Refused, resent: 0 };
-        self.half_open.insert(cookies, attempt);
-        self.timers.set(Timer::HalfOpen(cookies), now + HALF_OPEN);
-        self.events.push_back(Event::Attempt { peer: id, path });
-        Ok(Some(cookies))
     }
 
     fn message3(
@@ -160,7 +83,7 @@ impl Responder {
         let payloads = message.payloads().map_err(|_| Discard::Malformed)?;
         let Message3 { public, nonce } = Message3::try_from(&payloads).map_err(|_| Discard::Malformed)?;
         let attempt = self.half_open.get(cookies).ok_or(Discard::UnknownCookies)?;
-        let MainMode::AwaitKe(Agreed { suite, vendor, .. }) = &attempt.state else {
+        let State::Main(MainMode::AwaitKe(Agreed { suite, vendor, .. })) = &attempt.state else {
             return Err(Discard::Unexpected);
         };
         let suite = *suite;
@@ -175,7 +98,7 @@ impl Responder {
         let Some(attempt) = self.half_open.get_mut(cookies) else { return Err(Discard::UnknownCookies) };
         attempt.path = path;
         attempt.last = Answered { request, response: Vec::new() };
-        let MainMode::AwaitKe(agreed) = mem::replace(&mut attempt.state, MainMode::Refused) else {
+        let State::Main(MainMode::AwaitKe(agreed)) = mem::replace(&mut attempt.state, State::Refused) else {
             return Err(Discard::Unexpected);
         };
         let Some((nat_traversal, nat)) = detected else {
@@ -184,7 +107,7 @@ impl Responder {
             return Ok(());
         };
         let computing = Computing { agreed, nat_traversal, nat, message3: now, initiator_nonce };
-        attempt.state = MainMode::Computing(computing);
+        attempt.state = State::Main(MainMode::Computing(computing));
         Ok(())
     }
 
@@ -196,7 +119,8 @@ impl Responder {
     ) {
         let Some(attempt) = self.half_open.get_mut(cookies) else { return };
         let path = attempt.path;
-        let MainMode::Computing(computing) = mem::replace(&mut attempt.state, MainMode::Refused) else {
+        let State::Main(MainMode::Computing(computing)) = mem::replace(&mut attempt.state, State::Refused)
+        else {
             return;
         };
         let Ok(exchange) = outcome else {
@@ -218,7 +142,7 @@ impl Responder {
         let (await_id, chain) = computing.finish(now, exchange, nonce, [&theirs, &ours]);
         let response = MessageWriter::new(cookies, ExchangeType::MAIN_MODE, 0).clear(&chain);
         if let Some(attempt) = self.half_open.get_mut(cookies) {
-            attempt.state = MainMode::AwaitId(Box::new(await_id));
+            attempt.state = State::Main(MainMode::AwaitId(Box::new(await_id)));
             attempt.last.response.clone_from(&response);
         }
         self.timers.set(Timer::HalfOpen(cookies), now + HALF_OPEN);
@@ -239,7 +163,9 @@ impl Responder {
             return Err(Discard::Unencrypted);
         }
         let attempt = self.half_open.get_mut(cookies).ok_or(Discard::UnknownCookies)?;
-        let MainMode::AwaitId(await_id) = &mut attempt.state else { return Err(Discard::Unexpected) };
+        let State::Main(MainMode::AwaitId(await_id)) = &mut attempt.state else {
+            return Err(Discard::Unexpected);
+        };
         if await_id.failures >= MAX_FAILURES {
             return Err(Discard::Unauthenticated);
         }
@@ -259,7 +185,7 @@ impl Responder {
         let initial_contact = client.initial_contact;
         let psk = client.psk.name.clone();
         let (response, keys) = await_id.message6(cookies, client, path.local.ip());
-        let Some(Attempt { id: attempt, state: MainMode::AwaitId(done), .. }) =
+        let Some(Attempt { id: attempt, state: State::Main(MainMode::AwaitId(done)), .. }) =
             self.half_open.remove(cookies)
         else {
             return Err(Discard::Unexpected);
@@ -268,35 +194,24 @@ impl Responder {
         self.timers.stop(Timer::ResendMessage4(cookies));
         let AwaitId { agreed, nat, nat_traversal, timings: (message3, shared), .. } = *done;
 
-        let same = self.by_identity.get(&(path.remote, identity.clone())).copied();
-        let renewed = match same {
-            Some(old) if initial_contact => {
-                self.drop_peer(now, old, CloseReason::Replaced);
-                None
-            }
-            same => same,
-        };
-        let peer = renewed.unwrap_or(attempt);
-        let last = Answered { request, response: response.clone() };
-        let phase1 = Phase1 {
-            suite: agreed.suite,
-            identity,
-            psk,
-            nat,
-            lifetime: agreed.lifetime,
-            rekey: renewed.is_some(),
-            vendor: agreed.vendor.name,
-            timings: Timings { message1: agreed.message1, message3, shared, message5: now },
-        };
-        let mut sa =
-            IsakmpSa::new(cookies, keys, last, Origin { attempt, nat_traversal, phase1: phase1.clone() });
-        sa.peer = peer;
-        sa.contacted = initial_contact;
-        self.isakmp_sas.insert(cookies, sa);
-        self.timers.set(Timer::IsakmpSa(cookies), now + agreed.lifetime + ISAKMP_GRACE);
-        self.attach(now, peer, path, &phase1.identity, cookies);
+        self.establish(
+            now,
+            path,
+            cookies,
+            Established {
+                attempt,
+                agreed,
+                nat,
+                nat_traversal,
+                timings: (message3, shared),
+                identity,
+                psk,
+                initial_contact,
+                keys,
+                last: Answered { request, response: response.clone() },
+            },
+        );
         self.transmit(path, response);
-        self.events.push_back(Event::Established { attempt, peer, path, phase1: Box::new(phase1) });
         Ok(())
     }
 
@@ -315,72 +230,7 @@ impl Responder {
         self.transmit(path, response);
         self.schedule_message4(now, cookies);
     }
-
-    pub(super) fn half_open_expired(&mut self, cookies: Cookies) {
-        let Some(Attempt { id, path, state, .. }) = self.drop_attempt(cookies) else { return };
-        match state {
-            MainMode::AwaitId(await_id) if await_id.failures == 0 => {
-                self.refuse(id, path, Cause::SilentAfterKe { moved: path.local.port() != NAT_T_PORT });
-            }
-            MainMode::AwaitKe(_) => self.discards.count(Discard::HalfOpenExpired),
-            MainMode::AwaitId(_) | MainMode::Computing(_) | MainMode::Refused => {}
-        }
-    }
-
-    fn drop_attempt(&mut self, cookies: Cookies) -> Option<Attempt> {
-        self.timers.stop(Timer::HalfOpen(cookies));
-        self.timers.stop(Timer::ResendMessage4(cookies));
-        self.half_open.remove(cookies)
-    }
-
-    /// Turns an attempt away and remembers the notification for its retransmissions.
-    fn refuse_attempt(
-        &mut self,
-        path: Path,
-        cookies: Cookies,
-        cause: Cause,
-        notify: NotifyType,
-        request_len: usize,
-    ) {
-        let response = self.clear_notify(cookies, notify);
-        let Some(attempt) = self.half_open.get_mut(cookies) else { return };
-        attempt.state = MainMode::Refused;
-        attempt.last.response.clone_from(&response);
-        let id = attempt.id;
-        self.answer_stranger(path, request_len, response);
-        self.refuse(id, path, cause);
-    }
-
-    /// Answers a retransmission; one whose answer is still being computed is only counted.
-    fn answer_again(&mut self, path: Path, limit: usize, response: Vec<u8>) -> Result<(), Discard> {
-        if response.is_empty() {
-            return Err(Discard::Retransmission);
-        }
-        self.answer_stranger(path, limit, response);
-        Ok(())
-    }
-
-    fn new_cookies(&mut self, initiator: Cookie) -> Cookies {
-        loop {
-            let cookies = Cookies { initiator, responder: Cookie(self.random()) };
-            let taken = self.half_open.get(cookies).is_some() || self.isakmp_sas.contains_key(&cookies);
-            if cookies.responder != Cookie::ZERO && !taken {
-                return cookies;
-            }
-        }
-    }
 }
-
-/// How long a main mode may take to its third message, and from there to its fifth: Android repeats itself for 30 s,
-/// strongSwan's fifth copy of a message comes after 47 s. Strangers gain nothing: when the table is full, the oldest of them
-/// gives way.
-const HALF_OPEN: Duration = Duration::from_secs(60);
-
-/// How long we keep an ISAKMP SA behind its lifetime: the client's clock started after ours.
-const ISAKMP_GRACE: Duration = Duration::from_secs(30);
-
-/// Android's first message has 724 octets, Apple's about 900.
-const MAX_MESSAGE1_LEN: usize = 4096;
 
 /// Bounds the work that made-up messages 5 can cause.
 const MAX_FAILURES: u32 = 8;

@@ -152,7 +152,11 @@ impl World {
 }
 
 fn config(names: &[&str]) -> Config {
-    let psk = |name: &&str| Psk { name: (*name).into(), secret: Secret::new(format!("the secret {name}")) };
+    let psk = |name: &&str| Psk {
+        name: (*name).into(),
+        id: None,
+        secret: Secret::new(format!("the secret {name}")),
+    };
     Config { psks: names.iter().map(psk).collect(), ..Config::default() }
 }
 

@@ -1,0 +1,199 @@
+//! What both modes of a first phase share: strangers are admitted or refused, retransmissions are answered, and an
+//! authenticated client gets its ISAKMP SA.
+
+use std::time::{Duration, Instant};
+
+use super::half_open::{Attempt, State};
+use super::{Responder, Timer, fingerprint};
+use crate::crypto::Digest;
+use crate::discard::Discard;
+use crate::event::{CloseReason, Event, Phase1, Timings};
+use crate::isakmp::iana::NotifyType;
+use crate::isakmp::{Cookie, Cookies, Id, Message};
+use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
+use crate::nat::{Nat, NatTraversal};
+use crate::path::{NAT_T_PORT, Path, PeerId};
+use crate::phase1::{Agreed, Keys, MainMode};
+use crate::refusal::Cause;
+
+/// A client that has proved a key.
+pub(super) struct Established {
+    pub(super) attempt: PeerId,
+    pub(super) agreed: Agreed,
+    pub(super) nat: Nat,
+    pub(super) nat_traversal: NatTraversal,
+    /// When its public value came, when the secret was there.
+    pub(super) timings: (Instant, Instant),
+    pub(super) identity: Id,
+    /// Name of its key.
+    pub(super) psk: String,
+    pub(super) initial_contact: bool,
+    pub(super) keys: Keys,
+    /// The message that proved it, and our answer.
+    pub(super) last: Answered,
+}
+
+impl Responder {
+    /// Makes room for a stranger's first message and gives it a cookie; `None` if it is a retransmission, answered already.
+    pub(super) fn admit(
+        &mut self,
+        now: Instant,
+        path: Path,
+        message: Message<'_>,
+        datagram: &[u8],
+    ) -> Result<Option<Cookies>, Discard> {
+        if message.header.flags.is_encrypted() {
+            return Err(Discard::Unencrypted);
+        }
+        if datagram.len() > MAX_MESSAGE1_LEN {
+            return Err(Discard::Malformed);
+        }
+        let initiator = message.header.cookies.initiator;
+        let request = fingerprint(datagram);
+        if let Some(attempt) = self.half_open.of_first(path.remote, initiator) {
+            if attempt.last.request != request {
+                return Err(Discard::Unexpected);
+            }
+            let response = attempt.last.response.clone();
+            return self.answer_again(path, datagram.len(), response).map(|()| None);
+        }
+        if self.peers.len() >= self.config.max_peers {
+            return Err(Discard::HalfOpenLimit);
+        }
+        if let Some(victim) = self.half_open.victim(path.remote).map_err(|_| Discard::HalfOpenLimit)? {
+            self.discards.count(Discard::HalfOpenLimit);
+            self.drop_attempt(victim);
+        }
+        let id = PeerId(self.last_peer.0 + 1);
+        self.last_peer = id;
+        let cookies = self.new_cookies(initiator);
+        let last = Answered { request, response: Vec::new() };
+        let attempt = Attempt { id, path, first_remote: path.remote, last, state: State::Refused, resent: 0 };
+        self.half_open.insert(cookies, attempt);
+        self.timers.set(Timer::HalfOpen(cookies), now + HALF_OPEN);
+        self.events.push_back(Event::Attempt { peer: id, path });
+        Ok(Some(cookies))
+    }
+
+    /// Whether a message of a known first phase is new: then its digest. A retransmission is answered, or counted.
+    pub(super) fn fresh_request(
+        &mut self,
+        path: Path,
+        cookies: Cookies,
+        datagram: &[u8],
+    ) -> Result<Option<Digest>, Discard> {
+        let request = fingerprint(datagram);
+        let half_open = self.half_open.get(cookies).map(|attempt| (&attempt.last, Some(attempt.path)));
+        let known = half_open.or_else(|| {
+            let sa = self.isakmp_sas.get(&cookies)?;
+            Some((&sa.last, self.peers.get(&sa.peer).map(|peer| peer.path)))
+        });
+        let (last, known_path) = known.ok_or(Discard::UnknownCookies)?;
+        if last.request != request {
+            return Ok(Some(request));
+        }
+        let response = last.response.clone();
+        // A recorded request may be played again from anywhere.
+        let limit = if known_path == Some(path) { usize::MAX } else { datagram.len() };
+        self.answer_again(path, limit, response).map(|()| None)
+    }
+
+    /// The client knows our key: its ISAKMP SA belongs to a new peer, or to the one that renews its first phase.
+    pub(super) fn establish(&mut self, now: Instant, path: Path, cookies: Cookies, established: Established) {
+        let Established { attempt, agreed, nat, nat_traversal, identity, psk, initial_contact, .. } =
+            established;
+        let Established { timings: (message3, shared), keys, last, .. } = established;
+        let same = self.by_identity.get(&(path.remote, identity.clone())).copied();
+        let renewed = match same {
+            Some(old) if initial_contact => {
+                self.drop_peer(now, old, CloseReason::Replaced);
+                None
+            }
+            same => same,
+        };
+        let peer = renewed.unwrap_or(attempt);
+        let phase1 = Phase1 {
+            suite: agreed.suite,
+            identity,
+            psk,
+            nat,
+            lifetime: agreed.lifetime,
+            rekey: renewed.is_some(),
+            vendor: agreed.vendor.name,
+            timings: Timings { message1: agreed.message1, message3, shared, message5: now },
+        };
+        let mut sa =
+            IsakmpSa::new(cookies, keys, last, Origin { attempt, nat_traversal, phase1: phase1.clone() });
+        sa.peer = peer;
+        sa.contacted = initial_contact;
+        self.isakmp_sas.insert(cookies, sa);
+        self.timers.set(Timer::IsakmpSa(cookies), now + agreed.lifetime + ISAKMP_GRACE);
+        self.attach(now, peer, path, &phase1.identity, cookies);
+        self.events.push_back(Event::Established { attempt, peer, path, phase1: Box::new(phase1) });
+    }
+
+    pub(super) fn half_open_expired(&mut self, cookies: Cookies) {
+        let Some(Attempt { id, path, state, .. }) = self.drop_attempt(cookies) else { return };
+        match state {
+            State::Main(MainMode::AwaitId(await_id)) if await_id.failures == 0 => {
+                self.refuse(id, path, Cause::SilentAfterKe { moved: path.local.port() != NAT_T_PORT });
+            }
+            State::Main(MainMode::AwaitKe(_)) => self.discards.count(Discard::HalfOpenExpired),
+            State::Main(MainMode::AwaitId(_) | MainMode::Computing(_)) | State::Refused => {}
+        }
+    }
+
+    pub(super) fn drop_attempt(&mut self, cookies: Cookies) -> Option<Attempt> {
+        self.timers.stop(Timer::HalfOpen(cookies));
+        self.timers.stop(Timer::ResendMessage4(cookies));
+        self.half_open.remove(cookies)
+    }
+
+    /// Turns an attempt away and remembers the notification for its retransmissions.
+    pub(super) fn refuse_attempt(
+        &mut self,
+        path: Path,
+        cookies: Cookies,
+        cause: Cause,
+        notify: NotifyType,
+        request_len: usize,
+    ) {
+        let response = self.clear_notify(cookies, notify);
+        let Some(attempt) = self.half_open.get_mut(cookies) else { return };
+        attempt.state = State::Refused;
+        attempt.last.response.clone_from(&response);
+        let id = attempt.id;
+        self.answer_stranger(path, request_len, response);
+        self.refuse(id, path, cause);
+    }
+
+    /// Answers a retransmission; one whose answer is still being computed is only counted.
+    fn answer_again(&mut self, path: Path, limit: usize, response: Vec<u8>) -> Result<(), Discard> {
+        if response.is_empty() {
+            return Err(Discard::Retransmission);
+        }
+        self.answer_stranger(path, limit, response);
+        Ok(())
+    }
+
+    fn new_cookies(&mut self, initiator: Cookie) -> Cookies {
+        loop {
+            let cookies = Cookies { initiator, responder: Cookie(self.random()) };
+            let taken = self.half_open.get(cookies).is_some() || self.isakmp_sas.contains_key(&cookies);
+            if cookies.responder != Cookie::ZERO && !taken {
+                return cookies;
+            }
+        }
+    }
+}
+
+/// How long a first phase may take to its third message, and from there to its fifth: Android repeats itself for 30 s,
+/// strongSwan's fifth copy of a message comes after 47 s. Strangers gain nothing: when the table is full, the oldest of them
+/// gives way.
+pub(super) const HALF_OPEN: Duration = Duration::from_secs(60);
+
+/// How long we keep an ISAKMP SA behind its lifetime: the client's clock started after ours.
+const ISAKMP_GRACE: Duration = Duration::from_secs(30);
+
+/// Android's first message has 724 octets, Apple's about 900.
+const MAX_MESSAGE1_LEN: usize = 4096;
