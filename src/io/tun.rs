@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! kernel ─ superpackets, checksums left open ─▶ Tun::receive ─ segmented, completed ─▶ Inbox::packets()
-//! whole packets ─▶ Tun::send ─▶ kernel
+//! whole packets ─▶ Tun::send ─ runs of one flow coalesced into superpackets ─▶ kernel
 //! ```
 //!
 //! The device speaks with a `virtio_net_hdr` before each packet, so the kernel may hand over up to 64 kB of one TCP
-//! or UDP flow in a single read. Callers see ordinary packets.
+//! or UDP flow in a single read, and take as much in a single write. Callers see ordinary packets.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write as _};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -17,9 +17,11 @@ use anyhow::{Context, bail};
 
 use crate::pool::Range;
 
+use coalesce::{Coalesce, Write, coalesce};
 pub use inbox::Inbox;
 pub use offload::VnetHeader;
 
+mod coalesce;
 mod inbox;
 mod link;
 mod offload;
@@ -43,6 +45,7 @@ pub struct Tun {
     file: File,
     name: String,
     offload: bool,
+    coalesce: Coalesce,
     counters: Counters,
 }
 
@@ -71,9 +74,15 @@ impl Tun {
             }
             _ => anyhow::anyhow!("cannot create interface {name}: {error}"),
         })?;
-        let offload = interface.offload && take_offload(&file);
+        let coalesce = if interface.offload { take_offload(&file) } else { Coalesce::default() };
         link::configure(interface).with_context(|| format!("cannot set up interface {name}"))?;
-        Ok(Self { file, name: name.to_owned(), offload, counters: Counters::default() })
+        Ok(Self {
+            file,
+            name: name.to_owned(),
+            offload: coalesce.tcp,
+            coalesce,
+            counters: Counters::default(),
+        })
     }
 
     /// The interface's name.
@@ -116,17 +125,39 @@ impl Tun {
     /// Writes whole packets with complete checksums. Never waits and never fails: what the kernel does not
     /// take is dropped and counted.
     pub fn send<'a>(&mut self, packets: impl IntoIterator<Item = &'a [u8]>) {
-        for packet in packets {
-            let header = VnetHeader::PLAIN;
-            let counter = loop {
-                match (&self.file).write_vectored(&[IoSlice::new(&header), IoSlice::new(packet)]) {
-                    Ok(_) => break &mut self.counters.sent,
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break &mut self.counters.full,
-                    Err(_) => break &mut self.counters.refused,
+        coalesce(self.coalesce, packets, |write| {
+            let count = write.packets().len() as u64;
+            match put(&self.file, write) {
+                Ok(()) => {
+                    self.counters.sent += count;
+                    self.counters.coalesced += if count > 1 { count } else { 0 };
                 }
-            };
-            *counter += 1;
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.counters.full += count,
+                // This kernel takes no superpacket of that kind after all; its packets alone, perhaps.
+                Err(_) if count > 1 => {
+                    self.counters.uncoalesced += 1;
+                    for packet in write.packets() {
+                        match put(&self.file, &Write::plain(packet)) {
+                            Ok(()) => self.counters.sent += 1,
+                            Err(error) if error.kind() == ErrorKind::WouldBlock => self.counters.full += 1,
+                            Err(_) => self.counters.refused += 1,
+                        }
+                    }
+                }
+                Err(_) => self.counters.refused += 1,
+            }
+        });
+        if self.counters.uncoalesced > 0 {
+            self.coalesce = Coalesce::default();
+        }
+    }
+}
+
+fn put(mut file: &File, write: &Write<'_>) -> io::Result<()> {
+    loop {
+        match file.write_vectored(&write.slices()) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result.map(drop),
         }
     }
 }
@@ -146,6 +177,10 @@ pub struct Counters {
     pub superpackets: u64,
     /// Accepted by the kernel.
     pub sent: u64,
+    /// Of those, in a superpacket.
+    pub coalesced: u64,
+    /// Superpackets that the kernel refused; after one, packets go alone.
+    pub uncoalesced: u64,
     /// Read, but not what its header said.
     pub unusable: u64,
     /// Not written: the kernel's queue was full.
@@ -189,14 +224,17 @@ fn attach(file: &File, name: &str) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Asks for open checksums and for superpackets of TCP and UDP, or at least of TCP; says whether it got either.
-fn take_offload(file: &File) -> bool {
+/// Asks for open checksums and for superpackets of TCP and UDP, or at least of TCP; says which it got. What the kernel gives,
+/// it also takes.
+fn take_offload(file: &File) -> Coalesce {
     let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4;
     // UDP since Linux 6.2, and there only for both families at once; IPv6 is not routed here.
-    [tcp | libc::TUN_F_USO4 | libc::TUN_F_USO6, tcp].into_iter().any(|flags| {
+    let udp = tcp | libc::TUN_F_USO4 | libc::TUN_F_USO6;
+    let granted = |flags| {
         // SAFETY: TUNSETOFFLOAD takes its argument by value.
         unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(flags)) == 0 }
-    })
+    };
+    if granted(udp) { Coalesce { tcp: true, udp: true } } else { Coalesce { tcp: granted(tcp), udp: false } }
 }
 
 const DEVICE: &str = "/dev/net/tun";

@@ -175,6 +175,48 @@ fn write_headers(packet: &mut [u8], ip: usize, kind: Kind, position: Position) -
     Some(())
 }
 
+/// Whether an IPv4 packet without options and its TCP segment or UDP datagram have the checksums they should have.
+pub(super) fn checksums_are_right(packet: &[u8]) -> bool {
+    let Some((network, transport)) = packet.split_first_chunk::<IP_LEN>() else { return false };
+    finish(sum(network)) == 0 && finish(pseudo(network, transport.len()) + sum(transport)) == 0
+}
+
+/// Makes copied headers (IPv4 without options, then TCP or UDP) those of a superpacket of `len` octets of payload, to be cut
+/// into pieces of `size`; returns what stands before it. The transport checksum is left open.
+pub(super) fn open_superpacket(headers: &mut [u8], len: usize, size: usize) -> [u8; VnetHeader::LEN] {
+    let headers_len = headers.len();
+    let Some((network, transport)) = headers.split_first_chunk_mut::<IP_LEN>() else {
+        return VnetHeader::PLAIN;
+    };
+    let narrow = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+    network[2..4].copy_from_slice(&narrow(headers_len + len).to_be_bytes());
+    network[10..12].fill(0);
+    let checksum = finish(sum(network)).to_ne_bytes();
+    network[10..12].copy_from_slice(&checksum);
+    let transport_len = transport.len() + len;
+    // The pseudo header's sum, not complemented: the kernel adds the rest to it.
+    let open = (!finish(pseudo(network, transport_len))).to_ne_bytes();
+    let (gso_type, csum_offset) = if network[9] == TCP { (GSO_TCPV4, 16) } else { (GSO_UDP_L4, 6) };
+    if let Some(field) = transport.get_mut(csum_offset..).and_then(<[u8]>::first_chunk_mut::<2>) {
+        *field = open;
+    }
+    if gso_type == GSO_UDP_L4
+        && let Some(field) = transport.get_mut(4..).and_then(<[u8]>::first_chunk_mut::<2>)
+    {
+        *field = narrow(transport_len).to_be_bytes();
+    }
+    let [hdr_len0, hdr_len1] = narrow(headers_len).to_ne_bytes();
+    let [size0, size1] = narrow(size).to_ne_bytes();
+    let [start0, start1] = narrow(IP_LEN).to_ne_bytes();
+    let [offset0, offset1] = narrow(csum_offset).to_ne_bytes();
+    [NEEDS_CSUM, gso_type, hdr_len0, hdr_len1, size0, size1, start0, start1, offset0, offset1]
+}
+
+/// The sum of the pseudo header, RFC 9293 §3.1.
+fn pseudo(network: &[u8; IP_LEN], transport_len: usize) -> u64 {
+    sum(&network[12..]) + word(u16::from(network[9])) + word(u16::try_from(transport_len).unwrap_or(u16::MAX))
+}
+
 /// The sum of RFC 1071, not folded, over the machine's own words: its result has the same bytes in either order.
 fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<4>();
@@ -205,6 +247,8 @@ fn nonzero(checksum: u16) -> [u8; 2] {
     if checksum == 0 { [0xff; 2] } else { checksum.to_ne_bytes() }
 }
 
+const IP_LEN: usize = 20;
+const TCP: u8 = 6;
 const NEEDS_CSUM: u8 = 1;
 const GSO_NONE: u8 = 0;
 const GSO_TCPV4: u8 = 1;
