@@ -236,7 +236,7 @@ impl Source for Sealed {
     }
 }
 
-/// An IPv4 packet of UDP from and to the port of `far`, without UDP checksum.
+/// An IPv4 packet of UDP from and to the port of `far`, with its checksums: as a client's kernel makes them.
 fn udp_packet(from: Ipv4Addr, far: SocketAddr, size: u16) -> anyhow::Result<Vec<u8>> {
     let SocketAddr::V4(far) = far else { bail!("IPv4 only") };
     let mut packet = vec![0x45, 0];
@@ -244,17 +244,24 @@ fn udp_packet(from: Ipv4Addr, far: SocketAddr, size: u16) -> anyhow::Result<Vec<
     packet.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
     packet.extend(from.octets());
     packet.extend(far.ip().octets());
-    let sum: u32 = packet.as_chunks::<2>().0.iter().map(|pair| u32::from(u16::from_be_bytes(*pair))).sum();
-    let sum = !((sum >> 16) + (sum & 0xffff)) as u16;
-    if let Some(field) = packet.get_mut(10..12) {
-        field.copy_from_slice(&sum.to_be_bytes());
-    }
-    packet.extend(far.port().to_be_bytes());
-    packet.extend(far.port().to_be_bytes());
-    packet.extend((size - 20).to_be_bytes());
-    packet.extend([0, 0]);
-    packet.resize(size.into(), 0x5a);
+    let header_sum = checksum(&packet);
+    packet[10..12].copy_from_slice(&header_sum.to_be_bytes());
+    let length = size - 20;
+    let mut datagram = [far.port(), far.port(), length, 0].map(u16::to_be_bytes).concat();
+    datagram.resize(length.into(), 0x5a);
+    let pseudo = [&packet[12..20], &[0, 17], &length.to_be_bytes()].concat();
+    let sum = checksum(&[&pseudo[..], &datagram].concat());
+    datagram[6..8].copy_from_slice(&sum.to_be_bytes());
+    packet.extend(datagram);
     Ok(packet)
+}
+
+/// RFC 1071.
+fn checksum(bytes: &[u8]) -> u16 {
+    let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
+    let sum: u32 = bytes.chunks(2).map(word).sum();
+    let folded = (sum >> 16) + (sum & 0xffff);
+    !((folded >> 16) + (folded & 0xffff)) as u16
 }
 
 /// One data packet of this many is opened.
