@@ -17,6 +17,7 @@
 //! | RFC 2409 §5.4 | the key chosen by the client's address | message 5 decides among all keys | behind NAT an address says nothing, and keys are rotated |
 #![forbid(unsafe_code)]
 
+mod aggressive;
 mod crypto;
 mod dh;
 mod discard;

@@ -25,11 +25,11 @@ use crate::isakmp::{Chain, Cookies, Header, Id, MessageWriter, Payloads};
 use crate::job::KeyExchange;
 use crate::keymat::{IsakmpKeys, Skeyid, Transcript};
 use crate::nat::{Nat, NatTraversal};
-use crate::proposal::{Algorithms, IkeSuite, choose_ike};
+use crate::proposal::{Algorithms, IkeSuite, choose_ike_for};
 use crate::secret::Psk;
-use crate::vendor::{DPD, Vendor};
+use crate::vendor::Vendor;
 
-pub(crate) use self::message::{Message1, Message3, Message5, nonce};
+pub(crate) use self::message::{MAX_ID_LEN, Message1, Message3, Message5, nonce};
 
 /// How far a main mode has come.
 pub(crate) enum MainMode {
@@ -57,16 +57,22 @@ impl Agreed {
     /// Vendor IDs are answered only if the client sent the same: message 2 is never longer than message 1, and Windows has
     /// been broken before by vendor IDs it did not expect.
     pub(crate) fn choose(now: Instant, message: &Message1<'_>, policy: Algorithms) -> Option<(Self, Chain)> {
-        let choice = choose_ike(&message.sa, policy)?;
+        let (agreed, mut chain) = Self::choose_for(now, message, policy, None)?;
+        agreed.vendor.acknowledge(&mut chain);
+        Some((agreed, chain))
+    }
+
+    /// The same without vendor IDs, and of the transforms only those of a group whose public value has so many octets.
+    pub(crate) fn choose_for(
+        now: Instant,
+        message: &Message1<'_>,
+        policy: Algorithms,
+        public_len: Option<usize>,
+    ) -> Option<(Self, Chain)> {
+        let choice = choose_ike_for(&message.sa, policy, public_len)?;
         let vendor = message.vendor;
         let mut chain = Chain::default();
         chain.push_sa(choice.proposal, choice.transform, &[]);
-        if let Some((_, id)) = vendor.nat {
-            chain.push(PayloadType::VENDOR_ID, id);
-        }
-        if vendor.dpd {
-            chain.push(PayloadType::VENDOR_ID, &DPD);
-        }
         let agreed = Self {
             suite: choice.suite,
             lifetime: choice.lifetime,
@@ -75,6 +81,17 @@ impl Agreed {
             initiator_sa: message.sa.body.into(),
         };
         Some((agreed, chain))
+    }
+
+    /// What both sides have said once their public values are there.
+    pub(crate) fn transcript<'a>(&'a self, cookies: Cookies, exchange: &'a KeyExchange) -> Transcript<'a> {
+        Transcript {
+            initiator_cookie: cookies.initiator.0,
+            responder_cookie: cookies.responder.0,
+            initiator_public: &exchange.peer_public,
+            responder_public: &exchange.public,
+            initiator_sa: &self.initiator_sa,
+        }
     }
 }
 
@@ -181,17 +198,11 @@ impl AwaitId {
         chain.push(PayloadType::HASH, &skeyid.hash_r(&self.transcript(cookies), &id));
         let writer = MessageWriter::new(cookies, ExchangeType::MAIN_MODE, 0);
         let message = envelope::seal(keys.cipher_key(), &mut iv, writer, &chain);
-        (message, Keys { keys, iv, _verified: verified })
+        (message, Keys::new(keys, iv, verified))
     }
 
     fn transcript(&self, cookies: Cookies) -> Transcript<'_> {
-        Transcript {
-            initiator_cookie: cookies.initiator.0,
-            responder_cookie: cookies.responder.0,
-            initiator_public: &self.exchange.peer_public,
-            responder_public: &self.exchange.public,
-            initiator_sa: &self.agreed.initiator_sa,
-        }
+        self.agreed.transcript(cookies, &self.exchange)
     }
 }
 
@@ -212,7 +223,7 @@ pub(crate) struct Verified(());
 
 impl Verified {
     /// Constant in time but for the lengths.
-    fn compare(expected: &Digest, sent: &[u8]) -> Option<Self> {
+    pub(crate) fn compare(expected: &Digest, sent: &[u8]) -> Option<Self> {
         (*expected == *sent).then_some(Self(()))
     }
 }
@@ -225,8 +236,15 @@ pub(crate) struct Keys {
     _verified: Verified,
 }
 
+impl Keys {
+    /// Only of a client whose hash was equal.
+    pub(crate) fn new(keys: IsakmpKeys, iv: Iv, verified: Verified) -> Self {
+        Self { keys, iv, _verified: verified }
+    }
+}
+
 /// Body of our ID payload: the address the client sent to. RFC 2407 §4.6.2: protocol and port are zero, or UDP and 500.
-fn own_id(address: IpAddr) -> Vec<u8> {
+pub(crate) fn own_id(address: IpAddr) -> Vec<u8> {
     match address.to_canonical() {
         IpAddr::V4(v4) => [&[IdType::IPV4_ADDR.0, 0, 0, 0][..], &v4.octets()].concat(),
         IpAddr::V6(v6) => [&[IdType::IPV6_ADDR.0, 0, 0, 0][..], &v6.octets()].concat(),

@@ -15,7 +15,9 @@ use crate::isakmp::Transform;
 
 pub(crate) use self::esp::{EspChoice, EspPolicy, EspRefusal, choose_esp};
 pub use self::ike::IkeSuite;
+#[cfg(test)]
 pub(crate) use self::ike::choose_ike;
+pub(crate) use self::ike::choose_ike_for;
 pub(crate) use self::offer::{describe_esp, describe_ike};
 
 /// How old a client may be.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::isakmp::Id;
 use crate::proposal::Algorithms;
 
 /// An attempt that failed: where it came from, how far it got, why, what its user sees, and what to do about it.
@@ -16,12 +17,14 @@ impl Refusal {
     /// What kind of failure it is, for a counter or a filter.
     pub fn name(&self) -> &'static str {
         match &self.cause {
-            Cause::AggressiveMode => "aggressive_mode",
+            Cause::AggressiveMode { .. } => "aggressive_mode",
+            Cause::UnknownIdentifier { .. } => "unknown_identifier",
             Cause::NoIkeProposal { .. } => "no_ike_proposal",
-            Cause::NoNatTraversal => "no_nat_traversal",
+            Cause::NoNatTraversal { .. } => "no_nat_traversal",
             Cause::BadPublicValue => "bad_public_value",
             Cause::WrongPsk { .. } => "wrong_psk",
             Cause::SilentAfterKe { .. } => "silent_after_key_exchange",
+            Cause::SilentAfterHash { .. } => "silent_after_hash",
             Cause::NoEspProposal { .. } => "no_esp_proposal",
             Cause::TunnelMode => "tunnel_mode",
             Cause::NotEsp { .. } => "not_esp",
@@ -33,12 +36,14 @@ impl Refusal {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Cause {
-    AggressiveMode,
-    NoIkeProposal { offer: String, policy: Algorithms, remedy: Option<Algorithms> },
-    NoNatTraversal,
+    AggressiveMode { identity: Id },
+    UnknownIdentifier { identity: Id },
+    NoIkeProposal { stage: Stage, offer: String, policy: Algorithms, remedy: Option<Algorithms> },
+    NoNatTraversal { stage: Stage },
     BadPublicValue,
-    WrongPsk { keys: usize },
+    WrongPsk { stage: Stage, keys: usize },
     SilentAfterKe { moved: bool },
+    SilentAfterHash { identity: Id, psk: String, keys: usize },
     NoEspProposal { offer: String, policy: Algorithms, remedy: Option<Algorithms> },
     TunnelMode,
     NotEsp { offer: String },
@@ -46,19 +51,48 @@ pub(crate) enum Cause {
     Selectors { what: String },
 }
 
+/// The message of a first phase that was turned down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    Main1,
+    Main3,
+    Main5,
+    Aggressive1,
+    Aggressive3,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Main1 => "main mode message 1",
+            Self::Main3 => "main mode message 3",
+            Self::Main5 => "main mode message 5",
+            Self::Aggressive1 => "aggressive mode message 1",
+            Self::Aggressive3 => "aggressive mode message 3",
+        })
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let remote = self.remote;
         match &self.cause {
-            Cause::AggressiveMode => write!(
+            Cause::AggressiveMode { identity } => write!(
                 f,
-                "{remote} was refused at message 1: it starts Aggressive Mode, which is not offered; Android and Apple devices \
-                 time out; clear the \"IPSec identifier\" or \"Group Name\" in the connection's settings"
+                "{remote} was refused at aggressive mode message 1: it calls itself \"{identity}\", and no key under \
+                 `psk` has an `id`; Android and Apple devices time out; clear the \"IPSec identifier\" or \"Group Name\" \
+                 on the device, or give its key that `id`"
             ),
-            Cause::NoIkeProposal { offer, policy, remedy } => {
+            Cause::UnknownIdentifier { identity } => write!(
+                f,
+                "{remote} was refused at aggressive mode message 1: it calls itself \"{identity}\", which is the `id` of \
+                 no key under `psk`; Android and Apple devices time out; correct the \"IPSec identifier\" or \"Group \
+                 Name\" on the device, or give its key that `id`"
+            ),
+            Cause::NoIkeProposal { stage, offer, policy, remedy } => {
                 write!(
                     f,
-                    "{remote} was refused at main mode message 1: of its proposals ({offer}) `algorithms: {}` accepts none; \
+                    "{remote} was refused at {stage}: of its proposals ({offer}) `algorithms: {}` accepts none; \
                      Windows shows error 788 or 789, other devices time out; ",
                     policy.name()
                 )?;
@@ -68,9 +102,9 @@ impl fmt::Display for Refusal {
                     "the client must be set to a pre-shared key and to stronger algorithms",
                 )
             }
-            Cause::NoNatTraversal => write!(
+            Cause::NoNatTraversal { stage } => write!(
                 f,
-                "{remote} was refused at main mode message 3: it does not speak NAT traversal (RFC 3947 or drafts 00 to 03), and \
+                "{remote} was refused at {stage}: it does not speak NAT traversal (RFC 3947 or drafts 00 to 03), and \
                  ESP is served inside UDP 4500 only; Windows shows error 789, other devices time out; switch NAT traversal \
                  on in the client"
             ),
@@ -79,9 +113,9 @@ impl fmt::Display for Refusal {
                 "{remote} was refused at the key exchange: its public value is not one of the group; the device times out; \
                  the client's software is broken or somebody tampers with its packets"
             ),
-            Cause::WrongPsk { keys } => write!(
+            Cause::WrongPsk { stage, keys } => write!(
                 f,
-                "{remote} was refused at main mode message 5: it does not decrypt and verify with {}, so the pre-shared key \
+                "{remote} was refused at {stage}: it does not decrypt and verify with {}, so the pre-shared key \
                  typed into the device is another one; Windows shows error 789, Android and Apple devices time out; type \
                  the key again on the device, or add its key to `psk`",
                 match keys {
@@ -95,6 +129,21 @@ impl fmt::Display for Refusal {
                  Android and Apple devices time out; check that UDP 4500 reaches this server",
                 if *moved { ", and a client moves to UDP 4500 to send it" } else { "" }
             ),
+            Cause::SilentAfterHash { identity, psk, keys } => {
+                write!(
+                    f,
+                    "{remote}, which calls itself \"{identity}\", went silent after aggressive mode message 2: message 3 \
+                     never came; either the pre-shared key typed into the device is not {psk:?}, or UDP 4500 does not \
+                     reach this server; Android and Apple devices time out; "
+                )?;
+                match keys {
+                    1 => f.write_str("type the key again on the device, and check the firewall"),
+                    _ => f.write_str(
+                        "connect again within a minute, for the next key of that `id` to be tried; else type the key \
+                         again on the device, and check the firewall",
+                    ),
+                }
+            }
             Cause::NoEspProposal { offer, policy, remedy } => {
                 write!(
                     f,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   handle_datagram ─▶ by exchange type ─┬─▶ main_mode       half-open main modes ─▶ ISAKMP SAs
+//!                                        ├─▶ aggressive      the same in three messages
 //!                                        ├─▶ quick_mode      ISAKMP SAs ─▶ pairs of ESP SAs (events)
 //!                                        └─▶ informational   Delete, Notify, dead peer detection
 //! ```
@@ -106,6 +107,7 @@ pub struct Responder {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asker {
     MainMode(Cookies),
+    Aggressive(Cookies),
     QuickMode(Cookies, u32),
 }
 
@@ -172,7 +174,9 @@ impl Responder {
     pub fn poll_job(&mut self) -> Option<Job> {
         while let Some(job) = self.ready_jobs.pop_front() {
             let wanted = match self.jobs.get(&job.ticket) {
-                Some(Asker::MainMode(cookies)) => self.half_open.get(*cookies).is_some(),
+                Some(Asker::MainMode(cookies) | Asker::Aggressive(cookies)) => {
+                    self.half_open.get(*cookies).is_some()
+                }
                 Some(Asker::QuickMode(cookies, _)) => self.isakmp_sas.contains_key(cookies),
                 None => false,
             };
@@ -188,6 +192,7 @@ impl Responder {
     pub fn handle_job(&mut self, now: Instant, done: JobDone) {
         match self.jobs.remove(&done.ticket) {
             Some(Asker::MainMode(cookies)) => self.main_mode_computed(now, cookies, done.outcome),
+            Some(Asker::Aggressive(cookies)) => self.aggressive_mode_computed(now, cookies, done.outcome),
             Some(Asker::QuickMode(cookies, message_id)) => {
                 self.quick_mode_computed(now, cookies, message_id, done.outcome);
             }

@@ -1,7 +1,7 @@
 //! Vendor IDs: what the client's software is and which extensions it speaks, RFC 2408 §3.16.
 
-use crate::isakmp::Payloads;
 use crate::isakmp::iana::PayloadType;
+use crate::isakmp::{Chain, Payloads};
 use crate::nat::NatTraversal;
 
 /// RFC 3706 §5.1, with its version 1.0.
@@ -24,6 +24,16 @@ impl Vendor {
         let has = |id: &[u8]| payloads.of(PayloadType::VENDOR_ID).any(|sent| sent == id);
         let nat = NAT_T.iter().find(|(id, _)| has(*id)).map(|(id, version)| (*version, &id[..]));
         Self { nat, dpd: has(&DPD), name: name(payloads, &has) }
+    }
+
+    /// Answers those vendor IDs that we mean too.
+    pub(crate) fn acknowledge(self, chain: &mut Chain) {
+        if let Some((_, id)) = self.nat {
+            chain.push(PayloadType::VENDOR_ID, id);
+        }
+        if self.dpd {
+            chain.push(PayloadType::VENDOR_ID, &DPD);
+        }
     }
 }
 

@@ -24,6 +24,8 @@ const MTU: RangeInclusive<u16> = 576..=1500;
 const MTU_UNFRAGMENTED: u16 = 1404;
 /// Longest identifier of a pre-shared key in bytes: as long as a device lets one type.
 const MAX_IDENTIFIER: usize = 255;
+/// As long as a secret must be that is tried without our knowing: 16 random letters hold 75 bits, words hold fewer.
+const LONG_SECRET: usize = 16;
 /// The secret in `conf/adit.yaml`, known to everybody.
 pub(crate) const EXAMPLE_SECRET: &str = "correct horse battery staple";
 
@@ -119,6 +121,12 @@ fn psks(f: &mut Findings<'_>, root: Location, list: Option<Spanned<Vec<raw::Psk>
             // What fits a payload besides everything else of a first message, and a log line.
             if !(1..=MAX_IDENTIFIER).contains(&id.value.len()) {
                 f.wrong_value("ipsec.psk.id", &id, "an identifier of 1 to 255 bytes");
+            }
+            if secret.as_bytes().len() < LONG_SECRET {
+                f.warn(
+                    psk.secret.referenced,
+                    "ipsec.psk.secret: short for a key with an `id`, which lets anybody try secrets at home",
+                );
             }
             id.value
         });

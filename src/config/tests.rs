@@ -56,6 +56,20 @@ fn the_manual_says_what_the_defaults_are() {
 }
 
 #[test]
+fn a_short_secret_with_an_id_is_warned_about() {
+    let warnings =
+        |content: &str| -> Vec<String> { parsed(content).warnings.iter().map(ToString::to_string).collect() };
+    assert_eq!(
+        warnings("ipsec: { psk: [{ name: a, id: staff, secret: hunter2 }] }"),
+        [
+            "adit.yaml:1:46: ipsec.psk.secret: short for a key with an `id`, which lets anybody try secrets at home"
+        ]
+    );
+    assert!(warnings("ipsec: { psk: [{ name: a, id: staff, secret: abcdefghijklmnop }] }").is_empty());
+    assert!(warnings("ipsec: { psk: [{ name: a, secret: hunter2 }] }").is_empty());
+}
+
+#[test]
 fn the_manual_has_every_key() {
     let manual = include_str!("../../conf/adit.yaml");
     let unknown = problems("x: 1");
@@ -71,7 +85,7 @@ fn every_key_can_be_set() {
         "\
 listen: [192.0.2.1, 192.0.2.2]
 ipsec:
-  psk: [{ name: old, secret: 0x10 }, { name: new, id: staff, secret: 'a: b' }]
+  psk: [{ name: old, secret: 0x10 }, { name: new, id: staff, secret: 'a: b, and so much more' }]
   algorithms: legacy
 l2tp: { secret: s, hello: 10 }
 pools: [{ name: a, range: 10.0.0.0/8 }, { name: b, range: 192.168.7.0/30 }]
@@ -88,7 +102,7 @@ limits: { half_open: 1, half_open_per_source: 2 }
     );
     assert_eq!(config.listen.len(), 2);
     let secrets: Vec<_> = config.psks.iter().map(|psk| (psk.name.as_str(), psk.secret.as_bytes())).collect();
-    assert_eq!(secrets, [("old", b"0x10".as_slice()), ("new", b"a: b".as_slice())]);
+    assert_eq!(secrets, [("old", b"0x10".as_slice()), ("new", b"a: b, and so much more".as_slice())]);
     let ids: Vec<_> = config.psks.iter().map(|psk| psk.id.as_deref()).collect();
     assert_eq!(ids, [None, Some("staff")]);
     assert_eq!(config.algorithms, ipsec::Algorithms::Legacy);

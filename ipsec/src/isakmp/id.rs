@@ -52,6 +52,13 @@ impl Id {
     }
 }
 
+impl Id {
+    /// The octets, if the identity is of one of these kinds.
+    pub(crate) fn bytes_of(&self, kinds: &[IdType]) -> Option<&[u8]> {
+        kinds.contains(&self.kind).then_some(&*self.data)
+    }
+}
+
 impl fmt::Display for Id {
     /// Octets that are not printable ASCII are escaped: the peer chose them, a log line shows them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

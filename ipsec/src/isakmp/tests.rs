@@ -228,7 +228,7 @@ proptest! {
         let _ = IdPayload::parse(&bytes).map(|id| id.to_id().to_string());
         let labelled = [&[0, 0, 0, 1, 0, 0, 0, 1][..], &bytes].concat();
         if let Ok(offer) = SaPayload::parse(&labelled) {
-            let _ = crate::proposal::describe_ike(&offer);
+            let _ = crate::proposal::describe_ike(&offer, None);
         }
         if let Ok(payloads) = Payloads::parse(PayloadType(first), &bytes) {
             prop_assert!(payloads.len() <= bytes.len());

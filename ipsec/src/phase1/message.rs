@@ -62,4 +62,4 @@ pub(crate) fn nonce<'a>(payloads: &Payloads<'a>) -> Result<&'a [u8], Malformed> 
 }
 
 /// A distinguished name is some hundred octets long; an identity is kept as long as its peer.
-const MAX_ID_LEN: usize = 1024;
+pub(crate) const MAX_ID_LEN: usize = 1024;

@@ -36,9 +36,20 @@ pub(crate) struct IkeChoice<'a> {
 }
 
 /// The strongest transform that the policy allows, authenticated by a pre-shared key.
+#[cfg(test)]
+pub(crate) fn choose_ike<'a>(offer: &'a SaPayload<'a>, policy: Algorithms) -> Option<IkeChoice<'a>> {
+    choose_ike_for(offer, policy, None)
+}
+
+/// The strongest transform that the policy allows, authenticated by a pre-shared key. In Aggressive Mode the client's public
+/// value is here already, and its length says of which group it is.
 ///
 /// Strong is what the weaker of group and cipher is worth; then the cipher, the group, the hash; then the client's order.
-pub(crate) fn choose_ike<'a>(offer: &'a SaPayload<'a>, policy: Algorithms) -> Option<IkeChoice<'a>> {
+pub(crate) fn choose_ike_for<'a>(
+    offer: &'a SaPayload<'a>,
+    policy: Algorithms,
+    public_len: Option<usize>,
+) -> Option<IkeChoice<'a>> {
     let transforms = offer
         .proposals
         .iter()
@@ -47,7 +58,8 @@ pub(crate) fn choose_ike<'a>(offer: &'a SaPayload<'a>, policy: Algorithms) -> Op
     let choices = transforms.filter_map(|(proposal, transform)| {
         let suite = read(transform, AuthenticationMethod::PRE_SHARED_KEY)?;
         let lifetime = lifetime(transform, IkeAttribute::LIFE_TYPE.0, IkeAttribute::LIFE_DURATION.0);
-        allowed(suite, policy).then_some(IkeChoice { suite, lifetime, proposal, transform })
+        let fits = public_len.is_none_or(|len| len == suite.group.public_len());
+        (fits && allowed(suite, policy)).then_some(IkeChoice { suite, lifetime, proposal, transform })
     });
     let ranked = choices.enumerate().max_by_key(|(rank, choice)| (strength(choice.suite), Reverse(*rank)));
     ranked.map(|(_, choice)| choice)

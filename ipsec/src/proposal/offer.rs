@@ -3,15 +3,15 @@
 use std::fmt::{self, Write as _};
 
 use super::esp::{EspPolicy, choose_esp};
-use super::{Algorithms, choose_ike};
+use super::{Algorithms, choose_ike_for};
 use crate::isakmp::iana::{
     AuthenticationAlgorithm, AuthenticationMethod, EncapsulationMode, EncryptionAlgorithm, EspAttribute,
     EspTransform, GroupDescription, HashAlgorithm, IkeAttribute, ProtocolId,
 };
 use crate::isakmp::{SaPayload, Transform};
 
-/// The offer of phase 1, and the setting of `algorithms` that would accept it.
-pub(crate) fn describe_ike(offer: &SaPayload<'_>) -> (String, Option<Algorithms>) {
+/// The offer of phase 1, and the setting of `algorithms` that would accept it, along with a public value of that length.
+pub(crate) fn describe_ike(offer: &SaPayload<'_>, public_len: Option<usize>) -> (String, Option<Algorithms>) {
     let shown = offer.proposals.iter().flat_map(|proposal| &proposal.transforms).map(|transform| {
         let mut text = String::new();
         let mut part = |what| push(&mut text, '/', what);
@@ -29,7 +29,8 @@ pub(crate) fn describe_ike(offer: &SaPayload<'_>) -> (String, Option<Algorithms>
         }
         text
     });
-    let remedy = Algorithms::ALL.into_iter().find(|policy| choose_ike(offer, *policy).is_some());
+    let remedy =
+        Algorithms::ALL.into_iter().find(|policy| choose_ike_for(offer, *policy, public_len).is_some());
     (join(shown), remedy)
 }
 

@@ -22,7 +22,7 @@ fn windows_is_answered_with_its_strongest() {
         assert_eq!(chosen, Some(("AES-256-CBC/SHA1/ECP-384".into(), 1, Duration::from_secs(28_800))));
     }
     let offer = SaPayload::parse(WINDOWS_SA).expect("an SA");
-    let (line, _) = describe_ike(&offer);
+    let (line, _) = describe_ike(&offer, None);
     assert_eq!(
         line,
         "AES-256/SHA1/ECP-384, AES-128/SHA1/ECP-256, AES-256/SHA1/MODP-2048, 3DES/SHA1/MODP-2048, 3DES/SHA1/MODP-1024"

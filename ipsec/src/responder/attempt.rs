@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::half_open::{Attempt, State};
 use super::{Responder, Timer, fingerprint};
+use crate::aggressive::{Aggressive, AwaitHash, names};
 use crate::crypto::Digest;
 use crate::discard::Discard;
 use crate::event::{CloseReason, Event, Phase1, Timings};
@@ -54,8 +55,8 @@ impl Responder {
             if attempt.last.request != request {
                 return Err(Discard::Unexpected);
             }
-            let response = attempt.last.response.clone();
-            return self.answer_again(path, datagram.len(), response).map(|()| None);
+            let (limit, response) = (attempt.answer_limit(datagram.len()), attempt.last.response.clone());
+            return self.answer_again(path, limit, response).map(|()| None);
         }
         if self.peers.len() >= self.config.max_peers {
             return Err(Discard::HalfOpenLimit);
@@ -139,7 +140,14 @@ impl Responder {
                 self.refuse(id, path, Cause::SilentAfterKe { moved: path.local.port() != NAT_T_PORT });
             }
             State::Main(MainMode::AwaitKe(_)) => self.discards.count(Discard::HalfOpenExpired),
-            State::Main(MainMode::AwaitId(_) | MainMode::Computing(_)) | State::Refused => {}
+            State::Aggressive(Aggressive::AwaitHash(awaiting)) if awaiting.failures == 0 => {
+                let AwaitHash { identity, tried, .. } = *awaiting;
+                let keys = self.config.psks.iter().filter(|psk| names(&identity, psk)).count();
+                self.refuse(id, path, Cause::SilentAfterHash { identity, psk: tried, keys });
+            }
+            State::Main(MainMode::AwaitId(_) | MainMode::Computing(_))
+            | State::Aggressive(_)
+            | State::Refused => {}
         }
     }
 
@@ -197,3 +205,6 @@ const ISAKMP_GRACE: Duration = Duration::from_secs(30);
 
 /// Android's first message has 724 octets, Apple's about 900.
 const MAX_MESSAGE1_LEN: usize = 4096;
+
+/// Bounds the work that made-up last messages can cause.
+pub(super) const MAX_FAILURES: u32 = 8;

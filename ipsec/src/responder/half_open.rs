@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use crate::aggressive::Aggressive;
 use crate::isakmp::{Cookie, Cookies};
 use crate::isakmp_sa::Answered;
 use crate::path::{Path, PeerId};
@@ -23,11 +24,23 @@ pub(super) struct Attempt {
     pub(super) resent: u32,
 }
 
+impl Attempt {
+    /// How long an answer to its first message may be when that had so many octets: as long, so that nobody floods others
+    /// through us. Aggressive Mode's answer holds what a whole Main Mode's do, so a short offer's is longer than that.
+    pub(super) fn answer_limit(&self, request_len: usize) -> usize {
+        match self.state {
+            State::Aggressive(_) => 2 * request_len,
+            State::Main(_) | State::Refused => request_len,
+        }
+    }
+}
+
 /// How far a first phase has come.
 pub(super) enum State {
     /// Turned away; remembered so that its retransmissions get the same answer.
     Refused,
     Main(MainMode),
+    Aggressive(Aggressive),
 }
 
 /// All of them, with what finds them.
@@ -69,6 +82,14 @@ impl HalfOpen {
     /// The attempt that a first message from there started.
     pub(super) fn of_first(&self, remote: SocketAddr, initiator: Cookie) -> Option<&Attempt> {
         self.attempts.get(self.by_first.get(&(remote, initiator))?)
+    }
+
+    /// What is under way from that source and has not returned our cookie.
+    pub(super) fn unproven_of(&self, remote: SocketAddr) -> impl Iterator<Item = &Attempt> {
+        let source = source(remote);
+        let range = (source, PeerId(0))..=(source, PeerId(u64::MAX));
+        let ids = self.unproven_by_source.range(range).map(|(_, id)| id);
+        ids.filter_map(|id| self.attempts.get(self.unproven.get(id)?))
     }
 
     /// Who has to go so that one more from this source has room: nobody, the oldest of its unproven, or the oldest of all

@@ -27,8 +27,7 @@ impl Responder {
             return Err(Discard::Unexpected);
         }
         let Some(sa) = self.isakmp_sas.get_mut(&cookies) else {
-            let early = self.half_open.get(cookies).is_some();
-            return Err(if early { Discard::Early } else { Discard::UnknownCookies });
+            return Err(self.too_early(cookies));
         };
         if sa.is_spent(header.message_id) {
             return Err(Discard::Replay);

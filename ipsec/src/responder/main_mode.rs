@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Instant;
 
-use super::attempt::{Established, HALF_OPEN};
+use super::attempt::{Established, HALF_OPEN, MAX_FAILURES};
 use super::half_open::{Attempt, State};
 use super::{Asker, Responder, Timer, backoff};
 use crate::crypto::Digest;
@@ -17,7 +17,7 @@ use crate::nat::{Nat, address_hash};
 use crate::path::Path;
 use crate::phase1::{Agreed, AwaitId, Computing, MainMode, Message1, Message3, NONCE_LEN};
 use crate::proposal::describe_ike;
-use crate::refusal::Cause;
+use crate::refusal::{Cause, Stage};
 
 impl Responder {
     pub(super) fn main_mode(
@@ -55,8 +55,8 @@ impl Responder {
         let Some(cookies) = self.admit(now, path, message, datagram)? else { return Ok(()) };
         let Some((agreed, chain)) = Agreed::choose(now, &message1, self.config.algorithms) else {
             let policy = self.config.algorithms;
-            let (offer, remedy) = describe_ike(&message1.sa);
-            let cause = Cause::NoIkeProposal { offer, policy, remedy };
+            let (offer, remedy) = describe_ike(&message1.sa, None);
+            let cause = Cause::NoIkeProposal { stage: Stage::Main1, offer, policy, remedy };
             self.refuse_attempt(path, cookies, cause, NotifyType::NO_PROPOSAL_CHOSEN, datagram.len());
             return Ok(());
         };
@@ -103,7 +103,13 @@ impl Responder {
         };
         let Some((nat_traversal, nat)) = detected else {
             let notify = NotifyType::NO_PROPOSAL_CHOSEN;
-            self.refuse_attempt(path, cookies, Cause::NoNatTraversal, notify, message.body.len());
+            self.refuse_attempt(
+                path,
+                cookies,
+                Cause::NoNatTraversal { stage: Stage::Main3 },
+                notify,
+                message.body.len(),
+            );
             return Ok(());
         };
         let computing = Computing { agreed, nat_traversal, nat, message3: now, initiator_nonce };
@@ -177,7 +183,7 @@ impl Responder {
                 let notify = self.clear_notify(cookies, NotifyType::AUTHENTICATION_FAILED);
                 self.timers.stop(Timer::ResendMessage4(cookies));
                 self.answer_stranger(path, message.body.len(), notify);
-                self.refuse(id, path, Cause::WrongPsk { keys: self.config.psks.len() });
+                self.refuse(id, path, Cause::WrongPsk { stage: Stage::Main5, keys: self.config.psks.len() });
             }
             return Err(Discard::Unauthenticated);
         };
@@ -231,6 +237,3 @@ impl Responder {
         self.schedule_message4(now, cookies);
     }
 }
-
-/// Bounds the work that made-up messages 5 can cause.
-const MAX_FAILURES: u32 = 8;

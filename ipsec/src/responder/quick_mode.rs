@@ -35,8 +35,7 @@ impl Responder {
             return Err(Discard::Unexpected);
         }
         let Some(sa) = self.isakmp_sas.get(&cookies) else {
-            let early = self.half_open.get(cookies).is_some();
-            return Err(if early { Discard::Early } else { Discard::UnknownCookies });
+            return Err(self.too_early(cookies));
         };
         if sa.deleted {
             return Err(Discard::UnknownCookies);

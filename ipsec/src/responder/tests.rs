@@ -1,5 +1,6 @@
 //! Stories of clients against a responder, in virtual time.
 
+mod aggressive;
 mod hostile;
 mod initiator;
 mod phase1;

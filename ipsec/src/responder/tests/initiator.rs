@@ -1,5 +1,7 @@
 //! A minimal initiator: the other half of Main Mode and Quick Mode.
 
+mod aggressive;
+
 use std::net::{IpAddr, SocketAddr};
 
 use rand_chacha::ChaCha20Rng;
@@ -38,6 +40,10 @@ pub(crate) struct Initiator {
     nat_traversal: Option<NatTraversal>,
     private: Option<PrivateKey>,
     nonce: Vec<u8>,
+    /// `IDii_b` of an aggressive mode.
+    identifier: Vec<u8>,
+    /// The addresses its hashes are about in aggressive mode message 3, if not those it sends that from.
+    pub(crate) hashes_of: Option<(SocketAddr, SocketAddr)>,
     main: Option<MainMode>,
     pub(crate) sa: Option<(IsakmpKeys, Iv)>,
     quick: Option<Quick>,
@@ -90,6 +96,8 @@ impl Initiator {
             nat_traversal: None,
             private: None,
             nonce: Vec::new(),
+            identifier: Vec::new(),
+            hashes_of: None,
             main: None,
             sa: None,
             quick: None,

@@ -231,19 +231,6 @@ fn a_client_without_nat_traversal_is_refused_at_message3() {
 }
 
 #[test]
-fn aggressive_mode_is_refused_with_the_remedy() {
-    let mut world = World::with_psks(&["main"]);
-    let client = client(Profile::android(3));
-    let mut message1 = client.message1();
-    message1[18] = 4;
-    world.ask(client.path(), &message1);
-    world.ask(client.path(), &message1);
-    let refusals = world.refusals();
-    assert_eq!(refusals.len(), 1);
-    assert!(refusals[0].contains("Aggressive Mode"));
-}
-
-#[test]
 fn ikev2_is_told_which_version_is_spoken() {
     let mut world = World::with_psks(&["main"]);
     let client = client(Profile::windows10());

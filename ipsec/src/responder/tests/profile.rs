@@ -191,6 +191,22 @@ impl Profile {
         Self { ike: sa(0, &[], &ike), ..Self::network_manager() }
     }
 
+    /// iOS and macOS with a group name: first MODP-2048 alone, then the rest.
+    pub(crate) fn apple_group(first: bool) -> Self {
+        let transforms = |hashes: &[u16], bits: u16, group: u16| -> Vec<(u8, Vec<u8>)> {
+            let cipher = if bits > 0 { [tv(1, 7), tv(14, bits)].concat() } else { tv(1, 5) };
+            let one =
+                |hash: &u16| [tv(11, 1), tv(12, 3600), cipher.clone(), tv(3, 1), tv(2, *hash), tv(4, group)];
+            hashes.iter().map(|hash| (1, one(hash).concat())).collect()
+        };
+        let ike = if first {
+            transforms(&[4, 2, 1, 6], 256, 14)
+        } else {
+            [transforms(&[4, 2, 1], 256, 2), transforms(&[2, 1], 128, 2), transforms(&[2, 1], 0, 2)].concat()
+        };
+        Self { ike: sa(1, &[], &ike), ..Self::apple() }
+    }
+
     pub(crate) fn without_nat_t(mut self) -> Self {
         self.vendor_ids.clear();
         self

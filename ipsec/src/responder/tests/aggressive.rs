@@ -1,0 +1,408 @@
+//! Aggressive mode.
+
+use super::*;
+use crate::isakmp::iana::{NotifyType, PayloadType};
+use crate::isakmp::{Cookie, NotifyPayload, SaPayload};
+use crate::proposal::{Algorithms, choose_ike};
+use crate::vectors::Vectors;
+
+/// Keys by name, each with the identifier that uses it.
+fn with_ids(keys: &[(&str, Option<&str>)]) -> Config {
+    let names: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
+    let mut config = config(&names);
+    for (psk, (_, id)) in config.psks.iter_mut().zip(keys) {
+        psk.id = id.map(Into::into);
+    }
+    config
+}
+
+fn world() -> World {
+    World::new(with_ids(&[("main", Some("staff"))]))
+}
+
+/// Body of an ID payload as Android and Apple write it: no protocol, no port.
+fn id(kind: u8, text: &str) -> Vec<u8> {
+    [&[kind, 0, 0, 0][..], text.as_bytes()].concat()
+}
+
+fn key_id() -> Vec<u8> {
+    id(11, "staff")
+}
+
+/// The notification that a message in clear is.
+fn notification(answer: &[u8]) -> NotifyType {
+    let payloads = Message::parse(answer).expect("a message").payloads().expect("payloads");
+    NotifyPayload::parse(payloads.require(PayloadType::NOTIFICATION).expect("N")).expect("N").kind
+}
+
+#[test]
+fn every_client_with_an_identifier_gets_in_and_on() {
+    let cases = [
+        // Android and Apple send message 3 in clear, strongSwan encrypted.
+        (Profile::android(1), false, "AES-256-CBC/SHA1/MODP-1024"),
+        (Profile::android(2), false, "AES-256-CBC/SHA2-256/MODP-1024"),
+        (Profile::android(3), false, "AES-256-CBC/SHA2-512/MODP-1024"),
+        (Profile::apple_group(true), false, "AES-256-CBC/SHA2-512/MODP-2048"),
+        (Profile::apple_group(false), false, "AES-256-CBC/SHA2-256/MODP-1024"),
+        (Profile::simple(Some(256), 4, 14), true, "AES-256-CBC/SHA2-256/MODP-2048"),
+        (Profile::simple(Some(128), 2, 2), true, "AES-128-CBC/SHA1/MODP-1024"),
+        (Profile::simple(Some(256), 6, 19), true, "AES-256-CBC/SHA2-512/ECP-256"),
+    ];
+    for (profile, encrypted, suite) in cases {
+        let mut world = world();
+        let mut client = client(profile);
+        let message2 = world.ask(client.path(), &client.aggressive1(&key_id()));
+        let message3 = client.aggressive3(&message2, encrypted).expect("the same key");
+        assert!(world.send(client.path(), &message3).is_empty());
+        let (_, phase1) = world.established();
+        assert_eq!((phase1.suite.to_string().as_str(), phase1.psk.as_str()), (suite, "main"));
+        assert_eq!(
+            world.log()[1],
+            format!("c1 is c1 198.51.100.7:11001 → 192.0.2.1:4500 {suite} staff main client behind NAT")
+        );
+        // What follows needs the IV that message 3 left behind.
+        let contact = client.notify(NotifyType::INITIAL_CONTACT, &[]);
+        assert!(world.send(client.path(), &contact).is_empty());
+        world.quick(&mut client);
+        world.log();
+        world.discards(client.path(), &message3, Discard::Retransmission);
+        assert_eq!(world.responder.half_open.len(), 0);
+    }
+}
+
+#[test]
+fn what_the_user_typed_counts_whatever_android_makes_of_it() {
+    for (kind, text) in [(11, "staff"), (2, "vpn.example"), (3, "a@vpn.example")] {
+        let mut world = World::new(with_ids(&[("other", Some("x")), ("main", Some(text))]));
+        let mut client = client(Profile::android(3));
+        let message2 = world.ask(client.path(), &client.aggressive1(&id(kind, text)));
+        let message3 = client.aggressive3(&message2, false).expect("the same key");
+        world.send(client.path(), &message3);
+        assert_eq!(world.established().1.psk, "main");
+    }
+}
+
+#[test]
+fn an_identifier_that_no_key_has_is_refused_once_with_the_remedy() {
+    let off = World::with_psks(&["main"]);
+    for (mut world, kind, name, remedy) in [
+        (off, NotifyType::INVALID_EXCHANGE_TYPE, "aggressive_mode", "no key under `psk` has an `id`"),
+        (world(), NotifyType::INVALID_ID_INFORMATION, "unknown_identifier", "the `id` of no key under `psk`"),
+    ] {
+        let mut client = client(Profile::android(3));
+        let message1 = client.aggressive1(&id(11, "stuff\n\u{1b}[2J"));
+        let answer = world.ask(client.path(), &message1);
+        assert!(answer.len() < message1.len());
+        assert_eq!(notification(&answer), kind);
+        assert_eq!(world.ask(client.path(), &message1), answer, "and again");
+        assert!(world.responder.poll_job().is_none(), "nothing is computed");
+        let log: Vec<Event> = world.events.drain(..).collect();
+        let [Event::Attempt { .. }, Event::Refused { refusal, .. }] = &log[..] else { panic!("{log:?}") };
+        assert_eq!(refusal.name(), name);
+        let line = refusal.to_string();
+        for part in ["198.51.100.7:10001", "message 1", r#""stuff\n\x1b[2J""#, remedy, "IPSec identifier"] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+}
+
+#[test]
+fn only_a_transform_of_the_public_values_group_is_chosen() {
+    // Apple's whole list, the strongest of which are of MODP-2048, with a public value of MODP-1024.
+    let mut world = world();
+    let mut client = client(Profile::android(3));
+    let message1 = client.aggressive1(&key_id());
+    let payloads = Message::parse(&message1).expect("a message").payloads().expect("payloads");
+    let mut chain = crate::isakmp::Chain::default();
+    for payload in payloads.iter() {
+        let apple = Profile::apple().ike;
+        let body = if payload.kind == PayloadType::SECURITY_ASSOCIATION { &apple[..] } else { payload.body };
+        chain.push(payload.kind, body);
+    }
+    let exchange = crate::isakmp::iana::ExchangeType::AGGRESSIVE_MODE;
+    let message1 = crate::isakmp::MessageWriter::new(client.cookies, exchange, 0).clear(&chain);
+    let message2 = world.ask(client.path(), &message1);
+    let payloads = Message::parse(&message2).expect("a message").payloads().expect("payloads");
+    let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
+    let suite = choose_ike(&SaPayload::parse(body).expect("an SA"), Algorithms::Legacy).expect("one").suite;
+    assert_eq!(suite.to_string(), "AES-256-CBC/SHA2-256/MODP-1024");
+}
+
+#[test]
+fn a_refused_offer_names_the_setting_that_would_accept_it() {
+    let config = Config { algorithms: Algorithms::Modern, ..with_ids(&[("main", Some("staff"))]) };
+    let mut world = World::new(config);
+    let mut client = client(Profile::android(2));
+    let answer = world.ask(client.path(), &client.aggressive1(&key_id()));
+    assert_eq!(notification(&answer), NotifyType::NO_PROPOSAL_CHOSEN);
+    let line = world.refusals().remove(0);
+    for part in [
+        "aggressive mode message 1",
+        "AES-256/SHA2-256/MODP-1024",
+        "`algorithms: compatible` would accept it",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[test]
+fn a_client_without_nat_traversal_is_refused_at_message1() {
+    let mut world = world();
+    let mut client = client(Profile::simple(Some(256), 2, 14).without_nat_t());
+    let answer = world.ask(client.path(), &client.aggressive1(&key_id()));
+    assert_eq!(notification(&answer), NotifyType::NO_PROPOSAL_CHOSEN);
+    assert!(world.refusals()[0].contains("aggressive mode message 1: it does not speak NAT traversal"));
+}
+
+#[test]
+fn a_client_with_another_key_goes_silent_and_the_line_says_which_key_it_was_not() {
+    let mut world = world();
+    let mut client = Initiator::new(Profile::android(3), "mistyped", 1);
+    let message2 = world.ask(client.path(), &client.aggressive1(&key_id()));
+    assert!(client.aggressive3(&message2, false).is_none(), "the client finds out first");
+    world.wait(secs(120));
+    assert!(world.sent().is_empty(), "message 2 never goes unasked");
+    let lines = world.refusals();
+    assert_eq!(lines.len(), 1);
+    for part in ["198.51.100.7:10001", "\"staff\"", "message 3", "not \"main\"", "4500", "type the key again"]
+    {
+        assert!(lines[0].contains(part), "{}", lines[0]);
+    }
+    assert_eq!((world.responder.half_open.len(), world.responder.poll_timeout()), (0, None));
+}
+
+#[test]
+fn a_made_up_message3_is_refused_once_and_does_not_stop_the_client() {
+    let mut world = world();
+    let mut client = client(Profile::android(3));
+    let message2 = world.ask(client.path(), &client.aggressive1(&key_id()));
+    let message3 = client.aggressive3(&message2, false).expect("the same key");
+    let mut forged = message3.clone();
+    forged[HEADER_LEN + 10] ^= 1;
+    let told = world.send(client.path(), &forged);
+    assert_eq!(
+        told.iter().map(|told| notification(told)).collect::<Vec<_>>(),
+        [NotifyType::AUTHENTICATION_FAILED]
+    );
+    assert!(told[0].len() <= forged.len());
+    let lines = world.refusals();
+    assert!(lines.len() == 1 && lines[0].contains("aggressive mode message 3"), "{lines:?}");
+    world.discards(client.path(), &forged, Discard::Unauthenticated);
+    world.send(client.path(), &message3);
+    world.established();
+}
+
+#[test]
+fn of_two_keys_with_one_identifier_an_unanswered_attempt_leads_to_the_other() {
+    for name in ["old", "new"] {
+        let mut world =
+            World::new(with_ids(&[("old", Some("staff")), ("new", Some("staff")), ("main", None)]));
+        let mut client = Initiator::new(Profile::android(3), name, 1);
+        let mut attempts = 0;
+        let message3 = loop {
+            attempts += 1;
+            assert!(attempts <= 2);
+            let message2 = world.ask(client.path(), &client.aggressive1(&key_id()));
+            if let Some(message3) = client.aggressive3(&message2, false) {
+                break message3;
+            }
+            world.wait(secs(31));
+            client.cookies = crate::isakmp::Cookies { initiator: Cookie([9; 8]), responder: Cookie::ZERO };
+        };
+        world.send(client.path(), &message3);
+        assert_eq!(world.established().1.psk, name);
+        // A third client, elsewhere, starts with the first key.
+        let mut other = Initiator::new(Profile::android(3), "old", 2);
+        other.outside = addr("203.0.113.9:500");
+        let message2 = world.ask(other.path(), &other.aggressive1(&key_id()));
+        assert!(other.aggressive3(&message2, false).is_some());
+    }
+}
+
+#[test]
+fn message1_again_gets_message2_again_without_work() {
+    let mut world = world();
+    world.eager = false;
+    let mut client = client(Profile::android(3));
+    let message1 = client.aggressive1(&key_id());
+    assert!(world.send(client.path(), &message1).is_empty());
+    world.discards(client.path(), &message1, Discard::Retransmission);
+    let job = world.responder.poll_job().expect("one job");
+    assert!(world.responder.poll_job().is_none(), "and only one");
+    world.responder.handle_job(world.now, job.run());
+    world.settle();
+    let message2 = world.sent().remove(0);
+    assert_eq!(world.ask(client.path(), &message1), message2);
+    assert!(message2.len() <= message1.len(), "{} for {}", message2.len(), message1.len());
+}
+
+#[test]
+fn a_lost_message3_comes_again_when_message2_does() {
+    let mut world = world();
+    let mut client = client(Profile::android(3));
+    let first = client.path();
+    let message2 = world.ask(first, &client.aggressive1(&key_id()));
+    let message3 = client.aggressive3(&message2, false).expect("the same key");
+    // Message 3 is lost. Racoon is done, says INITIAL-CONTACT and goes on; it wakes up when message 2 comes again, from
+    // where it came.
+    world.responder.handle_datagram(
+        world.now,
+        client.path(),
+        &client.notify(NotifyType::INITIAL_CONTACT, &[]),
+    );
+    world.settle();
+    assert_eq!(world.sent.drain(..).collect::<Vec<_>>(), [(first, message2)]);
+    world.send(client.path(), &message3);
+    world.quick(&mut client);
+    // Somebody who knows the cookies cannot make it go on for ever.
+    let mut other = Initiator::new(Profile::android(3), "main", 2);
+    let message2 = world.ask(other.path(), &other.aggressive1(&key_id()));
+    other.aggressive3(&message2, false).expect("the same key");
+    let answers: usize =
+        (0..20).map(|_| world.send(other.path(), &other.notify(NotifyType::R_U_THERE, &[0; 4])).len()).sum();
+    assert_eq!(answers, 8);
+}
+
+#[test]
+fn two_phones_behind_one_nat_share_an_identifier_and_a_renewal_replaces_its_own() {
+    let mut world = world();
+    let mut clients = [1, 2].map(|number| Initiator::new(Profile::android(3), "main", number));
+    for client in &mut clients {
+        let message2 = world.ask(client.path(), &client.aggressive1(&key_id()));
+        let message3 = client.aggressive3(&message2, false).expect("the same key");
+        world.send(client.path(), &message3);
+        world.quick(client);
+    }
+    assert_eq!(world.responder.peers.len(), 2);
+    world.log();
+    // The first one comes back from the same port and says so.
+    let mut again = clients[0].again(7);
+    again.outside.set_port(clients[0].outside.port() - 1000);
+    again.says_initial_contact = true;
+    let message2 = world.ask(again.path(), &again.aggressive1(&key_id()));
+    let message3 = again.aggressive3(&message2, true).expect("the same key");
+    world.send(again.path(), &message3);
+    let log = world.log();
+    assert_eq!(&log[1..3], ["c1 sa closed: connection closed", "c1 closed: the client connected anew"]);
+    assert_eq!(world.responder.peers.len(), 2);
+    // Without INITIAL-CONTACT it is a renewal.
+    let mut renewed = clients[1].again(8);
+    renewed.outside.set_port(clients[1].outside.port() - 1000);
+    let message2 = world.ask(renewed.path(), &renewed.aggressive1(&key_id()));
+    let message3 = renewed.aggressive3(&message2, false).expect("the same key");
+    world.send(renewed.path(), &message3);
+    assert!(world.log()[1].ends_with(" rekey"));
+}
+
+#[test]
+fn a_key_with_an_identifier_serves_main_mode_too() {
+    let mut world = world();
+    let mut client = client(Profile::windows10());
+    world.connect(&mut client);
+    assert_eq!(world.established().1.psk, "main");
+}
+
+#[test]
+fn a_client_without_a_nat_is_known_by_hashes_of_either_port() {
+    for floated in [true, false] {
+        let mut world = world();
+        let mut client = client(Profile::simple(Some(256), 4, 14)).public();
+        let message2 = world.ask(client.path(), &client.aggressive1(&key_id()));
+        // Hashes of port 500, or of 4500: both are found in the field.
+        let (server, inside) = (client.server, client.inside);
+        if floated {
+            client.aggressive3(&message2, true).map(|message3| world.send(client.path(), &message3));
+        } else {
+            client.hashes_of = Some((server, inside));
+            client.aggressive3(&message2, true).map(|message3| world.send(client.path(), &message3));
+        }
+        assert_eq!(world.established().1.nat.to_string(), "no NAT");
+    }
+}
+
+#[test]
+fn strangers_take_a_share_of_the_arithmetic_and_main_mode_goes_on() {
+    let mut world = World::new(Config { max_jobs: 8, ..with_ids(&[("main", Some("staff"))]) });
+    world.eager = false;
+    for number in 0..10 {
+        let mut stranger = Initiator::new(Profile::android(3), "main", number);
+        stranger.outside = SocketAddr::from(([203, 0, 113, number], 500));
+        assert!(world.send(stranger.path(), &stranger.aggressive1(&key_id())).is_empty());
+    }
+    assert_eq!(world.responder.discards().of(Discard::JobLimit), 8);
+    assert_eq!(world.responder.half_open.len(), 2, "the others leave nothing behind");
+    let mut client = Initiator::new(Profile::windows10(), "main", 99);
+    let message2 = world.ask(client.path(), &client.message1());
+    assert!(world.send(client.path(), &client.message3(&message2)).is_empty());
+    assert_eq!(world.responder.discards().of(Discard::JobLimit), 8);
+    let computed = std::iter::from_fn(|| world.responder.poll_job()).count();
+    assert_eq!(computed, 3);
+}
+
+#[test]
+fn an_unproven_address_gets_at_most_twice_what_came() {
+    // The shortest offer with the longest answer.
+    let mut profile = Profile::simple(Some(256), 6, 19);
+    profile.vendor_ids.retain(|id| id[0] == 0x4a);
+    let mut world = world();
+    let mut client = client(profile);
+    let message1 = client.aggressive1(&key_id());
+    let message2 = world.ask(client.path(), &message1);
+    assert!(message2.len() <= 2 * message1.len(), "{} for {}", message2.len(), message1.len());
+    let elsewhere = Path { remote: addr("203.0.113.1:500"), ..client.path() };
+    let answers = world.send(elsewhere, &message1);
+    assert!(answers.iter().all(|answer| answer.len() <= 2 * message1.len()));
+}
+
+#[test]
+fn every_prefix_of_message1_and_message3_is_survived() {
+    let mut client = client(Profile::android(3));
+    let message1 = client.aggressive1(&key_id());
+    for len in HEADER_LEN..message1.len() {
+        let mut world = world();
+        let mut cut = message1[..len].to_vec();
+        cut[24..28].copy_from_slice(&u32::try_from(len).expect("short").to_be_bytes());
+        let answers = world.send(client.path(), &cut);
+        assert!(answers.iter().all(|answer| answer.len() <= 2 * len), "cut at {len}");
+    }
+    let mut world = world();
+    let path = client.path();
+    let message2 = world.ask(path, &message1);
+    let message3 = client.aggressive3(&message2, false).expect("the same key");
+    for len in 0..message3.len() {
+        let mut cut = message3[..len].to_vec();
+        if len >= HEADER_LEN {
+            cut[24..28].copy_from_slice(&u32::try_from(len).expect("short").to_be_bytes());
+        }
+        world.send(client.path(), &cut);
+    }
+    world.events.retain(|event| matches!(event, Event::Established { .. }));
+    assert!(world.events.is_empty());
+}
+
+/// Two Cisco routers, with an address for an identifier.
+#[test]
+fn a_recorded_first_message_is_answered() {
+    let captures = Vectors::of(include_str!("../../../../tests/vectors/ike-captures.txt"));
+    let message1 = captures.get("aggressive1");
+    let mut world = World::new(with_ids(&[("main", Some("192.168.12.2"))]));
+    let path = Path { local: addr("192.0.2.1:500"), remote: addr("198.51.100.7:500") };
+    let message2 = world.ask(path, message1);
+    assert!(message2.len() <= message1.len());
+    // The recorded answer has the same payloads in it, but for vendor IDs.
+    let kinds = |message: &[u8]| {
+        let payloads = Message::parse(message).expect("a message").payloads().expect("payloads");
+        let mut kinds: Vec<u8> =
+            payloads.iter().map(|payload| payload.kind.0).filter(|kind| *kind != 13).collect();
+        kinds.sort_unstable();
+        kinds
+    };
+    assert_eq!(kinds(&message2), kinds(captures.get("aggressive2")));
+    let sa = |message: &[u8]| {
+        let payloads = Message::parse(message).expect("a message").payloads().expect("payloads");
+        payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA").to_vec()
+    };
+    assert_eq!(sa(&message2), sa(captures.get("aggressive2")), "the same choice, octet by octet");
+    world.wait(secs(61));
+    assert!(world.refusals()[0].contains("\"192.168.12.2\""));
+}
