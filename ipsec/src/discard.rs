@@ -33,10 +33,12 @@ pub enum Discard {
     ExchangeLimit,
     /// A notification that we have no use for.
     Notify,
+    /// A piece of a message twice, or of one that is too long or never came whole.
+    Fragment,
 }
 
 impl Discard {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Malformed,
         Self::Version,
         Self::ExchangeType,
@@ -52,6 +54,7 @@ impl Discard {
         Self::JobLimit,
         Self::ExchangeLimit,
         Self::Notify,
+        Self::Fragment,
     ];
 
     /// The counter's name.
@@ -72,6 +75,7 @@ impl Discard {
             Self::JobLimit => "ike_job_limit",
             Self::ExchangeLimit => "ike_exchange_limit",
             Self::Notify => "ike_notify",
+            Self::Fragment => "ike_fragment",
         }
     }
 }

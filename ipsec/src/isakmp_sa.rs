@@ -42,6 +42,8 @@ pub(crate) struct IsakmpSa {
 pub(crate) struct Origin {
     pub(crate) attempt: PeerId,
     pub(crate) nat_traversal: NatTraversal,
+    /// Long messages may go to the client in pieces.
+    pub(crate) fragmentation: bool,
     pub(crate) phase1: Phase1,
 }
 

@@ -24,6 +24,7 @@ mod discard;
 mod envelope;
 mod esp;
 mod event;
+mod fragment;
 mod isakmp;
 mod isakmp_sa;
 mod job;

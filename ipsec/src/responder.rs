@@ -15,6 +15,7 @@
 
 mod aggressive;
 mod attempt;
+mod fragments;
 mod half_open;
 mod informational;
 mod main_mode;
@@ -39,6 +40,7 @@ use crate::dh::Group;
 use crate::discard::{Discard, Discards};
 use crate::esp::Spi;
 use crate::event::Event;
+use crate::fragment::{Fragment, Fragments};
 use crate::isakmp::iana::{ExchangeType, NotifyType, ProtocolId};
 use crate::isakmp::{Chain, Cookie, Cookies, HEADER_LEN, Id, Malformed, Message, MessageWriter};
 use crate::isakmp_sa::IsakmpSa;
@@ -100,6 +102,7 @@ pub struct Responder {
     ready_jobs: VecDeque<Job>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
+    fragments: Fragments,
     discards: Discards,
 }
 
@@ -129,6 +132,7 @@ impl Responder {
             ready_jobs: VecDeque::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+            fragments: Fragments::default(),
             discards: Discards::default(),
         }
     }
@@ -151,6 +155,7 @@ impl Responder {
                 Timer::Quick(cookies, message_id) => self.quick_expired(now, cookies, message_id),
                 Timer::EspSa(inbound) => self.esp_sa_expired(now, inbound),
                 Timer::Peer(peer) => self.idle_peer_expired(now, peer),
+                Timer::Fragments(cookies) => self.fragments_expired(cookies),
             }
         }
     }
@@ -221,6 +226,20 @@ impl Responder {
         if message.header.cookies.initiator == Cookie::ZERO {
             return Err(Discard::Malformed);
         }
+        match Fragment::of(&message).map_err(|_| Discard::Malformed)? {
+            Some(fragment) => self.reassemble(now, path, &message, &fragment),
+            None => self.dispatch(now, path, message, datagram),
+        }
+    }
+
+    /// A whole message is here.
+    fn dispatch(
+        &mut self,
+        now: Instant,
+        path: Path,
+        message: Message<'_>,
+        datagram: &[u8],
+    ) -> Result<(), Discard> {
         match message.header.exchange {
             ExchangeType::MAIN_MODE => self.main_mode(now, path, message, datagram),
             ExchangeType::QUICK_MODE => self.quick_mode(now, path, message, datagram),
@@ -258,11 +277,17 @@ impl Responder {
         }
     }
 
+    /// Sends a message, in pieces if it is long and its cookies are those of a client that takes them.
     fn transmit(&mut self, path: Path, message: Vec<u8>) {
-        // RFC 3948 §2.2: on 4500 four zeros tell IKE from ESP.
-        let payload =
-            if path.local.port() == NAT_T_PORT { [&NON_ESP_MARKER[..], &message].concat() } else { message };
-        self.transmits.push_back(Transmit { path, payload });
+        for message in self.pieces(message) {
+            // RFC 3948 §2.2: on 4500 four zeros tell IKE from ESP.
+            let payload = if path.local.port() == NAT_T_PORT {
+                [&NON_ESP_MARKER[..], &message].concat()
+            } else {
+                message
+            };
+            self.transmits.push_back(Transmit { path, payload });
+        }
     }
 
     fn refuse(&mut self, peer: PeerId, path: Path, cause: Cause) {

@@ -12,6 +12,8 @@ pub(crate) const DPD: [u8; 16] = *b"\xaf\xca\xd7\x13\x68\xa1\xf1\xc9\x6b\x86\x96
 pub(crate) struct Vendor {
     /// How it wants NAT traversal spoken, and the vendor ID that says yes.
     pub(crate) nat: Option<(NatTraversal, &'static [u8])>,
+    /// It takes messages in pieces; the vendor ID that says so.
+    pub(crate) fragmentation: Option<&'static [u8]>,
     /// It answers, and may send, dead peer detection.
     pub(crate) dpd: bool,
     /// Whose software it seems to be.
@@ -23,7 +25,8 @@ impl Vendor {
     pub(crate) fn read(payloads: &Payloads<'_>) -> Self {
         let has = |id: &[u8]| payloads.of(PayloadType::VENDOR_ID).any(|sent| sent == id);
         let nat = NAT_T.iter().find(|(id, _)| has(*id)).map(|(id, version)| (*version, &id[..]));
-        Self { nat, dpd: has(&DPD), name: name(payloads, &has) }
+        let fragmentation = payloads.of(PayloadType::VENDOR_ID).find_map(fragmentation);
+        Self { nat, fragmentation, dpd: has(&DPD), name: name(payloads, &has) }
     }
 
     /// Answers those vendor IDs that we mean too.
@@ -31,9 +34,22 @@ impl Vendor {
         if let Some((_, id)) = self.nat {
             chain.push(PayloadType::VENDOR_ID, id);
         }
+        if let Some(id) = self.fragmentation {
+            chain.push(PayloadType::VENDOR_ID, id);
+        }
         if self.dpd {
             chain.push(PayloadType::VENDOR_ID, &DPD);
         }
+    }
+}
+
+/// What to answer to the announcement of fragmentation. Windows makes it without the word that tells for which modes; racoon,
+/// strongSwan and Cisco add that, and read the highest bit of ours as Main Mode and Aggressive Mode.
+fn fragmentation(id: &[u8]) -> Option<&'static [u8]> {
+    match id.strip_prefix(&FRAGMENTATION)? {
+        [] => Some(&FRAGMENTATION),
+        [0x80..=0xff, _, _, _] => Some(&FRAGMENTATION_MAIN),
+        _ => None,
     }
 }
 
@@ -82,6 +98,7 @@ const NAT_T: [(&[u8; 16], NatTraversal); 6] = [
 const NAT_T_03: [u8; 16] = *b"\x7d\x94\x19\xa6\x53\x10\xca\x6f\x2c\x17\x9d\x92\x15\x52\x9d\x56";
 const NAT_T_00: [u8; 16] = *b"\x44\x85\x15\x2d\x18\xb6\xbb\xcd\x0b\xe8\xa8\x46\x95\x79\xdd\xcc";
 const NAT_T_APPLE: [u8; 16] = *b"\x4d\xf3\x79\x28\xe9\xfc\x4f\xd1\xb3\x26\x21\x70\xd5\x15\xc6\x62";
+const FRAGMENTATION: [u8; 16] = *b"\x40\x48\xb7\xd5\x6e\xbc\xe8\x85\x25\xe7\xde\x7f\x00\xd6\xc2\xd3";
 const FRAGMENTATION_MAIN: [u8; 20] =
     *b"\x40\x48\xb7\xd5\x6e\xbc\xe8\x85\x25\xe7\xde\x7f\x00\xd6\xc2\xd3\x80\x00\x00\x00";
 const STRONGSWAN: [u8; 16] = *b"\x88\x2f\xe5\x6d\x6f\xd2\x0d\xbc\x22\x51\x61\x3b\x2e\xbe\x5b\xeb";

@@ -123,8 +123,9 @@ impl Responder {
             vendor: agreed.vendor.name,
             timings: Timings { message1: agreed.message1, message3, shared, message5: now },
         };
-        let mut sa =
-            IsakmpSa::new(cookies, keys, last, Origin { attempt, nat_traversal, phase1: phase1.clone() });
+        let fragmentation = agreed.vendor.fragmentation.is_some();
+        let origin = Origin { attempt, nat_traversal, fragmentation, phase1: phase1.clone() };
+        let mut sa = IsakmpSa::new(cookies, keys, last, origin);
         sa.peer = peer;
         sa.contacted = initial_contact;
         self.isakmp_sas.insert(cookies, sa);

@@ -1,6 +1,7 @@
 //! Stories of clients against a responder, in virtual time.
 
 mod aggressive;
+mod fragments;
 mod hostile;
 mod initiator;
 mod phase1;

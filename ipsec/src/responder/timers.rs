@@ -24,6 +24,8 @@ pub(super) enum Timer {
     EspSa(Spi),
     /// A peer has had no ESP SA for too long.
     Peer(PeerId),
+    /// The rest of a message in pieces has not come.
+    Fragments(Cookies),
 }
 
 /// At most one deadline per timer.
