@@ -15,7 +15,7 @@
 //! Message 1 proves nothing, not even where it comes from, and yet message 2 costs a Diffie-Hellman computation and carries
 //! HASH_R, which is enough to try secrets against at leisure. That is the mode's nature. What bounds it here: it is off
 //! until a key has an identifier; nothing is computed for an identifier that no key has; such computations never take more
-//! than a share of those that may wait; half-open limits hold per source and in all, as in Main Mode; message 2 is sent
+//! than a share of those that may wait, and one source's a part of that; half-open limits hold per source and in all, as in Main Mode; message 2 is sent
 //! when message 1 comes and never on our own, and it is at most twice as long.
 
 use std::net::IpAddr;

@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Instant;
 
 use super::attempt::{Established, HALF_OPEN, MAX_FAILURES};
-use super::half_open::{Attempt, State};
+use super::half_open::{Attempt, State, source};
 use super::{Asker, Responder, Timer};
 use crate::aggressive::{Aggressive, AwaitHash, Computing, Message1, NONCE_LEN, names};
 use crate::crypto::Digest;
@@ -56,7 +56,7 @@ impl Responder {
         let payloads = message.payloads().map_err(|_| Discard::Malformed)?;
         let message1 = Message1::try_from(&payloads).map_err(|_| Discard::Malformed)?;
         let known = self.half_open.of_first(path.remote, message.header.cookies.initiator).is_some();
-        if !known && self.jobs_of_strangers_are_enough() {
+        if !known && self.jobs_of_strangers_are_enough(path) {
             return Err(Discard::JobLimit);
         }
         let Some(cookies) = self.admit(now, path, message, datagram)? else { return Ok(()) };
@@ -125,11 +125,22 @@ impl Responder {
         psks.get(unanswered.count() % psks.len()).copied()
     }
 
-    /// Whether no more arithmetic is to be done for those who have proved nothing: Main Mode keeps most of it.
-    fn jobs_of_strangers_are_enough(&self) -> bool {
+    /// Whether no more arithmetic is to be done for those who have proved nothing: Main Mode keeps most of it, and of their
+    /// share one source gets only a part.
+    fn jobs_of_strangers_are_enough(&self, path: Path) -> bool {
         let share = self.config.max_jobs.div_ceil(STRANGERS_SHARE);
-        let strangers = self.jobs.values().filter(|asker| matches!(asker, Asker::Aggressive(_)));
-        self.jobs.len() >= self.config.max_jobs || strangers.count() >= share
+        let strangers = self.jobs.values().filter_map(|asker| match asker {
+            Asker::Aggressive(cookies) => Some(cookies),
+            Asker::MainMode(_) | Asker::QuickMode(..) => None,
+        });
+        let remotes =
+            strangers.map(|cookies| self.half_open.get(*cookies).map(|attempt| attempt.first_remote));
+        let (mut all, mut own) = (0, 0);
+        for remote in remotes {
+            all += 1;
+            own += usize::from(remote.is_some_and(|remote| source(remote) == source(path.remote)));
+        }
+        self.jobs.len() >= self.config.max_jobs || all >= share || own >= share.div_ceil(STRANGERS_SHARE)
     }
 
     pub(super) fn aggressive_mode_computed(
@@ -184,27 +195,28 @@ impl Responder {
             return Err(Discard::Unauthenticated);
         }
         let paths = [path, attempt.path];
-        let Some(client) = awaiting.authenticate(&header, message.body, &self.config.psks, paths) else {
+        let client = awaiting.authenticate(&header, message.body, &self.config.psks, paths);
+        let proved = client.is_some();
+        let nat = client.as_ref().and_then(|client| client.nat);
+        let (Some(client), Some(nat)) = (client, nat) else {
             // Somebody else may have made this message up: the attempt goes on, and its client may yet be heard.
             awaiting.failures += 1;
             let (id, first) = (attempt.id, awaiting.failures == 1);
             let keys = self.config.psks.iter().filter(|psk| names(&awaiting.identity, psk)).count();
+            let (cause, notify) = if proved {
+                (Cause::NoNatTraversal { stage: Stage::Aggressive3 }, NotifyType::NO_PROPOSAL_CHOSEN)
+            } else {
+                (Cause::WrongPsk { stage: Stage::Aggressive3, keys }, NotifyType::AUTHENTICATION_FAILED)
+            };
             if first {
-                let notify = self.clear_notify(cookies, NotifyType::AUTHENTICATION_FAILED);
+                let notify = self.clear_notify(cookies, notify);
                 self.answer_stranger(path, message.body.len(), notify);
-                self.refuse(id, path, Cause::WrongPsk { stage: Stage::Aggressive3, keys });
+                self.refuse(id, path, cause);
             }
             return Err(Discard::Unauthenticated);
         };
         let psk = client.psk.name.clone();
         let initial_contact = client.initial_contact;
-        let Some(nat) = client.nat else {
-            let (cause, notify) =
-                (Cause::NoNatTraversal { stage: Stage::Aggressive3 }, NotifyType::NO_PROPOSAL_CHOSEN);
-            attempt.last = Answered { request, response: Vec::new() };
-            self.refuse_attempt(path, cookies, cause, notify, message.body.len());
-            return Ok(());
-        };
         let keys = client.into_keys();
         let Some(Attempt { id: attempt, state: State::Aggressive(Aggressive::AwaitHash(done)), .. }) =
             self.drop_attempt(cookies)
@@ -244,7 +256,7 @@ impl Responder {
     }
 }
 
-/// Of the arithmetic that may wait, one part in so many is for those who have proved nothing.
+/// Of the arithmetic that may wait, one part in so many is for those who have proved nothing, and of that for one source.
 const STRANGERS_SHARE: usize = 4;
 
 /// How often message 2 is sent again for a message of the second phase.

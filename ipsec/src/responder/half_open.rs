@@ -157,7 +157,7 @@ impl HalfOpen {
 pub(super) struct Full;
 
 /// One source is one IPv4 address, or one IPv6 network of 64 bits, which is what a single customer commands.
-fn source(remote: SocketAddr) -> IpAddr {
+pub(super) fn source(remote: SocketAddr) -> IpAddr {
     match remote.ip().to_canonical() {
         IpAddr::V4(v4) => v4.into(),
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),

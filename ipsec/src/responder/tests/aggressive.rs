@@ -1,5 +1,7 @@
 //! Aggressive mode.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::isakmp::iana::{NotifyType, PayloadType};
 use crate::isakmp::{Cookie, NotifyPayload, SaPayload};
@@ -152,6 +154,22 @@ fn a_client_without_nat_traversal_is_refused_at_message1() {
     let answer = world.ask(client.path(), &client.aggressive1(&key_id()));
     assert_eq!(notification(&answer), NotifyType::NO_PROPOSAL_CHOSEN);
     assert!(world.refusals()[0].contains("aggressive mode message 1: it does not speak NAT traversal"));
+}
+
+#[test]
+fn a_client_that_does_not_say_where_it_is_is_refused_at_message3() {
+    let mut world = world();
+    let mut client = client(Profile::android(3));
+    let message2 = world.ask(client.path(), &client.aggressive1(&key_id()));
+    let message3 = client.aggressive3(&message2, false).expect("the same key");
+    let mut without = message3.clone();
+    without[HEADER_LEN] = 0;
+    let told = world.ask(client.path(), &without);
+    assert_eq!(notification(&told), NotifyType::NO_PROPOSAL_CHOSEN);
+    assert!(world.refusals()[0].contains("aggressive mode message 3: it does not speak NAT traversal"));
+    // Nothing protects that message, so the true one is still welcome.
+    world.send(client.path(), &message3);
+    world.established();
 }
 
 #[test]
@@ -322,21 +340,26 @@ fn a_client_without_a_nat_is_known_by_hashes_of_either_port() {
 
 #[test]
 fn strangers_take_a_share_of_the_arithmetic_and_main_mode_goes_on() {
-    let mut world = World::new(Config { max_jobs: 8, ..with_ids(&[("main", Some("staff"))]) });
+    let mut world = World::new(Config { max_jobs: 32, ..with_ids(&[("main", Some("staff"))]) });
     world.eager = false;
-    for number in 0..10 {
-        let mut stranger = Initiator::new(Profile::android(3), "main", number);
-        stranger.outside = SocketAddr::from(([203, 0, 113, number], 500));
-        assert!(world.send(stranger.path(), &stranger.aggressive1(&key_id())).is_empty());
-    }
-    assert_eq!(world.responder.discards().of(Discard::JobLimit), 8);
-    assert_eq!(world.responder.half_open.len(), 2, "the others leave nothing behind");
+    let mut flood = |addresses: u8, expected: (u64, usize)| {
+        for number in 0..20 {
+            let mut stranger = Initiator::new(Profile::android(3), "main", number + 20 * addresses);
+            stranger.outside = SocketAddr::from(([203, 0, 113, number % addresses], 500 + u16::from(number)));
+            assert!(world.send(stranger.path(), &stranger.aggressive1(&key_id())).is_empty());
+        }
+        let seen = (world.responder.discards().of(Discard::JobLimit), world.responder.half_open.len());
+        assert_eq!(seen, expected, "the others leave nothing behind");
+    };
+    // Of 32, a quarter is for strangers, and a quarter of that for one of them.
+    flood(1, (18, 2));
+    flood(10, (18 + 14, 8));
     let mut client = Initiator::new(Profile::windows10(), "main", 99);
     let message2 = world.ask(client.path(), &client.message1());
     assert!(world.send(client.path(), &client.message3(&message2)).is_empty());
-    assert_eq!(world.responder.discards().of(Discard::JobLimit), 8);
+    assert_eq!(world.responder.discards().of(Discard::JobLimit), 32);
     let computed = std::iter::from_fn(|| world.responder.poll_job()).count();
-    assert_eq!(computed, 3);
+    assert_eq!(computed, 9);
 }
 
 #[test]
@@ -378,6 +401,43 @@ fn every_prefix_of_message1_and_message3_is_survived() {
     }
     world.events.retain(|event| matches!(event, Event::Established { .. }));
     assert!(world.events.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn changed_messages_are_survived_and_the_right_ones_still_work(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        encrypted in any::<bool>(),
+    ) {
+        let change = |message: &[u8]| {
+            let mut changed = message.to_vec();
+            for (index, value) in &changes {
+                let index = index.index(changed.len());
+                changed[index] = *value;
+            }
+            changed
+        };
+        let mut world = world();
+        let mut client = client(Profile::android(3));
+        let message1 = client.aggressive1(&key_id());
+        let elsewhere = Path { remote: addr("203.0.113.1:500"), ..client.path() };
+        let changed = change(&message1);
+        for answer in world.send(elsewhere, &changed) {
+            prop_assert!(answer.len() <= 2 * changed.len());
+        }
+        let message2 = world.ask(client.path(), &message1);
+        let message3 = client.aggressive3(&message2, encrypted).expect("the same key");
+        let changed = change(&message3);
+        world.send(client.path(), &changed);
+        if changed[..HEADER_LEN] == message3[..HEADER_LEN] || world.responder.isakmp_sas.is_empty() {
+            world.send(client.path(), &message3);
+        }
+        prop_assert_eq!(world.responder.isakmp_sas.len(), 1);
+        world.wait(secs(120));
+        prop_assert_eq!(world.responder.half_open.len(), 0);
+    }
 }
 
 /// Two Cisco routers, with an address for an identifier.

@@ -214,7 +214,7 @@ proptest! {
     fn any_bytes_after_a_plausible_header_are_survived(
         step in 0_usize..8,
         exchange in prop_oneof![Just(2_u8), Just(4), Just(5), Just(32), any::<u8>()],
-        next in any::<u8>(),
+        next in prop_oneof![any::<u8>(), Just(132)],
         flags in 0_u8..8,
         message_id in prop_oneof![Just(0_u32), any::<u32>()],
         body in proptest::collection::vec(any::<u8>(), 0..400),
