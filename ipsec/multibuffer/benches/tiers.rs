@@ -1,0 +1,123 @@
+//! What one core encrypts and authenticates on each tier: `cargo bench --package multibuffer`.
+//!
+//! 64 packets of 1400 octets, each with a key of its own: 88 blocks, and an HMAC over 1432 octets. The tiers take turns, so
+//! that a noisy machine is noisy for all of them; each figure is the median of its turns, in Gbit/s of 1400 octets a packet.
+
+#![allow(clippy::print_stdout, reason = "it prints a table")]
+#![allow(missing_docs, reason = "a program")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use multibuffer::{
+    Cbc, DIGEST_LEN, DecryptKey, EncryptKey, Hash, Hmac, HmacKey, Tier, cbc_decrypt, cbc_encrypt, hmac,
+};
+
+const PACKETS: usize = 64;
+const PAYLOAD_LEN: usize = 1400;
+const TEXT_LEN: usize = 1408;
+const COVERED_LEN: usize = 24 + TEXT_LEN;
+const TURNS: usize = 15;
+const TURN: Duration = Duration::from_millis(40);
+
+/// One suite on one tier.
+struct Bench {
+    tier: Tier,
+    seal: Vec<EncryptKey>,
+    open: Vec<DecryptKey>,
+    mac: Vec<HmacKey>,
+    packets: Vec<[u8; COVERED_LEN]>,
+}
+
+impl Bench {
+    fn new(tier: Tier, key_len: usize, hash: Hash) -> Self {
+        let key = |packet: usize, len: usize| vec![u8::try_from(packet).unwrap_or(0); len];
+        Self {
+            tier,
+            seal: (0..PACKETS).map(|i| EncryptKey::new(tier, &key(i, key_len))).collect(),
+            open: (0..PACKETS).map(|i| DecryptKey::new(tier, &key(i, key_len))).collect(),
+            mac: (0..PACKETS).map(|i| HmacKey::new(hash, &key(i, 20))).collect(),
+            packets: vec![[0; COVERED_LEN]; PACKETS],
+        }
+    }
+
+    fn authenticate(&self, lanes: usize) {
+        for chunk in 0..PACKETS / lanes {
+            let range = chunk * lanes..(chunk + 1) * lanes;
+            let mut messages: Vec<Hmac<'_>> = self.packets[range.clone()]
+                .iter()
+                .zip(&self.mac[range])
+                .map(|(message, key)| Hmac { key, message, mac: [0; DIGEST_LEN] })
+                .collect();
+            hmac(self.tier, &mut messages);
+            black_box(&messages);
+        }
+    }
+
+    fn seal(&mut self, lanes: usize) {
+        for chunk in 0..PACKETS / lanes {
+            let range = chunk * lanes..(chunk + 1) * lanes;
+            let mut texts: Vec<Cbc<'_, EncryptKey>> = self.packets[range.clone()]
+                .iter_mut()
+                .zip(&self.seal[range])
+                .map(|(packet, key)| Cbc { key, iv: [7; 16], text: &mut packet[24..] })
+                .collect();
+            cbc_encrypt(self.tier, &mut texts);
+        }
+        self.authenticate(lanes);
+    }
+
+    fn open(&mut self, lanes: usize) {
+        self.authenticate(lanes);
+        for chunk in 0..PACKETS / lanes {
+            let range = chunk * lanes..(chunk + 1) * lanes;
+            let mut texts: Vec<Cbc<'_, DecryptKey>> = self.packets[range.clone()]
+                .iter_mut()
+                .zip(&self.open[range])
+                .map(|(packet, key)| Cbc { key, iv: [7; 16], text: &mut packet[24..] })
+                .collect();
+            cbc_decrypt(self.tier, &mut texts);
+        }
+    }
+}
+
+/// Gbit/s of payload in one turn.
+#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+fn turn(mut work: impl FnMut()) -> f64 {
+    let begin = Instant::now();
+    let mut batches = 0_u32;
+    while begin.elapsed() < TURN {
+        work();
+        batches += 1;
+    }
+    let bits = f64::from(batches) * (PACKETS * PAYLOAD_LEN * 8) as f64;
+    bits / begin.elapsed().as_secs_f64() / 1e9
+}
+
+fn main() {
+    println!("{:<24} {:>6} {:<9} {:>10} {:>10}", "suite", "lanes", "tier", "seal Gb/s", "open Gb/s");
+    for (key_len, hash) in [(16, Hash::Sha1), (32, Hash::Sha1), (32, Hash::Sha256), (32, Hash::Sha512)] {
+        for lanes in [PACKETS, 4, 1] {
+            let mut benches: Vec<(Bench, Vec<f64>, Vec<f64>)> = Tier::available()
+                .map(|tier| (Bench::new(tier, key_len, hash), Vec::new(), Vec::new()))
+                .collect();
+            for _ in 0..TURNS {
+                for (bench, sealed, opened) in &mut benches {
+                    sealed.push(turn(|| bench.seal(lanes)));
+                    opened.push(turn(|| bench.open(lanes)));
+                }
+            }
+            for (bench, mut sealed, mut opened) in benches {
+                sealed.sort_by(f64::total_cmp);
+                opened.sort_by(f64::total_cmp);
+                let suite = format!("AES-{}-CBC + {hash:?}", key_len * 8);
+                let tier = format!("{:?}", bench.tier);
+                println!(
+                    "{suite:<24} {lanes:>6} {tier:<9} {:>10.1} {:>10.1}",
+                    sealed[TURNS / 2],
+                    opened[TURNS / 2]
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Every kernel against RustCrypto, and both against published vectors.
+
+use ::aes::{Aes128, Aes192, Aes256};
+use ::hmac::{KeyInit, Mac};
+use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
+use proptest::prelude::*;
+
+use super::*;
+
+fn reference_cbc(key: &[u8], iv: &[u8; 16], text: &[u8]) -> Vec<u8> {
+    let mut out = text.to_vec();
+    let (blocks, _) = cbc::cipher::Array::slice_as_chunks_mut(&mut out);
+    match key.len() {
+        16 => cbc::Encryptor::<Aes128>::new_from_slices(key, iv).unwrap().encrypt_blocks(blocks),
+        24 => cbc::Encryptor::<Aes192>::new_from_slices(key, iv).unwrap().encrypt_blocks(blocks),
+        _ => cbc::Encryptor::<Aes256>::new_from_slices(key, iv).unwrap().encrypt_blocks(blocks),
+    }
+    out
+}
+
+fn reference_mac(hash: Hash, key: &[u8], message: &[u8]) -> Vec<u8> {
+    fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
+        <M as KeyInit>::new_from_slice(key).unwrap().chain_update(message).finalize().into_bytes().to_vec()
+    }
+    match hash {
+        Hash::Sha1 => mac::<::hmac::Hmac<sha1::Sha1>>(key, message),
+        Hash::Sha256 => mac::<::hmac::Hmac<sha2::Sha256>>(key, message),
+        Hash::Sha384 => mac::<::hmac::Hmac<sha2::Sha384>>(key, message),
+        Hash::Sha512 => mac::<::hmac::Hmac<sha2::Sha512>>(key, message),
+    }
+}
+
+/// Octets that differ from place to place, and from seed to seed.
+fn octets(seed: usize, len: usize) -> Vec<u8> {
+    let mut state = seed as u64 ^ 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 24) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn check_cbc(packets: &[(usize, usize)]) {
+    for tier in Tier::available() {
+        let keys: Vec<Vec<u8>> =
+            packets.iter().enumerate().map(|(i, (kind, _))| octets(i, [16, 24, 32][kind % 3])).collect();
+        let iv = |i: usize| <[u8; 16]>::try_from(&*octets(1000 + i, 16)).unwrap();
+        let plain: Vec<Vec<u8>> =
+            packets.iter().enumerate().map(|(i, (_, blocks))| octets(2000 + i, 16 * blocks)).collect();
+        let mut texts = plain.clone();
+
+        let encrypting: Vec<EncryptKey> = keys.iter().map(|key| EncryptKey::new(tier, key)).collect();
+        let mut lanes: Vec<Cbc<'_, EncryptKey>> = texts
+            .iter_mut()
+            .zip(&encrypting)
+            .enumerate()
+            .map(|(i, (text, key))| Cbc { key, iv: iv(i), text })
+            .collect();
+        cbc_encrypt(tier, &mut lanes);
+        for (i, text) in texts.iter().enumerate() {
+            assert_eq!(
+                *text,
+                reference_cbc(&keys[i], &iv(i), &plain[i]),
+                "{tier:?} packet {i} of {}",
+                packets.len()
+            );
+        }
+
+        let decrypting: Vec<DecryptKey> = keys.iter().map(|key| DecryptKey::new(tier, key)).collect();
+        let mut lanes: Vec<Cbc<'_, DecryptKey>> = texts
+            .iter_mut()
+            .zip(&decrypting)
+            .enumerate()
+            .map(|(i, (text, key))| Cbc { key, iv: iv(i), text })
+            .collect();
+        cbc_decrypt(tier, &mut lanes);
+        assert_eq!(texts, plain, "{tier:?}");
+    }
+}
+
+fn check_hmac(messages: &[(usize, usize)]) {
+    const HASHES: [(Hash, usize); 4] =
+        [(Hash::Sha1, 20), (Hash::Sha256, 32), (Hash::Sha384, 48), (Hash::Sha512, 64)];
+    let kind = |i: usize| HASHES[messages[i].0 % 4];
+    let keys: Vec<Vec<u8>> = (0..messages.len()).map(|i| octets(i, kind(i).1)).collect();
+    let texts: Vec<Vec<u8>> =
+        messages.iter().enumerate().map(|(i, (_, len))| octets(3000 + i, *len)).collect();
+    let keyed: Vec<HmacKey> = keys.iter().enumerate().map(|(i, key)| HmacKey::new(kind(i).0, key)).collect();
+    for tier in Tier::available() {
+        let mut lanes: Vec<Hmac<'_>> = texts
+            .iter()
+            .zip(&keyed)
+            .map(|(message, key)| Hmac { key, message, mac: [0; DIGEST_LEN] })
+            .collect();
+        hmac(tier, &mut lanes);
+        for (i, lane) in lanes.iter().enumerate() {
+            let (hash, len) = kind(i);
+            let expected = reference_mac(hash, &keys[i], &texts[i]);
+            assert_eq!(lane.mac[..len], expected[..], "{tier:?} {hash:?} message {i} of {}", messages.len());
+        }
+    }
+}
+
+/// NIST SP 800-38A §F.2.1, F.2.3, F.2.5: one text under three keys, as one batch and alone.
+#[test]
+fn published_cbc() {
+    use hex_literal::hex;
+    let text = hex!(
+        "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+        "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+    );
+    let iv = hex!("000102030405060708090a0b0c0d0e0f");
+    let cases: [(&[u8], [u8; 64]); 3] = [
+        (
+            &hex!("2b7e151628aed2a6abf7158809cf4f3c"),
+            hex!(
+                "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2"
+                "73bed6b8e3c1743b7116e69e222295163ff1caa1681fac09120eca307586e1a7"
+            ),
+        ),
+        (
+            &hex!("8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b"),
+            hex!(
+                "4f021db243bc633d7178183a9fa071e8b4d9ada9ad7dedf4e5e738763f69145a"
+                "571b242012fb7ae07fa9baac3df102e008b0e27988598881d920a9e64f5615cd"
+            ),
+        ),
+        (
+            &hex!("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"),
+            hex!(
+                "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d"
+                "39f23369a9d9bacfa530e26304231461b2eb05e2c39be9fcda6c19078c6a9d1b"
+            ),
+        ),
+    ];
+    for tier in Tier::available() {
+        for (key, cipher) in cases {
+            let (seal, open) = (EncryptKey::new(tier, key), DecryptKey::new(tier, key));
+            for count in [1, 2, 5, 16, 17] {
+                let mut texts = vec![text; count];
+                let mut lanes: Vec<_> =
+                    texts.iter_mut().map(|text| Cbc { key: &seal, iv, text: &mut text[..] }).collect();
+                cbc_encrypt(tier, &mut lanes);
+                assert_eq!(texts, vec![cipher; count], "{tier:?}");
+                let mut lanes: Vec<_> =
+                    texts.iter_mut().map(|text| Cbc { key: &open, iv, text: &mut text[..] }).collect();
+                cbc_decrypt(tier, &mut lanes);
+                assert_eq!(texts, vec![text; count], "{tier:?}");
+            }
+        }
+    }
+}
+
+/// RFC 2202 §3 case 1 and RFC 4231 §4.2, in lanes of every width.
+#[test]
+fn published_hmac() {
+    use hex_literal::hex;
+    let key = [0x0b; 20];
+    let cases: [(Hash, &[u8]); 4] = [
+        (Hash::Sha1, &hex!("b617318655057264e28bc0b6fb378c8ef146be00")),
+        (Hash::Sha256, &hex!("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7")),
+        (
+            Hash::Sha384,
+            &hex!(
+                "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59cfaea9ea9076ede7f4af152e8b2fa9cb6"
+            ),
+        ),
+        (
+            Hash::Sha512,
+            &hex!(
+                "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde"
+                "daa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854"
+            ),
+        ),
+    ];
+    for tier in Tier::available() {
+        for (hash, expected) in cases {
+            let key = HmacKey::new(hash, &key);
+            assert_eq!(key.hash(), hash);
+            for count in [1, 2, 3, 4, 8, 12, 16, 33] {
+                let mut lanes: Vec<_> = (0..count)
+                    .map(|_| Hmac { key: &key, message: b"Hi There", mac: [0; DIGEST_LEN] })
+                    .collect();
+                hmac(tier, &mut lanes);
+                assert!(lanes.iter().all(|lane| lane.mac.starts_with(expected)), "{tier:?} {hash:?} {count}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_number_of_lanes() {
+    for count in 0..=40 {
+        check_cbc(&vec![(0, 88); count]);
+        check_hmac(&(0..count).map(|_| (0, 1432)).collect::<Vec<_>>());
+    }
+}
+
+/// Where padding spills into a second block, and where a message has no whole block.
+#[test]
+fn every_short_length() {
+    check_hmac(&(0..300).flat_map(|len| [(0, len), (1, len), (2, len), (3, len)]).collect::<Vec<_>>());
+    check_cbc(&(0..40).map(|blocks| (blocks, blocks)).collect::<Vec<_>>());
+}
+
+/// A text longer than a kernel does in one call, among short ones.
+#[test]
+fn a_giant_among_dwarfs() {
+    check_cbc(&[(0, 1), (0, 600), (0, 2), (0, 1), (0, 0), (0, 129)]);
+    check_hmac(&[(0, 1), (0, 9000), (0, 2), (0, 1), (0, 0), (0, 129)]);
+}
+
+#[test]
+#[should_panic(expected = "whole blocks")]
+fn a_partial_block_is_refused() {
+    let key = EncryptKey::new(Tier::Portable, &[0; 16]);
+    cbc_encrypt(Tier::Portable, &mut [Cbc { key: &key, iv: [0; 16], text: &mut [0; 17] }]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn cbc_is_what_rustcrypto_computes(packets in prop::collection::vec((0..3_usize, 0..563_usize), 1..64)) {
+        check_cbc(&packets);
+    }
+
+    #[test]
+    fn hmac_is_what_rustcrypto_computes(messages in prop::collection::vec((0..4_usize, 0..9000_usize), 1..64)) {
+        check_hmac(&messages);
+    }
+}
