@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ipsec::{InboundSa, IvSource, OutboundSa, Path, PeerId, Spi};
+use ipsec::{EspSuite, InboundSa, IvSource, OutboundSa, Path, PeerId, Spi};
 use l2tp::SessionKey;
 use slab::Slab;
 
@@ -142,6 +142,8 @@ pub(crate) enum Control {
     Ppp { peer: PeerId, session: SessionIndex, datagram: usize, frame: Range<usize> },
     /// A data message for a session that the tables do not know: its opening may stand earlier in this very batch.
     Early { peer: PeerId, port: u16, datagram: usize, message: Range<usize> },
+    /// The client's packets show which truncation of HMAC-SHA2-256 it means: not the one that was assumed.
+    Truncated { peer: PeerId, suite: EspSuite },
     /// The first authenticated packet of an SA.
     Confirmed { inbound: Spi },
     /// The newest authenticated packet came by another path: the client's NAT moved it.

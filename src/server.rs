@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use ipsec::{Job, JobDone, Path, PeerId, Responder, Transmit};
+use ipsec::{EspSuite, Job, JobDone, Path, PeerId, Responder, Transmit};
 use l2tp::{Lns, SessionKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -295,6 +295,7 @@ impl Server {
             }
             Control::Confirmed { inbound } => self.ike.confirm(now, inbound),
             Control::Moved { peer, path } => self.handle_moved(now, peer, path),
+            Control::Truncated { peer, suite } => self.handle_truncated(peer, suite),
             Control::Heard { peer, session } => self.handle_heard(now, peer, session),
         }
         // What came first has its effect before what came next is looked at: an SA confirmed by a packet carries the answer
@@ -322,6 +323,14 @@ impl Server {
                 peer,
                 format!("moved from {} to {}: its NAT changed", before.remote, path.remote),
             );
+        }
+    }
+
+    /// The client's kernel cuts HMAC-SHA2-256 as it pleases; from its first packet on we know how.
+    fn handle_truncated(&mut self, peer: PeerId, suite: EspSuite) {
+        if let Some(connection) = self.connections.get_mut(&peer) {
+            connection.esp = suite.to_string();
+            self.say(Level::Debug, Some(peer), format!("its packets are of {suite}"));
         }
     }
 

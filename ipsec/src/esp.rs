@@ -16,8 +16,8 @@
 //!   in    InboundSa::check  ─▶ open_batch  ─▶ InboundSa::accept    whatever was ready
 //! ```
 //!
-//! The middle step takes keys by shared reference and packets of many SAs, so that a kernel working on many packets at
-//! once fits behind it. Nothing here allocates once an SA exists.
+//! The middle step takes keys by shared reference and packets of many SAs, which kernels work on at once. Nothing here
+//! allocates once an SA exists.
 //!
 //! Sequence numbers are 32 bits: IKEv1 as these clients speak it does not negotiate extended ones (RFC 4304).
 
@@ -33,7 +33,7 @@ pub use discard::{EspDiscard, EspDiscards};
 pub use inbound::InboundSa;
 pub use outbound::{Exhausted, IvSource, OutboundSa};
 pub use replay::Sequence;
-pub use suite::{EspCipher, EspIntegrity, EspKeys, EspSuite, Spi};
+pub use suite::{AesBits, EspCipher, EspIntegrity, EspKeys, EspSuite, GcmIcv, Spi};
 
 #[cfg(test)]
 mod tests;

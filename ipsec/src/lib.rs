@@ -46,8 +46,8 @@ pub use crypto::WeakKey;
 pub use dh::Group;
 pub use discard::{Discard, Discards};
 pub use esp::{
-    EspCipher, EspDiscard, EspDiscards, EspIntegrity, EspKeys, EspSuite, Exhausted, InboundSa, IvSource,
-    Lane, OpenKey, OutboundSa, SealKey, Sequence, Spi, open_batch, seal_batch,
+    AesBits, EspCipher, EspDiscard, EspDiscards, EspIntegrity, EspKeys, EspSuite, Exhausted, GcmIcv,
+    InboundSa, IvSource, Lane, OpenKey, OutboundSa, SealKey, Sequence, Spi, open_batch, seal_batch,
 };
 pub use event::{CloseReason, Event, Phase1, SaPair, SaReason, Timings};
 pub use isakmp::Id;

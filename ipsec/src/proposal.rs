@@ -25,7 +25,7 @@ pub(crate) use self::offer::{describe_esp, describe_ike};
 pub enum Algorithms {
     /// No 3DES, MD5, MODP-1024 or MODP-1536: Windows, Apple, Linux; not the native client of Android.
     Modern,
-    /// All that real clients need: everything except DES and MODP-768.
+    /// All that real clients need: everything except DES, MODP-768 and ESP without encryption.
     #[default]
     Compatible,
     /// Everything there is, for devices that nobody can update.

@@ -19,7 +19,12 @@ impl Datapath {
         let inbound = sa.inbound.spi();
         let place = self.inbound.insert(Inbound { sa: sa.inbound, peer: index, confirmed: false });
         self.by_spi.insert(inbound, place);
-        self.peers[index].outbound.push(Outbound { sa: sa.outbound, inbound });
+        let (peer, mut sa) = (&mut self.peers[index], sa.outbound);
+        // How its kernel cuts HMAC-SHA2-256 does not change with its keys, and we may have to speak first with the new ones.
+        if let Some(latest) = peer.outbound.last() {
+            sa.follow(latest.sa.suite());
+        }
+        peer.outbound.push(Outbound { sa, inbound });
     }
 
     /// The client proved that it has installed the pair of `inbound`: packets down go through it from now on.

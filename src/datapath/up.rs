@@ -142,7 +142,18 @@ impl Datapath {
         control: &mut Vec<Control>,
     ) {
         let entry = &mut self.inbound[inbound];
-        let udp = match entry.sa.accept(sequence, datagram.bytes) {
+        let suite = entry.sa.suite();
+        let accepted = entry.sa.accept(sequence, datagram.bytes);
+        if entry.sa.suite() != suite {
+            // The client cuts HMAC-SHA2-256 otherwise than the RFC says: so do we, toward it.
+            let (spi, suite, peer) = (entry.sa.spi(), entry.sa.suite(), &mut self.peers[entry.peer]);
+            peer.outbound
+                .iter_mut()
+                .filter(|outbound| outbound.inbound == spi)
+                .for_each(|outbound| outbound.sa.follow(suite));
+            control.push(Control::Truncated { peer: peer.id, suite });
+        }
+        let udp = match accepted {
             Ok(range) => range,
             Err(discard) => return self.esp_discards.count(discard),
         };

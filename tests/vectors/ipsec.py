@@ -14,6 +14,7 @@ import warnings
 
 warnings.filterwarnings("ignore")
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 try:
     from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -124,13 +125,14 @@ def keymat():
 
 
 CIPHERS = {
+    "null": (0, 4),
     "des": (8, 8),
     "3des": (24, 8),
     "aes128": (16, 16),
     "aes192": (24, 16),
     "aes256": (32, 16),
 }
-MACS = {"md5": ("md5", 12), "sha1": ("sha1", 12), "sha256": ("sha256", 16), "sha384": ("sha384", 24), "sha512": ("sha512", 32)}
+MACS = {"md5": ("md5", 12), "sha1": ("sha1", 12), "sha256": ("sha256", 16), "sha256_96": ("sha256", 12), "sha384": ("sha384", 24), "sha512": ("sha512", 32)}
 
 
 def esp():
@@ -140,15 +142,30 @@ def esp():
         for mac, (h, icv_len) in MACS.items():
             name = f"esp.{cipher}.{mac}"
             key, mac_key = some(f"{name} key", key_len), some(f"{name} mac", hashlib.new(h).digest_size)
-            iv, payload = some(f"{name} iv", block), some("esp payload", 37)
+            iv, payload = some(f"{name} iv", block if key_len else 0), some("esp payload", 37)
             pad_len = -(len(payload) + 2) % block
             text = payload + bytes(range(1, pad_len + 1)) + bytes([pad_len, 17])
-            # One DES is 3DES with three equal keys.
-            algorithm = algorithms.AES(key) if "aes" in cipher else TripleDES(key * 3 if cipher == "des" else key)
-            encryptor = Cipher(algorithm, modes.CBC(iv)).encryptor()
-            packet = struct.pack(">II", 0xC0FFEE01, 1) + iv + encryptor.update(text) + encryptor.finalize()
+            if key_len:
+                # One DES is 3DES with three equal keys.
+                algorithm = algorithms.AES(key) if "aes" in cipher else TripleDES(key * 3 if cipher == "des" else key)
+                encryptor = Cipher(algorithm, modes.CBC(iv)).encryptor()
+                text = encryptor.update(text) + encryptor.finalize()
+            packet = struct.pack(">II", 0xC0FFEE01, 1) + iv + text
             show(f"{name}.keymat", key + mac_key)
             show(f"{name}.packet", packet + hmac.new(mac_key, packet, h).digest()[:icv_len])
+
+    print("\n# RFC 4106: the keys are keymat: cipher, then salt")
+    for bits in (128, 192, 256):
+        for icv_len in (8, 12, 16):
+            name = f"esp.aes{bits}.gcm{icv_len}"
+            key, salt, iv = some(f"{name} key", bits // 8), some(f"{name} salt", 4), some(f"{name} iv", 8)
+            payload = some("esp payload", 37)
+            pad_len = -(len(payload) + 2) % 4
+            text = payload + bytes(range(1, pad_len + 1)) + bytes([pad_len, 17])
+            header = struct.pack(">II", 0xC0FFEE01, 1)
+            sealed = AESGCM(key).encrypt(salt + iv, text, header)
+            show(f"{name}.keymat", key + salt)
+            show(f"{name}.packet", header + iv + sealed[: len(text) + icv_len])
 
 
 print("# Computed by ipsec.py.")

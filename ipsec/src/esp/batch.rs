@@ -1,12 +1,18 @@
 //! Encryption and integrity of many packets of many SAs.
 //!
-//! One packet after another for now. The shape is that of a kernel with lanes: every lane has its own key, nothing is
-//! shared between lanes, and nothing but the packet is written.
+//! Every lane has its own key, nothing is shared between lanes, and nothing but the packet is written. What AES-CBC and SHA
+//! protect goes through [`multibuffer`] together; AES-GCM is fast alone, and the others are nobody's first choice.
 
-use super::{EspKeys, EspSuite, FIXED_HEADER_LEN};
+use std::ops::Range;
+
+use arrayvec::ArrayVec;
+use multibuffer::{Cbc, DIGEST_LEN, Hmac, Tier, cbc_decrypt, cbc_encrypt, hmac};
+
+use super::{EspCipher, EspKeys, EspSuite, FIXED_HEADER_LEN};
 use crate::crypto::{
     cipher::{DecryptKey, EncryptKey},
     constant_time_eq,
+    gcm::GcmKey,
     mac::MacKey,
 };
 
@@ -24,8 +30,52 @@ pub struct Lane<'a, K> {
 ///
 /// If a packet is not framed for the suite of its key: it must not leave unprotected.
 pub fn seal_batch(lanes: &mut [Lane<'_, SealKey>]) {
-    for lane in lanes {
-        lane.key.seal(lane.packet);
+    let tier = Tier::detect();
+    for lanes in lanes.chunks_mut(LANES) {
+        encrypt(tier, lanes);
+        authenticate(tier, lanes);
+    }
+}
+
+fn encrypt(tier: Tier, lanes: &mut [Lane<'_, SealKey>]) {
+    let mut texts = ArrayVec::<_, LANES>::new();
+    for Lane { key, packet } in lanes {
+        let Pieces { fixed, iv, text, icv } = Layout::of_frame(key.suite, packet).split(packet);
+        match &key.algorithms {
+            SealAlgorithms::Gcm(key) => {
+                let tag = key.seal(iv, fixed, text);
+                icv.copy_from_slice(&tag[..icv.len()]);
+            }
+            SealAlgorithms::Separate { cipher, .. } => match cipher {
+                SealCipher::Null => {}
+                SealCipher::Aes(key) => texts.push(Cbc { key, iv: block(iv), text }),
+                SealCipher::Des(key) => key.encrypt(iv, text),
+            },
+        }
+    }
+    cbc_encrypt(tier, &mut texts);
+}
+
+fn authenticate(tier: Tier, lanes: &mut [Lane<'_, SealKey>]) {
+    let mut messages = ArrayVec::<_, LANES>::new();
+    for Lane { key, packet } in &*lanes {
+        if let SealAlgorithms::Separate { mac: MacKey::Sha(mac), .. } = &key.algorithms {
+            let message = &packet[Layout::of_frame(key.suite, packet).covered()];
+            messages.push(Hmac { key: mac, message, mac: [0; DIGEST_LEN] });
+        }
+    }
+    hmac(tier, &mut messages);
+    let macs = messages.into_iter().map(|message| message.mac).collect::<ArrayVec<_, LANES>>();
+    let mut macs = macs.into_iter();
+    for Lane { key, packet } in lanes {
+        let SealAlgorithms::Separate { mac, .. } = &key.algorithms else { continue };
+        let layout = Layout::of_frame(key.suite, packet);
+        let digest = match mac {
+            MacKey::Sha(_) => macs.next().expect("one for each"),
+            md5 => md5.mac(&packet[layout.covered()]),
+        };
+        let icv = layout.split(packet).icv;
+        icv.copy_from_slice(&digest[..icv.len()]);
     }
 }
 
@@ -37,80 +87,215 @@ pub fn seal_batch(lanes: &mut [Lane<'_, SealKey>]) {
 /// If there is not one `verified` for each lane.
 pub fn open_batch(lanes: &mut [Lane<'_, OpenKey>], verified: &mut [bool]) {
     assert_eq!(lanes.len(), verified.len(), "one verdict for each lane");
-    for (lane, verified) in lanes.iter_mut().zip(verified) {
-        *verified = lane.key.open(lane.packet);
+    let tier = Tier::detect();
+    for (lanes, verified) in lanes.chunks_mut(LANES).zip(verified.chunks_mut(LANES)) {
+        let mut messages = ArrayVec::<_, LANES>::new();
+        for Lane { key, packet } in &*lanes {
+            if let OpenAlgorithms::Separate { mac: MacKey::Sha(mac), .. } = &key.algorithms
+                && let Some(layout) = key.layout(packet.len())
+            {
+                messages.push(Hmac { key: mac, message: &packet[layout.covered()], mac: [0; DIGEST_LEN] });
+            }
+        }
+        hmac(tier, &mut messages);
+        let macs = messages.into_iter().map(|message| message.mac).collect::<ArrayVec<_, LANES>>();
+        let mut macs = macs.into_iter();
+        // Verified, and only then decrypted: RFC 4303 §3.4.4.1.
+        let mut texts = ArrayVec::<_, LANES>::new();
+        for (Lane { key, packet }, verified) in lanes.iter_mut().zip(verified) {
+            let Some(layout) = key.layout(packet.len()) else {
+                *verified = false;
+                continue;
+            };
+            let digest = match &key.algorithms {
+                OpenAlgorithms::Separate { mac: MacKey::Sha(_), .. } => macs.next(),
+                OpenAlgorithms::Separate { mac: md5, .. } => Some(md5.mac(&packet[layout.covered()])),
+                OpenAlgorithms::Gcm(_) => None,
+            };
+            if let OpenAlgorithms::Gcm(gcm) = &key.algorithms {
+                let (fixed, rest) = packet.split_at_mut(FIXED_HEADER_LEN);
+                let (iv, sealed) = rest.split_at_mut(layout.iv_len);
+                *verified = gcm.open(iv, fixed, sealed, key.suite.icv_len());
+                continue;
+            }
+            let Pieces { iv, text, icv, .. } = layout.split(packet);
+            *verified = match (&key.algorithms, digest) {
+                (OpenAlgorithms::Separate { cipher, .. }, Some(digest))
+                    if constant_time_eq(&digest[..icv.len()], icv) =>
+                {
+                    match cipher {
+                        OpenCipher::Null => {}
+                        OpenCipher::Aes(key) => texts.push(Cbc { key, iv: block(iv), text }),
+                        OpenCipher::Des(key) => key.decrypt(iv, text),
+                    }
+                    true
+                }
+                _ => false,
+            };
+        }
+        cbc_decrypt(tier, &mut texts);
     }
 }
 
 /// The expanded keys of an SA that sends; zeroed on drop.
 pub struct SealKey {
     suite: EspSuite,
-    cipher: EncryptKey,
-    mac: MacKey,
+    algorithms: SealAlgorithms,
+}
+
+#[allow(clippy::large_enum_variant, reason = "the large one is what nearly every SA has")]
+enum SealAlgorithms {
+    Separate { cipher: SealCipher, mac: MacKey },
+    Gcm(GcmKey),
+}
+
+enum SealCipher {
+    Null,
+    Aes(multibuffer::EncryptKey),
+    Des(EncryptKey),
 }
 
 impl SealKey {
     pub(super) fn new(suite: EspSuite, keys: &EspKeys) -> Self {
-        let cipher = EncryptKey::new(suite.cipher.cipher(), keys.cipher_key());
-        Self { suite, cipher, mac: keys.mac_key(suite) }
+        let algorithms = match suite {
+            EspSuite::Gcm { .. } => SealAlgorithms::Gcm(GcmKey::new(keys.cipher_key(), keys.second_key())),
+            EspSuite::Separate { cipher, integrity } => {
+                let mac = MacKey::new(integrity.hash(), keys.second_key());
+                let cipher = match (cipher, cipher.cipher()) {
+                    (EspCipher::Aes(_), _) => {
+                        SealCipher::Aes(multibuffer::EncryptKey::new(Tier::detect(), keys.cipher_key()))
+                    }
+                    (_, Some(cipher)) => SealCipher::Des(EncryptKey::new(cipher, keys.cipher_key())),
+                    (_, None) => SealCipher::Null,
+                };
+                SealAlgorithms::Separate { cipher, mac }
+            }
+        };
+        Self { suite, algorithms }
     }
 
     pub(super) fn suite(&self) -> EspSuite {
         self.suite
     }
 
-    fn seal(&self, packet: &mut [u8]) {
-        let Parts { covered, icv } =
-            Parts::of(self.suite, packet).expect("a frame has a header, whole blocks and an ICV");
-        let (header, text) = covered.split_at_mut(self.suite.header_len());
-        self.cipher.encrypt(&header[FIXED_HEADER_LEN..], text);
-        let mac = self.mac.mac(covered);
-        icv.copy_from_slice(&mac[..icv.len()]);
+    /// Goes over to the other truncation of the same algorithm, if `suite` is that.
+    pub(super) fn follow(&mut self, suite: EspSuite) {
+        if self.suite.truncated_otherwise() == Some(suite) {
+            self.suite = suite;
+        }
     }
 }
 
 /// The expanded keys of an SA that receives; zeroed on drop.
 pub struct OpenKey {
     suite: EspSuite,
-    cipher: DecryptKey,
-    mac: MacKey,
+    /// What the client may mean as well, until its first packet tells.
+    other: Option<EspSuite>,
+    algorithms: OpenAlgorithms,
+}
+
+#[allow(clippy::large_enum_variant, reason = "the large one is what nearly every SA has")]
+enum OpenAlgorithms {
+    Separate { cipher: OpenCipher, mac: MacKey },
+    Gcm(GcmKey),
+}
+
+enum OpenCipher {
+    Null,
+    Aes(multibuffer::DecryptKey),
+    Des(DecryptKey),
 }
 
 impl OpenKey {
     pub(super) fn new(suite: EspSuite, keys: &EspKeys) -> Self {
-        let cipher = DecryptKey::new(suite.cipher.cipher(), keys.cipher_key());
-        Self { suite, cipher, mac: keys.mac_key(suite) }
+        let algorithms = match suite {
+            EspSuite::Gcm { .. } => OpenAlgorithms::Gcm(GcmKey::new(keys.cipher_key(), keys.second_key())),
+            EspSuite::Separate { cipher, integrity } => {
+                let mac = MacKey::new(integrity.hash(), keys.second_key());
+                let cipher = match (cipher, cipher.cipher()) {
+                    (EspCipher::Aes(_), _) => {
+                        OpenCipher::Aes(multibuffer::DecryptKey::new(Tier::detect(), keys.cipher_key()))
+                    }
+                    (_, Some(cipher)) => OpenCipher::Des(DecryptKey::new(cipher, keys.cipher_key())),
+                    (_, None) => OpenCipher::Null,
+                };
+                OpenAlgorithms::Separate { cipher, mac }
+            }
+        };
+        Self { suite, other: suite.truncated_otherwise(), algorithms }
     }
 
     pub(super) fn suite(&self) -> EspSuite {
         self.suite
     }
 
-    /// Verifies, and only then decrypts, RFC 4303 §3.4.4.1.
-    fn open(&self, packet: &mut [u8]) -> bool {
-        let Some(Parts { covered, icv }) = Parts::of(self.suite, packet) else { return false };
-        let mac = self.mac.mac(covered);
-        if !constant_time_eq(&mac[..icv.len()], icv) {
-            return false;
-        }
-        let (header, text) = covered.split_at_mut(self.suite.header_len());
-        self.cipher.decrypt(&header[FIXED_HEADER_LEN..], text);
-        true
+    /// Where the parts of a packet of that length are; `None` if it cannot be one.
+    pub(super) fn layout(&self, packet_len: usize) -> Option<Layout> {
+        let whole = Layout::of(self.suite, packet_len);
+        whole.or_else(|| Layout::of(self.other?, packet_len))
+    }
+
+    /// An authentic packet of that length came: which truncation it has is what the client means from now on. The longer one
+    /// for good. The shorter one until the longer one comes: who cuts four octets off a packet on its way must not mute a client.
+    pub(super) fn pin(&mut self, packet_len: usize) {
+        let Some(other) = self.other else { return };
+        let (meant, unmeant) = match Layout::of(self.suite, packet_len) {
+            Some(_) => (self.suite, other),
+            None => (other, self.suite),
+        };
+        self.suite = meant;
+        self.other = (meant.icv_len() < unmeant.icv_len()).then_some(unmeant);
     }
 }
 
-/// A packet as integrity sees it.
-struct Parts<'a> {
-    /// Header, IV and ciphertext: at least the header, and whole blocks behind it.
-    covered: &'a mut [u8],
+/// Where the parts of a packet are.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    iv_len: usize,
+    text_end: usize,
+}
+
+/// The parts of a packet.
+struct Pieces<'a> {
+    fixed: &'a [u8],
+    iv: &'a [u8],
+    text: &'a mut [u8],
     icv: &'a mut [u8],
 }
 
-impl<'a> Parts<'a> {
-    fn of(suite: EspSuite, packet: &'a mut [u8]) -> Option<Self> {
-        let covered_len = packet.len().checked_sub(suite.icv_len())?;
-        let text_len = covered_len.checked_sub(suite.header_len())?;
-        let (covered, icv) = packet.split_at_mut(covered_len);
-        text_len.is_multiple_of(suite.block_len()).then_some(Self { covered, icv })
+impl Layout {
+    /// `None` if the packet is too short, or its text not whole blocks.
+    fn of(suite: EspSuite, packet_len: usize) -> Option<Self> {
+        let text_end = packet_len.checked_sub(suite.icv_len())?;
+        let text_len = text_end.checked_sub(suite.header_len())?;
+        text_len.is_multiple_of(suite.alignment()).then_some(Self { iv_len: suite.iv_len(), text_end })
+    }
+
+    fn of_frame(suite: EspSuite, packet: &[u8]) -> Self {
+        Self::of(suite, packet.len()).expect("a frame has a header, whole blocks and an ICV")
+    }
+
+    /// Header, IV and ciphertext.
+    fn covered(self) -> Range<usize> {
+        0..self.text_end
+    }
+
+    /// Between IV and ICV.
+    pub(super) fn text(self) -> Range<usize> {
+        FIXED_HEADER_LEN + self.iv_len..self.text_end
+    }
+
+    fn split(self, packet: &mut [u8]) -> Pieces<'_> {
+        let (covered, icv) = packet.split_at_mut(self.text_end);
+        let (fixed, rest) = covered.split_at_mut(FIXED_HEADER_LEN);
+        let (iv, text) = rest.split_at_mut(self.iv_len);
+        Pieces { fixed, iv, text, icv }
     }
 }
+
+fn block(iv: &[u8]) -> [u8; 16] {
+    iv.try_into().expect("AES has blocks of 16 octets")
+}
+
+/// How many packets are worked on at once: several times what the widest kernel holds.
+const LANES: usize = 64;

@@ -25,7 +25,7 @@ impl InboundSa {
         self.spi
     }
 
-    /// The algorithms.
+    /// The algorithms. Which truncation of HMAC-SHA2-256 the peer means is only known once a packet was accepted.
     pub fn suite(&self) -> EspSuite {
         self.key.suite()
     }
@@ -38,16 +38,15 @@ impl InboundSa {
     /// What can be said of a packet without any cryptography: that it is long enough, that its ciphertext is whole blocks
     /// and that its number could be new (§3.4.3: "rejecting a packet before verification"). The SPI is not looked at.
     pub fn check(&self, packet: &[u8]) -> Result<Sequence, EspDiscard> {
-        let suite = self.suite();
         let (_spi, rest) = packet.split_first_chunk::<4>().ok_or(EspDiscard::Short)?;
-        let (sequence, rest) = rest.split_first_chunk().ok_or(EspDiscard::Short)?;
-        let (_iv, rest) = rest.split_at_checked(suite.block_len()).ok_or(EspDiscard::Short)?;
-        let text_len = rest.len().checked_sub(suite.icv_len()).ok_or(EspDiscard::Short)?;
-        if text_len == 0 {
-            return Err(EspDiscard::Short);
-        }
-        if !text_len.is_multiple_of(suite.block_len()) {
-            return Err(EspDiscard::PartialBlock);
+        let (sequence, _) = rest.split_first_chunk().ok_or(EspDiscard::Short)?;
+        match self.key.layout(packet.len()) {
+            Some(layout) if layout.text().is_empty() => return Err(EspDiscard::Short),
+            Some(_) => {}
+            None => {
+                let least = self.suite().header_len() + self.suite().icv_len();
+                return Err(if packet.len() < least { EspDiscard::Short } else { EspDiscard::PartialBlock });
+            }
         }
         self.window.check(u32::from_be_bytes(*sequence))
     }
@@ -62,9 +61,9 @@ impl InboundSa {
     /// length (§2.7): its own length field counts.
     pub fn accept(&mut self, sequence: Sequence, packet: &[u8]) -> Result<Range<usize>, EspDiscard> {
         self.window.accept(sequence)?;
-        let suite = self.suite();
-        let text =
-            packet.len().checked_sub(suite.icv_len()).and_then(|end| packet.get(suite.header_len()..end));
+        self.key.pin(packet.len());
+        let range = self.key.layout(packet.len()).ok_or(EspDiscard::Short)?.text();
+        let text = packet.get(range.clone());
         let (pad_len, next_header, padded) = match text {
             Some([padded @ .., pad_len, next_header]) => (usize::from(*pad_len), *next_header, padded),
             _ => return Err(EspDiscard::Short),
@@ -75,7 +74,7 @@ impl InboundSa {
             return Err(EspDiscard::BadPadding);
         }
         match next_header {
-            NEXT_HEADER_UDP => Ok(suite.header_len()..suite.header_len() + payload_len),
+            NEXT_HEADER_UDP => Ok(range.start..range.start + payload_len),
             NEXT_HEADER_NONE => Err(EspDiscard::Dummy),
             _ => Err(EspDiscard::NextHeader),
         }

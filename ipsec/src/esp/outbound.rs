@@ -33,6 +33,12 @@ impl OutboundSa {
         self.key.suite()
     }
 
+    /// The peer's packets on the other half of the pair are of that suite: if it is the other truncation of ours, ours becomes
+    /// that. Two lengths of HMAC-SHA2-256 go by one number (RFC 4868 §2.6, and the draft that Android's kernels followed).
+    pub fn follow(&mut self, suite: EspSuite) {
+        self.key.follow(suite);
+    }
+
     /// [`EspSuite::header_len`].
     pub fn header_len(&self) -> usize {
         self.suite().header_len()
@@ -75,7 +81,12 @@ impl OutboundSa {
         let (spi, sequence) = fixed.split_at_mut(4);
         spi.copy_from_slice(&self.spi.0.to_be_bytes());
         sequence.copy_from_slice(&self.sequence.to_be_bytes());
-        ivs.fill(iv);
+        match suite {
+            // Unpredictable for CBC (RFC 3602 §2.1); for GCM never the same twice under a key (RFC 4106 §3.1), which the sequence
+            // number is not.
+            EspSuite::Separate { .. } => ivs.fill(iv),
+            EspSuite::Gcm { .. } => iv.copy_from_slice(&u64::from(self.sequence).to_be_bytes()),
+        }
 
         let (text, _icv) = rest.split_at_mut(rest.len() - suite.icv_len());
         let (_payload, trailer) = text.split_at_mut(payload_len);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Algorithms, aes, cipher_strength, lifetime};
 use crate::crypto::Cipher;
 use crate::dh::Group;
-use crate::esp::{EspCipher, EspIntegrity, EspSuite, Spi};
+use crate::esp::{AesBits, EspCipher, EspIntegrity, EspSuite, GcmIcv, Spi};
 use crate::isakmp::iana::{
     AuthenticationAlgorithm, EncapsulationMode, EspAttribute, EspTransform, ProtocolId,
 };
@@ -102,29 +102,57 @@ fn is_transport(mode: EncapsulationMode) -> bool {
 }
 
 fn allowed(read: &Read, policy: Algorithms) -> bool {
-    policy.allows_cipher(read.suite.cipher.cipher())
-        && policy.allows_hash(read.suite.integrity.hash())
-        && read.pfs.is_none_or(|group| policy.allows_group(group))
+    let suite = match read.suite {
+        EspSuite::Gcm { .. } => true,
+        EspSuite::Separate { cipher, integrity } => {
+            // RFC 2410: no secrecy at all. Windows offers it where "Optional encryption" is chosen.
+            let cipher =
+                cipher.cipher().map_or(policy == Algorithms::Legacy, |cipher| policy.allows_cipher(cipher));
+            cipher && policy.allows_hash(integrity.hash())
+        }
+    };
+    suite && read.pfs.is_none_or(|group| policy.allows_group(group))
 }
 
 /// How good a suite is: the kind of cipher first, then how sure we are that it works well, then strength.
-fn grade(suite: EspSuite, mtu: u16) -> (Family, Soundness, u16, EspIntegrity) {
-    let cipher = suite.cipher.cipher();
+fn grade(suite: EspSuite, mtu: u16) -> (Family, Soundness, u16, Option<EspIntegrity>) {
+    let (cipher, integrity) = match suite {
+        EspSuite::Gcm { key, icv } => {
+            let (family, soundness) = match icv {
+                GcmIcv::O16 => (Family::AesGcm, Soundness::Fits),
+                GcmIcv::O12 => (Family::Aes, Soundness::Fits),
+                // A forgery in 2^64, made easier by every packet (RFC 4106 §9): as a last choice among AES.
+                GcmIcv::O8 => (Family::Aes, Soundness::Broken),
+            };
+            return (family, soundness, cipher_strength(aes_cbc(key)), None);
+        }
+        EspSuite::Separate { cipher, integrity } => (cipher, integrity),
+    };
     let family = match cipher {
-        Cipher::Des => Family::Des,
-        Cipher::TripleDes => Family::TripleDes,
-        Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => Family::Aes,
+        EspCipher::Null => Family::Null,
+        EspCipher::Des => Family::Des,
+        EspCipher::TripleDes => Family::TripleDes,
+        EspCipher::Aes(_) => Family::Aes,
     };
     let soundness =
-        match suite.integrity {
+        match integrity {
             EspIntegrity::Md5_96 => Soundness::Broken,
-            // Android 6 to 10 sends 96 or 128 bits of it, depending on the kernel, and nothing on the wire tells which.
-            EspIntegrity::Sha256_128 => Soundness::InDoubt,
+            // Android 6 to 10 sends 96 or 128 bits of it, depending on the kernel, and nothing on the wire tells which before the
+            // first packet.
+            EspIntegrity::Sha256_128 | EspIntegrity::Sha256_96 => Soundness::InDoubt,
             EspIntegrity::Sha1_96 | EspIntegrity::Sha384_192 | EspIntegrity::Sha512_256 => {
                 if fits(suite, mtu) { Soundness::Fits } else { Soundness::Fragments }
             }
         };
-    (family, soundness, cipher_strength(cipher), suite.integrity)
+    (family, soundness, cipher.cipher().map_or(0, cipher_strength), Some(integrity))
+}
+
+fn aes_cbc(key: AesBits) -> Cipher {
+    match key {
+        AesBits::B128 => Cipher::Aes128,
+        AesBits::B192 => Cipher::Aes192,
+        AesBits::B256 => Cipher::Aes256,
+    }
 }
 
 /// Whether a full inner packet leaves as one outer packet of 1500.
@@ -134,9 +162,11 @@ fn fits(suite: EspSuite, mtu: u16) -> bool {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Family {
+    Null,
     Des,
     TripleDes,
     Aes,
+    AesGcm,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,24 +192,11 @@ fn read(transform: &Transform<'_>, public_len: Option<usize>) -> Option<Read> {
     if !understood {
         return None;
     }
-    let cipher = match (EspTransform(transform.id), value(EspAttribute::KEY_LENGTH)) {
-        (EspTransform::AES_CBC, key_length) => match aes(key_length)? {
-            Cipher::Aes256 => EspCipher::Aes256,
-            Cipher::Aes192 => EspCipher::Aes192,
-            _ => EspCipher::Aes128,
-        },
-        (EspTransform::TRIPLE_DES, None) => EspCipher::TripleDes,
-        (EspTransform::DES, None) => EspCipher::Des,
-        _ => return None,
-    };
-    let integrity = match AuthenticationAlgorithm(value(EspAttribute::AUTHENTICATION)?.try_into().ok()?) {
-        AuthenticationAlgorithm::HMAC_MD5 => EspIntegrity::Md5_96,
-        AuthenticationAlgorithm::HMAC_SHA1 => EspIntegrity::Sha1_96,
-        AuthenticationAlgorithm::HMAC_SHA2_256 => EspIntegrity::Sha256_128,
-        AuthenticationAlgorithm::HMAC_SHA2_384 => EspIntegrity::Sha384_192,
-        AuthenticationAlgorithm::HMAC_SHA2_512 => EspIntegrity::Sha512_256,
-        _ => return None,
-    };
+    let suite = suite(
+        EspTransform(transform.id),
+        value(EspAttribute::KEY_LENGTH),
+        value(EspAttribute::AUTHENTICATION),
+    )?;
     // RFC 2407 §4.5: without the attribute the mode is the host's affair; ours is transport.
     let mode = match value(EspAttribute::ENCAPSULATION_MODE) {
         None => EncapsulationMode::TRANSPORT,
@@ -197,7 +214,44 @@ fn read(transform: &Transform<'_>, public_len: Option<usize>) -> Option<Read> {
         }
         _ => return None,
     };
-    Some(Read { suite: EspSuite { cipher, integrity }, mode, pfs })
+    Some(Read { suite, mode, pfs })
+}
+
+/// The suite of a transform, its key length in bits and its integrity algorithm.
+fn suite(transform: EspTransform, key_length: Option<u64>, authentication: Option<u64>) -> Option<EspSuite> {
+    let aes_bits = || {
+        Some(match aes(key_length)? {
+            Cipher::Aes256 => AesBits::B256,
+            Cipher::Aes192 => AesBits::B192,
+            _ => AesBits::B128,
+        })
+    };
+    let icv = match transform {
+        EspTransform::AES_GCM_8 => Some(GcmIcv::O8),
+        EspTransform::AES_GCM_12 => Some(GcmIcv::O12),
+        EspTransform::AES_GCM_16 => Some(GcmIcv::O16),
+        _ => None,
+    };
+    if let Some(icv) = icv {
+        // RFC 4106 §8.2: it needs no integrity algorithm, and there is none to be named.
+        return authentication.is_none().then_some(EspSuite::Gcm { key: aes_bits()?, icv });
+    }
+    let cipher = match (transform, key_length) {
+        (EspTransform::AES_CBC, _) => EspCipher::Aes(aes_bits()?),
+        (EspTransform::TRIPLE_DES, None) => EspCipher::TripleDes,
+        (EspTransform::DES, None) => EspCipher::Des,
+        (EspTransform::NULL, None) => EspCipher::Null,
+        _ => return None,
+    };
+    let integrity = match AuthenticationAlgorithm(authentication?.try_into().ok()?) {
+        AuthenticationAlgorithm::HMAC_MD5 => EspIntegrity::Md5_96,
+        AuthenticationAlgorithm::HMAC_SHA1 => EspIntegrity::Sha1_96,
+        AuthenticationAlgorithm::HMAC_SHA2_256 => EspIntegrity::Sha256_128,
+        AuthenticationAlgorithm::HMAC_SHA2_384 => EspIntegrity::Sha384_192,
+        AuthenticationAlgorithm::HMAC_SHA2_512 => EspIntegrity::Sha512_256,
+        _ => return None,
+    };
+    Some(EspSuite::Separate { cipher, integrity })
 }
 
 const UNDERSTOOD: [EspAttribute; 6] = [

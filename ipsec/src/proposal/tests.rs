@@ -119,6 +119,37 @@ fn esp_integrity_is_chosen_by_what_works() {
     assert_eq!(des.as_deref(), Some("DES-CBC/HMAC-SHA1-96"));
 }
 
+/// ChromeOS offers aes128gcm16 before its CBC suites; strongSwan's users write any of these.
+#[test]
+fn aes_gcm_with_a_whole_tag_is_the_best() {
+    let gcm = |id: u8, bits| (id, [tv(1, 1), tv(2, 3600), tv(6, bits), tv(4, 4)].concat());
+    let cbc = |auth| (12, esp_attributes(4, Some(256), auth, &[]));
+    let (sha1, sha256, md5) = (2, 5, 1);
+    let best = |transforms: &[(u8, Vec<u8>)]| esp(transforms, Algorithms::Modern, 1400);
+    let some = |name: &str| Some(name.to_string());
+    assert_eq!(best(&[cbc(sha1), gcm(20, 128)]), some("AES-128-GCM-16"));
+    assert_eq!(best(&[gcm(20, 128), gcm(20, 256), gcm(20, 192)]), some("AES-256-GCM-16"));
+    assert_eq!(best(&[gcm(18, 256), gcm(19, 128)]), some("AES-128-GCM-12"));
+    assert_eq!(best(&[gcm(18, 256), cbc(sha256)]), some("AES-256-CBC/HMAC-SHA2-256-128"));
+    assert_eq!(best(&[gcm(18, 256), cbc(md5)]), some("AES-256-GCM-8"));
+    assert_eq!(best(&[gcm(20, 100)]), None);
+    // RFC 4106 §8.2: no integrity algorithm beside it.
+    assert_eq!(best(&[(20, esp_attributes(4, Some(128), sha1, &[]))]), None);
+    // Without a key length it is 128 bits, as AES-CBC is.
+    assert_eq!(best(&[(20, tv(4, 4))]), some("AES-128-GCM-16"));
+}
+
+#[test]
+fn no_encryption_is_a_last_choice_and_legacy_only() {
+    let null = |auth| (11, esp_attributes(4, None, auth, &[]));
+    let des = (2, esp_attributes(4, None, 1, &[]));
+    for policy in [Algorithms::Modern, Algorithms::Compatible] {
+        assert_eq!(esp(&[null(2)], policy, 1400), None);
+    }
+    assert_eq!(esp(&[null(7), des], Algorithms::Legacy, 1400).as_deref(), Some("DES-CBC/HMAC-MD5-96"));
+    assert_eq!(esp(&[null(2)], Algorithms::Legacy, 1400).as_deref(), Some("NULL/HMAC-SHA1-96"));
+}
+
 #[test]
 fn an_unusable_spi_is_no_offer() {
     let transforms = [(12, esp_attributes(4, Some(128), 2, &[]))];
