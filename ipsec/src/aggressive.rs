@@ -27,6 +27,7 @@ use crate::crypto::Iv;
 use crate::envelope;
 use crate::isakmp::iana::{IdType, PayloadType};
 use crate::isakmp::{Chain, Cookies, Header, Id, IdPayload, Malformed, Payloads};
+use crate::isakmp_sa::open_first;
 use crate::job::KeyExchange;
 use crate::keymat::{IsakmpKeys, Skeyid, Transcript};
 use crate::nat::{Nat, NatTraversal};
@@ -169,7 +170,7 @@ pub(crate) struct AwaitHash {
     pub(crate) identity: Id,
     /// Name of the key that HASH_R was made with.
     pub(crate) tried: String,
-    /// How many messages 3 did not verify.
+    /// How many messages 3 did not verify; a client that turned message 2 down counts too.
     pub(crate) failures: u32,
     initiator_nonce: Box<[u8]>,
     initiator_id: Box<[u8]>,
@@ -221,6 +222,14 @@ impl AwaitHash {
         };
         let initial_contact = says_initial_contact(&payloads);
         Some(Authenticated { psk, initial_contact, nat, keys, iv, verified })
+    }
+
+    /// Whether a message of the second phase is of a client that has this key, and sent its message 3 in clear.
+    pub(crate) fn is_under(&self, psk: &Psk, header: &Header, body: &[u8]) -> bool {
+        let said = self.transcript(header.cookies);
+        let IkeSuite { cipher, hash, .. } = self.agreed.suite;
+        let keys = self.skeyid(psk).keys(cipher, &self.exchange.shared, &said);
+        keys.is_ok_and(|keys| open_first(&keys, &said.iv(hash, cipher), header, body).is_some())
     }
 
     fn skeyid(&self, psk: &Psk) -> Skeyid {

@@ -87,14 +87,7 @@ impl IsakmpSa {
 
     /// Decrypts the first message of an exchange of the second phase and verifies its `HASH(1)`.
     pub(crate) fn open_first(&self, header: &Header, body: &[u8]) -> Option<Opened> {
-        let mut iv = self.keys.phase2_iv(&self.iv, header.message_id);
-        let text = envelope::open(self.keys.cipher_key(), &mut iv, body)?;
-        let payloads = Payloads::parse(header.next_payload, &text).ok()?;
-        let (hash, rest) = split_hash(&payloads, &text)?;
-        if self.keys.hash_1(header.message_id, rest) != *hash {
-            return None;
-        }
-        Some(Opened { first: header.next_payload, text, iv })
+        open_first(&self.keys, &self.iv, header, body)
     }
 
     /// Encrypts a message of a quick mode whose hash is already in the chain.
@@ -124,6 +117,19 @@ impl IsakmpSa {
         }
         self.spent.push_back(message_id);
     }
+}
+
+/// Decrypts the first message of an exchange of the second phase, where `iv` is what the first left behind, and verifies its
+/// `HASH(1)`.
+pub(crate) fn open_first(keys: &IsakmpKeys, iv: &Iv, header: &Header, body: &[u8]) -> Option<Opened> {
+    let mut iv = keys.phase2_iv(iv, header.message_id);
+    let text = envelope::open(keys.cipher_key(), &mut iv, body)?;
+    let payloads = Payloads::parse(header.next_payload, &text).ok()?;
+    let (hash, rest) = split_hash(&payloads, &text)?;
+    if keys.hash_1(header.message_id, rest) != *hash {
+        return None;
+    }
+    Some(Opened { first: header.next_payload, text, iv })
 }
 
 /// A message decrypted and verified.

@@ -24,7 +24,7 @@ impl Refusal {
             Cause::BadPublicValue => "bad_public_value",
             Cause::WrongPsk { .. } => "wrong_psk",
             Cause::SilentAfterKe { .. } => "silent_after_key_exchange",
-            Cause::SilentAfterHash { .. } => "silent_after_hash",
+            Cause::HashNotAccepted { .. } => "hash_not_accepted",
             Cause::NoEspProposal { .. } => "no_esp_proposal",
             Cause::TunnelMode => "tunnel_mode",
             Cause::NotEsp { .. } => "not_esp",
@@ -36,19 +36,49 @@ impl Refusal {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Cause {
-    AggressiveMode { identity: Id },
-    UnknownIdentifier { identity: Id },
-    NoIkeProposal { stage: Stage, offer: String, policy: Algorithms, remedy: Option<Algorithms> },
-    NoNatTraversal { stage: Stage },
+    AggressiveMode {
+        identity: Id,
+    },
+    UnknownIdentifier {
+        identity: Id,
+    },
+    NoIkeProposal {
+        stage: Stage,
+        offer: String,
+        policy: Algorithms,
+        remedy: Option<Algorithms>,
+    },
+    NoNatTraversal {
+        stage: Stage,
+    },
     BadPublicValue,
-    WrongPsk { stage: Stage, keys: usize },
-    SilentAfterKe { moved: bool },
-    SilentAfterHash { identity: Id, psk: String, keys: usize },
-    NoEspProposal { offer: String, policy: Algorithms, remedy: Option<Algorithms> },
+    WrongPsk {
+        stage: Stage,
+        keys: usize,
+    },
+    SilentAfterKe {
+        moved: bool,
+    },
+    /// The client has another key than the one our message 2 was made with; it said so, or nothing.
+    HashNotAccepted {
+        told: bool,
+        identity: Id,
+        psk: String,
+        keys: usize,
+    },
+    NoEspProposal {
+        offer: String,
+        policy: Algorithms,
+        remedy: Option<Algorithms>,
+    },
     TunnelMode,
-    NotEsp { offer: String },
+    NotEsp {
+        offer: String,
+    },
     NativeEsp,
-    Selectors { what: String },
+    Selectors {
+        what: String,
+    },
 }
 
 /// The message of a first phase that was turned down.
@@ -129,20 +159,28 @@ impl fmt::Display for Refusal {
                  Android and Apple devices time out; check that UDP 4500 reaches this server",
                 if *moved { ", and a client moves to UDP 4500 to send it" } else { "" }
             ),
-            Cause::SilentAfterHash { identity, psk, keys } => {
-                write!(
-                    f,
-                    "{remote}, which calls itself \"{identity}\", went silent after aggressive mode message 2: message 3 \
-                     never came; either the pre-shared key typed into the device is not {psk:?}, or UDP 4500 does not \
-                     reach this server; Android and Apple devices time out; "
-                )?;
-                match keys {
-                    1 => f.write_str("type the key again on the device, and check the firewall"),
-                    _ => f.write_str(
-                        "connect again within a minute, for the next key of that `id` to be tried; else type the key \
-                         again on the device, and check the firewall",
-                    ),
+            Cause::HashNotAccepted { told, identity, psk, keys } => {
+                write!(f, "{remote}, which calls itself \"{identity}\", ")?;
+                if *told {
+                    write!(
+                        f,
+                        "turned aggressive mode message 2 down: the pre-shared key typed into the device is not {psk:?}"
+                    )?;
+                } else {
+                    write!(
+                        f,
+                        "went silent after aggressive mode message 2: message 3 never came; either the pre-shared key \
+                         typed into the device is not {psk:?}, or UDP 4500 does not reach this server"
+                    )?;
                 }
+                f.write_str("; Android and Apple devices time out; ")?;
+                if *keys > 1 {
+                    f.write_str(
+                        "connect again within a minute, for the next key of that `id` to be tried; else ",
+                    )?;
+                }
+                f.write_str("type the key again on the device")?;
+                f.write_str(if *told { "" } else { ", and check the firewall" })
             }
             Cause::NoEspProposal { offer, policy, remedy } => {
                 write!(

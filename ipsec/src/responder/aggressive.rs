@@ -244,10 +244,29 @@ impl Responder {
     /// A message of the second phase came before the first is done. In Aggressive Mode that tells that message 3 was lost:
     /// racoon sends it again only if message 2 comes again, which must not go unasked to who has not returned our cookie.
     /// This one has.
-    pub(super) fn too_early(&mut self, cookies: Cookies) -> Discard {
-        let Some(attempt) = self.half_open.get_mut(cookies) else { return Discard::UnknownCookies };
-        let awaits = matches!(attempt.state, State::Aggressive(Aggressive::AwaitHash(_)));
-        if awaits && attempt.resent < MAX_RESENT {
+    ///
+    /// Or it tells that the client turned message 2 down: racoon and strongSwan say so under the keys that they made of
+    /// their secret, which are not ours.
+    pub(super) fn too_early(&mut self, path: Path, message: &Message<'_>) -> Discard {
+        let header = message.header;
+        let Some(attempt) = self.half_open.get_mut(header.cookies) else { return Discard::UnknownCookies };
+        let State::Aggressive(Aggressive::AwaitHash(awaiting)) = &mut attempt.state else {
+            return Discard::Early;
+        };
+        let psks = &self.config.psks;
+        let tried = psks.iter().find(|psk| psk.name == awaiting.tried);
+        if header.exchange == ExchangeType::INFORMATIONAL
+            && awaiting.failures == 0
+            && tried.is_some_and(|psk| !awaiting.is_under(psk, &header, message.body))
+        {
+            awaiting.failures += 1;
+            let (identity, psk) = (awaiting.identity.clone(), awaiting.tried.clone());
+            let keys = psks.iter().filter(|psk| names(&identity, psk)).count();
+            let id = attempt.id;
+            self.refuse(id, path, Cause::HashNotAccepted { told: true, identity, psk, keys });
+            return Discard::Early;
+        }
+        if attempt.resent < MAX_RESENT {
             attempt.resent += 1;
             let (path, response) = (attempt.path, attempt.last.response.clone());
             self.transmit(path, response);

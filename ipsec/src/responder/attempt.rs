@@ -144,7 +144,7 @@ impl Responder {
             State::Aggressive(Aggressive::AwaitHash(awaiting)) if awaiting.failures == 0 => {
                 let AwaitHash { identity, tried, .. } = *awaiting;
                 let keys = self.config.psks.iter().filter(|psk| names(&identity, psk)).count();
-                self.refuse(id, path, Cause::SilentAfterHash { identity, psk: tried, keys });
+                self.refuse(id, path, Cause::HashNotAccepted { told: false, identity, psk: tried, keys });
             }
             State::Main(MainMode::AwaitId(_) | MainMode::Computing(_))
             | State::Aggressive(_)

@@ -27,7 +27,7 @@ impl Responder {
             return Err(Discard::Unexpected);
         }
         let Some(sa) = self.isakmp_sas.get_mut(&cookies) else {
-            return Err(self.too_early(cookies));
+            return Err(self.too_early(path, &message));
         };
         if sa.is_spent(header.message_id) {
             return Err(Discard::Replay);

@@ -35,7 +35,7 @@ impl Responder {
             return Err(Discard::Unexpected);
         }
         let Some(sa) = self.isakmp_sas.get(&cookies) else {
-            return Err(self.too_early(cookies));
+            return Err(self.too_early(path, &message));
         };
         if sa.deleted {
             return Err(Discard::UnknownCookies);

@@ -190,6 +190,28 @@ fn a_client_with_another_key_goes_silent_and_the_line_says_which_key_it_was_not(
 }
 
 #[test]
+fn a_client_that_turns_message2_down_is_told_of_at_once_and_once() {
+    for profile in [Profile::android(3), Profile::simple(Some(256), 4, 14)] {
+        let mut world = world();
+        let mut client = Initiator::new(profile, "mistyped", 1);
+        let message2 = world.ask(client.path(), &client.aggressive1(&key_id()));
+        let complaint = client.turn_down(&message2);
+        for _ in 0..3 {
+            world.send(client.path(), &complaint);
+        }
+        let lines = world.refusals();
+        assert_eq!(lines.len(), 1);
+        for part in
+            ["198.51.100.7:10001", "\"staff\"", "turned", "message 2", "not \"main\"", "type the key again"]
+        {
+            assert!(lines[0].contains(part), "{}", lines[0]);
+        }
+        world.wait(secs(120));
+        assert_eq!(world.refusals(), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_made_up_message3_is_refused_once_and_does_not_stop_the_client() {
     let mut world = world();
     let mut client = client(Profile::android(3));

@@ -80,6 +80,26 @@ impl Initiator {
         Some(message3)
     }
 
+    /// What racoon and strongSwan say to a message 2 with another key: an Informational under their own.
+    pub(crate) fn turn_down(&mut self, message2: &[u8]) -> Vec<u8> {
+        let message = Message::parse(message2).expect("message 2");
+        self.cookies = message.header.cookies;
+        let payloads = message.payloads().expect("payloads");
+        let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
+        let suite =
+            choose_ike(&SaPayload::parse(body).expect("an SA"), Algorithms::Legacy).expect("one").suite;
+        let peer_public = payloads.require(PayloadType::KEY_EXCHANGE).expect("a KE");
+        let peer_nonce = payloads.require(PayloadType::NONCE).expect("a nonce");
+        let private = self.private.take().expect("a private value");
+        let (public, shared) = (private.public(), private.shared(peer_public).expect("a shared secret"));
+        let said = transcript(self.cookies, &public, peer_public, &self.profile.ike);
+        let skeyid = Skeyid::from_psk(suite.hash, &self.psk, &self.nonce, peer_nonce);
+        let keys = skeyid.keys(suite.cipher, &shared, &said).expect("no weak key");
+        let iv = said.iv(suite.hash, suite.cipher);
+        self.sa = Some((keys, iv));
+        self.notify(NotifyType::AUTHENTICATION_FAILED, &[])
+    }
+
     fn aggressive_writer(&self) -> MessageWriter {
         MessageWriter::new(self.cookies, ExchangeType::AGGRESSIVE_MODE, 0)
     }
