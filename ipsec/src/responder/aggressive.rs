@@ -112,7 +112,8 @@ impl Responder {
 
     /// The key of that identifier to make HASH_R with. While there are two, because one is being replaced, nothing says which
     /// of them the client has, and it is the client that finds out first: an attempt that was left unanswered makes the
-    /// next one from there try the next key.
+    /// next one from there try the next key. Racoon needs no second dialling: it has moved to port 4500 before it compares
+    /// the hash, so its repetition of message 1 comes from there and is the next attempt.
     fn key_to_try(&self, path: Path, identity: &Id) -> Option<&Psk> {
         let psks: Vec<&Psk> = self.config.psks.iter().filter(|psk| names(identity, psk)).collect();
         if psks.len() < 2 {
@@ -266,9 +267,11 @@ impl Responder {
             self.refuse(id, path, Cause::HashNotAccepted { told: true, identity, psk, keys });
             return Discard::Early;
         }
-        if attempt.resent < MAX_RESENT {
+        // Racoon takes it for a repetition only if it comes from the port that it has moved to itself. No other address than
+        // the one that was sent our cookie is believed.
+        if attempt.resent < MAX_RESENT && attempt.path.remote.ip() == path.remote.ip() {
             attempt.resent += 1;
-            let (path, response) = (attempt.path, attempt.last.response.clone());
+            let response = attempt.last.response.clone();
             self.transmit(path, response);
         }
         Discard::Early

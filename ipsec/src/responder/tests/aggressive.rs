@@ -260,6 +260,21 @@ fn of_two_keys_with_one_identifier_an_unanswered_attempt_leads_to_the_other() {
 }
 
 #[test]
+fn racoon_repeats_message1_from_port_4500_and_gets_the_other_key() {
+    let mut world = World::new(with_ids(&[("old", Some("staff")), ("new", Some("staff"))]));
+    let mut client = Initiator::new(Profile::android(3), "new", 1);
+    let message1 = client.aggressive1(&key_id());
+    let message2 = world.ask(client.path(), &message1);
+    let complaint = client.turn_down(&message2);
+    client.move_to_4500();
+    world.send(client.path(), &complaint);
+    let message2 = world.ask(client.path(), &message1);
+    let message3 = client.aggressive3(&message2, false).expect("the same key");
+    world.send(client.path(), &message3);
+    assert_eq!(world.established().1.psk, "new");
+}
+
+#[test]
 fn message1_again_gets_message2_again_without_work() {
     let mut world = world();
     world.eager = false;
@@ -284,20 +299,23 @@ fn a_lost_message3_comes_again_when_message2_does() {
     let message2 = world.ask(first, &client.aggressive1(&key_id()));
     let message3 = client.aggressive3(&message2, false).expect("the same key");
     // Message 3 is lost. Racoon is done, says INITIAL-CONTACT and goes on; it wakes up when message 2 comes again, from
-    // where it came.
+    // the port where it now is.
     world.responder.handle_datagram(
         world.now,
         client.path(),
         &client.notify(NotifyType::INITIAL_CONTACT, &[]),
     );
     world.settle();
-    assert_eq!(world.sent.drain(..).collect::<Vec<_>>(), [(first, message2)]);
+    assert_eq!(world.sent.drain(..).collect::<Vec<_>>(), [(client.path(), message2)]);
+    assert_ne!(client.path(), first);
     world.send(client.path(), &message3);
     world.quick(&mut client);
-    // Somebody who knows the cookies cannot make it go on for ever.
+    // Somebody who knows the cookies cannot make it go on for ever, nor to elsewhere.
     let mut other = Initiator::new(Profile::android(3), "main", 2);
     let message2 = world.ask(other.path(), &other.aggressive1(&key_id()));
     other.aggressive3(&message2, false).expect("the same key");
+    let elsewhere = Path { remote: addr("203.0.113.1:4500"), ..other.path() };
+    world.discards(elsewhere, &other.notify(NotifyType::R_U_THERE, &[0; 4]), Discard::Early);
     let answers: usize =
         (0..20).map(|_| world.send(other.path(), &other.notify(NotifyType::R_U_THERE, &[0; 4])).len()).sum();
     assert_eq!(answers, 8);

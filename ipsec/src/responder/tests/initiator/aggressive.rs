@@ -90,7 +90,7 @@ impl Initiator {
             choose_ike(&SaPayload::parse(body).expect("an SA"), Algorithms::Legacy).expect("one").suite;
         let peer_public = payloads.require(PayloadType::KEY_EXCHANGE).expect("a KE");
         let peer_nonce = payloads.require(PayloadType::NONCE).expect("a nonce");
-        let private = self.private.take().expect("a private value");
+        let private = self.private.as_ref().expect("a private value");
         let (public, shared) = (private.public(), private.shared(peer_public).expect("a shared secret"));
         let said = transcript(self.cookies, &public, peer_public, &self.profile.ike);
         let skeyid = Skeyid::from_psk(suite.hash, &self.psk, &self.nonce, peer_nonce);
