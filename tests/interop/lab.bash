@@ -12,6 +12,7 @@ lab_home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 router=adit-$$-router server=adit-$$-server lan=adit-$$-lan
 server_address=203.0.113.1 lan_address=192.0.2.2
 psk=$(head -c 9 /dev/urandom | base64) password=$(head -c 9 /dev/urandom | base64)
+psk_id= # the identifier that makes the server take Aggressive Mode
 declare -A guest_pid=()
 server_pid=
 helpers=()
@@ -86,7 +87,7 @@ start_server() {
   cat >"$lab_dir/adit.yaml" <<YAML
 ipsec:
   psk:
-    - { name: main, secret: "$psk" }
+    - { name: main, secret: "$psk"${psk_id:+, id: $psk_id} }
 pools:
   - { name: default, range: 10.20.0.0/24 }
 dns: [9.9.9.9, 149.112.112.112]

@@ -5,20 +5,25 @@
 server=203.0.113.1
 psk=unset user=unset password=unset
 ike=aes256-sha1-modp2048 esp=aes256-sha1
+aggressive=no id=%any fragment=1280
 logs=$lab_guest
 
 # Starts the daemons, once; nothing is on the wire yet.
 start_client() {
   [ ! -p /run/xl2tpd/control ] || return 0
   # Only what an IKEv1 client with a pre-shared key needs: with every plugin charon takes ten seconds to start.
-  cat >/etc/strongswan.conf <<'CONF'
+  cat >/etc/strongswan.conf <<CONF
 charon {
+  fragment_size = $fragment
+  i_dont_care_about_security_and_use_aggressive_mode_psk = yes
   load = random nonce openssl hmac kernel-netlink socket-default stroke
 }
 CONF
   cat >/etc/ipsec.conf <<CONF
 conn l2tp
   keyexchange=ikev1
+  aggressive=$aggressive
+  leftid=$id
   type=transport
   authby=psk
   left=%defaultroute
