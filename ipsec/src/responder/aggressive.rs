@@ -165,8 +165,8 @@ impl Responder {
         };
         let hash = computing.suite().hash;
         let ours = address_hash(hash, cookies, path.local);
-        // Where the client is shows with its next message only; that it must encapsulate is true wherever it is.
-        let theirs = hash.digest(&[&self.random::<32>()]);
+        // Where the client is shows with its next message only.
+        let theirs = self.hash_of_client(hash, cookies, path, false);
         let nonce = self.random::<NONCE_LEN>();
         let (awaiting, chain) =
             computing.finish(now, cookies, exchange, nonce, (path.local.ip(), [&theirs, &ours]));

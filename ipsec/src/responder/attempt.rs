@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use super::half_open::{Attempt, State};
 use super::{Responder, Timer, fingerprint};
 use crate::aggressive::{Aggressive, AwaitHash, names};
-use crate::crypto::Digest;
+use crate::crypto::{Digest, Hash};
 use crate::discard::Discard;
 use crate::event::{CloseReason, Event, Phase1, Timings};
 use crate::isakmp::iana::NotifyType;
 use crate::isakmp::{Cookie, Cookies, Id, Message};
 use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
-use crate::nat::{Nat, NatTraversal};
+use crate::nat::{Nat, NatTraversal, address_hash};
 use crate::path::{NAT_T_PORT, Path, PeerId};
 use crate::phase1::{Agreed, Keys, MainMode};
 use crate::refusal::Cause;
@@ -97,6 +97,25 @@ impl Responder {
         // A recorded request may be played again from anywhere.
         let limit = if known_path == Some(path) { usize::MAX } else { datagram.len() };
         self.answer_again(path, limit, response).map(|()| None)
+    }
+
+    /// The hash of the client's address that we send, RFC 3947 §3.2.
+    ///
+    /// The client must believe that it sits behind a NAT, so that it moves to 4500 and encapsulates: if it does not, this is a
+    /// hash of nothing (the RFC would have it true). Ours stays true: Windows does not connect to a server behind a NAT
+    /// unless a registry value allows it.
+    pub(super) fn hash_of_client(
+        &mut self,
+        hash: Hash,
+        cookies: Cookies,
+        path: Path,
+        is_behind_nat: bool,
+    ) -> Digest {
+        if is_behind_nat {
+            address_hash(hash, cookies, path.remote)
+        } else {
+            hash.digest(&[&self.random::<32>()])
+        }
     }
 
     /// The client knows our key: its ISAKMP SA belongs to a new peer, or to the one that renews its first phase.

@@ -136,14 +136,7 @@ impl Responder {
         };
         let hash = computing.agreed.suite.hash;
         let ours = address_hash(hash, cookies, path.local);
-        // The client must believe that it sits behind a NAT, so that it moves to 4500 and encapsulates: if it does not, the
-        // hash of its address is one of nothing (RFC 3947 §3.2 would have it true). Ours stays true: Windows does not
-        // connect to a server behind a NAT unless a registry value allows it.
-        let theirs = if computing.nat.client {
-            address_hash(hash, cookies, path.remote).to_vec()
-        } else {
-            hash.digest(&[&self.random::<32>()]).to_vec()
-        };
+        let theirs = self.hash_of_client(hash, cookies, path, computing.nat.client);
         let nonce = self.random::<NONCE_LEN>();
         let (await_id, chain) = computing.finish(now, exchange, nonce, [&theirs, &ours]);
         let response = MessageWriter::new(cookies, ExchangeType::MAIN_MODE, 0).clear(&chain);
