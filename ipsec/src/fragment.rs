@@ -192,6 +192,8 @@ const MAX_PARTIAL: usize = 256;
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::isakmp::iana::VERSION_1_0;
     use crate::isakmp::{Cookie, Flags};
@@ -291,6 +293,32 @@ mod tests {
             }
             assert_eq!(whole, Some(message.clone()));
             assert_eq!(split(&message), pieces, "the same again has the same id");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_pieces_are_survived_and_a_message_comes_through_behind_them(
+            before in proptest::collection::vec(
+                (0_u64..3, 0_u16..3, 1_u8..=255, any::<bool>(), proptest::collection::vec(any::<u8>(), 1..2000)),
+                0..40,
+            ),
+        ) {
+            let mut fragments = Fragments::default();
+            let cookies = |number: u64| Cookies { initiator: Cookie(number.to_be_bytes()), ..COOKIES };
+            for (number, id, index, last, data) in &before {
+                let added = fragments.add(start(), &header(cookies(*number), 0), &piece(*id, *index, *last, data));
+                prop_assert!(added.unwrap_or_default().is_none_or(|whole| whole.len() <= MAX_LEN));
+                prop_assert!(fragments.0.values().all(|partial| partial.len() <= MAX_LEN));
+            }
+            // The same pieces twice, as a client repeats them, make the message whatever was there.
+            let pieces = [piece(7, 1, false, b"ab"), piece(7, 2, false, b"cd"), piece(7, 3, true, b"e")];
+            let all = pieces.iter().chain(&pieces);
+            let wholes: Vec<_> =
+                all.filter_map(|piece| fragments.add(start(), &header(cookies(0), 0), piece).ok().flatten()).collect();
+            prop_assert!(wholes.contains(&b"abcde".to_vec()));
         }
     }
 

@@ -47,10 +47,11 @@ impl Responder {
 
     /// What goes out for a message: itself, or its pieces if it is long and the client takes pieces.
     pub(super) fn pieces(&self, message: Vec<u8>) -> Vec<Vec<u8>> {
-        let long = message.len() > MAX_UNFRAGMENTED - super::NON_ESP_MARKER.len();
-        let cookies = Message::parse(&message).map(|message| message.header.cookies);
-        match cookies {
-            Ok(cookies) if long && self.takes_fragments(cookies) => split(&message),
+        if message.len() <= MAX_UNFRAGMENTED - super::NON_ESP_MARKER.len() {
+            return vec![message];
+        }
+        match Message::parse(&message).map(|message| message.header.cookies) {
+            Ok(cookies) if self.takes_fragments(cookies) => split(&message),
             _ => vec![message],
         }
     }
