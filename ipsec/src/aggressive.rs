@@ -124,7 +124,8 @@ impl Computing {
 
     /// The secret is there: writes message 2's payloads. `hashes` are of the client's address and of ours.
     ///
-    /// SA stands first, as RFC 2409 §5.4 has it and racoon insists.
+    /// SA stands first, as RFC 2409 §5.4 has it and racoon insists; NAT-D behind the vendor IDs, for racoon does not know
+    /// what it is before.
     pub(crate) fn finish(
         self,
         now: Instant,

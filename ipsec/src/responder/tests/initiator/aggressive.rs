@@ -32,6 +32,10 @@ impl Initiator {
         self.cookies = message.header.cookies;
         let payloads = message.payloads().expect("payloads");
         assert_eq!(payloads.first().expect("a payload").kind, PayloadType::SECURITY_ASSOCIATION);
+        let kinds: Vec<PayloadType> = payloads.iter().map(|payload| payload.kind).collect();
+        let behind =
+            kinds.iter().skip_while(|kind| ![PayloadType::NAT_D, PayloadType::NAT_D_DRAFT].contains(kind));
+        assert!(!behind.copied().any(|kind| kind == PayloadType::VENDOR_ID), "racoon would not know NAT-D");
         let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
         let suite =
             choose_ike(&SaPayload::parse(body).expect("an SA"), Algorithms::Legacy).expect("one").suite;
