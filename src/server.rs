@@ -81,6 +81,8 @@ pub struct Server {
     strangers: Throttle,
     clients: Throttle,
     ppp_discards: BTreeMap<&'static str, u64>,
+    /// The log says that the server is behind a NAT.
+    told_of_nat: bool,
 }
 
 /// The L2TP access concentrator at the other end, as [`Lns`] knows it: the IPsec peer, and the UDP port that it sends from
@@ -138,6 +140,7 @@ impl Server {
             strangers: Throttle::new(now),
             clients: Throttle::new(now),
             ppp_discards: BTreeMap::new(),
+            told_of_nat: false,
         }
     }
 

@@ -41,6 +41,8 @@ pub struct SessionStatus {
     pub outside: SocketAddr,
     /// The address it was given.
     pub inside: Ipv4Addr,
+    /// The name of the key that the client proved.
+    pub key: String,
     /// Who is behind a NAT.
     pub nat: String,
     /// The phase 1 suite.

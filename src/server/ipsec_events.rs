@@ -54,6 +54,9 @@ impl Server {
                 path.remote
             ),
         );
+        if nat.server && !std::mem::replace(&mut self.told_of_nat, true) {
+            self.say(Level::Warn, None, SERVER_BEHIND_NAT);
+        }
         let connection = Connection {
             path,
             ike: suite.to_string(),
@@ -126,3 +129,8 @@ impl Server {
         self.say(Level::Info, Some(peer), text);
     }
 }
+
+/// Said once: it holds for every client, and Windows cannot be helped from here.
+const SERVER_BEHIND_NAT: &str = "this server is behind a NAT: Windows does not connect to it (error 809) unless the DWORD value \
+     AssumeUDPEncapsulationContextOnSendRule under HKLM\\SYSTEM\\CurrentControlSet\\Services\\PolicyAgent (on Windows XP: \
+     …\\Services\\IPSec) is set to 2 and the computer restarted; other devices do not mind; forward UDP 500 and 4500 here";

@@ -37,6 +37,7 @@ impl Server {
             user: login.user.clone(),
             outside: connection.path.remote,
             inside: login.address,
+            key: connection.psk.clone(),
             nat: connection.nat.clone(),
             ike: connection.ike.clone(),
             esp: connection.esp.clone(),

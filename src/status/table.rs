@@ -25,10 +25,22 @@ pub(super) fn of(status: &Status) -> String {
     text
 }
 
-const SESSION_HEADING: [&str; 11] =
-    ["ID", "USER", "OUTSIDE", "INSIDE", "AGE", "IN", "OUT", "PACKETS IN", "PACKETS OUT", "NAT", "IKE / ESP"];
+const SESSION_HEADING: [&str; 12] = [
+    "ID",
+    "USER",
+    "OUTSIDE",
+    "INSIDE",
+    "AGE",
+    "IN",
+    "OUT",
+    "PACKETS IN",
+    "PACKETS OUT",
+    "KEY",
+    "NAT",
+    "IKE / ESP",
+];
 
-fn session(session: &SessionStatus) -> [String; 11] {
+fn session(session: &SessionStatus) -> [String; 12] {
     [
         session.id.clone(),
         printable(&session.user),
@@ -39,6 +51,7 @@ fn session(session: &SessionStatus) -> [String; 11] {
         bytes(session.bytes_out),
         session.packets_in.to_string(),
         session.packets_out.to_string(),
+        printable(&session.key),
         session.nat.clone(),
         format!("{} / {}", session.ike, session.esp),
     ]
@@ -131,6 +144,7 @@ mod tests {
             user: "alice".to_owned(),
             outside: "198.51.100.7:4500".parse().unwrap(),
             inside: "10.20.0.2".parse().unwrap(),
+            key: "main".to_owned(),
             nat: "client".to_owned(),
             ike: "AES-256-CBC/SHA1/MODP-2048".to_owned(),
             esp: "AES-256-CBC/HMAC-SHA1-96".to_owned(),
@@ -153,9 +167,9 @@ mod tests {
 adit 0.1.0, up 1d 1h, 2 sessions
 pool default: 2 of 65533 addresses in use
 
-ID   USER   OUTSIDE            INSIDE     AGE     IN     OUT     PACKETS IN  PACKETS OUT  NAT     IKE / ESP
-c17  alice  198.51.100.7:4500  10.20.0.2  12m 5s  999 B  1.2 MB  3           1000         client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96
-c4   bob    198.51.100.7:4500  10.20.0.2  12m 5s  999 B  1.2 MB  3           1000         client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96
+ID   USER   OUTSIDE            INSIDE     AGE     IN     OUT     PACKETS IN  PACKETS OUT  KEY   NAT     IKE / ESP
+c17  alice  198.51.100.7:4500  10.20.0.2  12m 5s  999 B  1.2 MB  3           1000         main  client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96
+c4   bob    198.51.100.7:4500  10.20.0.2  12m 5s  999 B  1.2 MB  3           1000         main  client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96
 
 discarded: esp
   12  bad-icv

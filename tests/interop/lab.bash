@@ -11,9 +11,13 @@ lab_home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${lab_dir:?run scenarios with scripts/interop}" "${ADIT:?run scenarios with scripts/interop}"
 router=adit-$$-router server=adit-$$-server lan=adit-$$-lan
 server_address=203.0.113.1 lan_address=192.0.2.2
+# What a scenario may set before it starts the server: the setting, and further lines of the configuration.
+algorithms=compatible more_ipsec=
 psk=$(head -c 9 /dev/urandom | base64) password=$(head -c 9 /dev/urandom | base64)
 psk_id= # the identifier that makes the server take Aggressive Mode
 declare -A guest_pid=()
+# Where each guest lives, and its own and its gateway's address there.
+declare -A home=() guest_address=() gateway=()
 server_pid=
 helpers=()
 
@@ -38,7 +42,7 @@ clean_up() {
   [ -z "$server_pid" ] || pids+=("$server_pid")
   [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}"
   # A guest's processes are processes here; nothing but ours lives in these namespaces.
-  for namespace in "$router" "$server" "$lan"; do
+  for namespace in "$router" "$server" "$lan" "${home[@]}"; do
     for _ in {1..50}; do [ -z "$(ip netns pids "$namespace")" ] && break; sleep 0.1; done
     ip netns pids "$namespace" | xargs -r kill -KILL
     ip netns del "$namespace"
@@ -60,17 +64,51 @@ topology() {
     ip -n "$router" tuntap add dev "tap$k" mode tap
     ip -n "$router" addr add "10.1.$k.1/24" dev "tap$k"
     ip -n "$router" link set "tap$k" up
+    home[$k]=$router guest_address[$k]=10.1.$k.2 gateway[$k]=10.1.$k.1
   done
-  if [ "$way" = nat ]; then
-    ip netns exec "$router" nft -f - <<'NFT'
+  [ "$way" != nat ] || masquerade "$router" wan
+}
+
+# twin K: moves guest K behind a NAT of its own, where it has the address that every twin has.
+twin() {
+  local k=$1
+  home[$k]=adit-$$-home$k guest_address[$k]=192.168.1.23 gateway[$k]=192.168.1.1
+  ip netns add "${home[$k]}"
+  ip -n "${home[$k]}" link set lo up
+  link "${home[$k]}" out "100.64.$k.2" "$router" "home$k" "100.64.$k.1"
+  ip -n "${home[$k]}" route add default via "100.64.$k.1"
+  ip -n "$router" link del "tap$k"
+  ip -n "${home[$k]}" tuntap add dev "tap$k" mode tap
+  ip -n "${home[$k]}" addr add 192.168.1.1/24 dev "tap$k"
+  ip -n "${home[$k]}" link set "tap$k" up
+  ip netns exec "${home[$k]}" sysctl -qw net.ipv4.ip_forward=1
+  masquerade "${home[$k]}" out
+}
+
+# masquerade NAMESPACE INTERFACE
+masquerade() {
+  ip netns exec "$1" nft -f - <<NFT
 table ip nat {
   chain postrouting {
     type nat hook postrouting priority srcnat;
-    oifname "wan" masquerade
+    oifname "$2" masquerade
   }
 }
 NFT
-  fi
+}
+
+# forward_server: the router has a public address and forwards the server's ports to it, as a home or a cloud does.
+forward_server() {
+  public_address=198.51.100.80
+  ip -n "$router" addr add "$public_address/32" dev lo
+  ip netns exec "$router" nft -f - <<NFT
+table ip forward {
+  chain prerouting {
+    type nat hook prerouting priority dstnat;
+    ip daddr $public_address udp dport { 500, 4500 } dnat to $server_address
+  }
+}
+NFT
 }
 
 # link NAMESPACE INTERFACE ADDRESS NAMESPACE INTERFACE ADDRESS
@@ -86,8 +124,10 @@ link() {
 start_server() {
   cat >"$lab_dir/adit.yaml" <<YAML
 ipsec:
+  algorithms: $algorithms
   psk:
     - { name: main, secret: "$psk"${psk_id:+, id: $psk_id} }
+$more_ipsec
 pools:
   - { name: default, range: 10.20.0.0/24 }
 dns: [9.9.9.9, 149.112.112.112]
@@ -126,29 +166,29 @@ sessions() { adit status --json | jq -r ".sessions | $1"; }
 
 # start_guest K [USER]: boots guest K and gets its client ready to dial.
 start_guest() {
-  local k=$1 user=${2:-alice} home=$lab_dir/guest$1
-  mkdir -p "$home"
-  ip netns exec "$router" linux.uml mem=256M root=/dev/root rootfstype=hostfs rootflags=/ rw quiet \
+  local k=$1 user=${2:-alice} files=$lab_dir/guest$1
+  mkdir -p "$files"
+  ip netns exec "${home[$k]}" linux.uml mem=256M root=/dev/root rootfstype=hostfs rootflags=/ rw quiet \
     "init=$lab_home/guest/init" "vec0:transport=tap,ifname=tap$k,depth=128,gro=1" con0=null,fd:1 con=null \
-    "uml_dir=$home/" "lab_address=10.1.$k.2" "lab_gateway=10.1.$k.1" "lab_source=$lab_home/guest" "lab_guest=$home" \
-    </dev/null >"$home/console.log" 2>&1 &
+    "uml_dir=$files/" "lab_address=${guest_address[$k]}" "lab_gateway=${gateway[$k]}" "lab_source=$lab_home/guest" "lab_guest=$files" \
+    </dev/null >"$files/console.log" 2>&1 &
   guest_pid[$k]=$!
   on "$k" eval "psk='$psk' user='$user' password='$password'"
 }
 
 # on K COMMAND...: runs it in guest K's shell, with its output and its exit code.
 on() {
-  local k=$1 n=1 home=$lab_dir/guest$1
+  local k=$1 n=1 files=$lab_dir/guest$1
   shift
-  while [ -e "$home/$n.do" ]; do n=$((n + 1)); done
-  printf '%q ' "$@" >"$home/$n.new"
-  mv "$home/$n.new" "$home/$n.do"
-  until [ -e "$home/$n.rc" ]; do
-    kill -0 "${guest_pid[$k]}" 2>/dev/null || fail "guest $k died: $(tail -1 "$home/console.log")"
+  while [ -e "$files/$n.do" ]; do n=$((n + 1)); done
+  printf '%q ' "$@" >"$files/$n.new"
+  mv "$files/$n.new" "$files/$n.do"
+  until [ -e "$files/$n.rc" ]; do
+    kill -0 "${guest_pid[$k]}" 2>/dev/null || fail "guest $k died: $(tail -1 "$files/console.log")"
     sleep 0.02
   done
-  cat "$home/$n.out"
-  return "$(cat "$home/$n.rc")"
+  cat "$files/$n.out"
+  return "$(cat "$files/$n.rc")"
 }
 
 # await SECONDS REASON COMMAND...: until the command succeeds, or the scenario fails.

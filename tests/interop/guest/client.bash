@@ -6,6 +6,10 @@ server=203.0.113.1
 psk=unset user=unset password=unset
 ike=aes256-sha1-modp2048 esp=aes256-sha1
 aggressive=no id=%any fragment=1280
+# Further lines of the connection, of strongswan.conf's charon section, of xl2tpd's global section and of its lac section.
+more_conn='' more_charon='' more_global='' more_lac='' length_bit=yes
+# The UDP port of L2TP here, or %any.
+port=1701
 logs=$lab_guest
 
 # Starts the daemons, once; nothing is on the wire yet.
@@ -17,6 +21,7 @@ charon {
   fragment_size = $fragment
   i_dont_care_about_security_and_use_aggressive_mode_psk = yes
   load = random nonce openssl hmac kernel-netlink socket-default stroke
+  $more_charon
 }
 CONF
   cat >/etc/ipsec.conf <<CONF
@@ -27,20 +32,24 @@ conn l2tp
   type=transport
   authby=psk
   left=%defaultroute
-  leftprotoport=17/1701
+  leftprotoport=17/$port
   right=$server
   rightprotoport=17/1701
   rightid=%any
   ike=$ike!
   esp=$esp!
   auto=add
+$more_conn
 CONF
   echo ": PSK \"$psk\"" >/etc/ipsec.secrets
   cat >/etc/xl2tpd/xl2tpd.conf <<CONF
+[global]
+$more_global
 [lac vpn]
 lns = $server
 pppoptfile = /etc/ppp/options.l2tp
-length bit = yes
+length bit = $length_bit
+$more_lac
 CONF
   cat >/etc/ppp/options.l2tp <<CONF
 ipcp-accept-local
@@ -120,4 +129,22 @@ await() {
     [ "$SECONDS" -le "$until" ] || { echo "$complaint"; return 1; }
     sleep 0.02
   done
+}
+
+# pace HOST PORT LINES: reads numbered lines; prints the longest pause between two. Fails if one is missing, or took over 5 s.
+pace() {
+  socat -u "TCP:$1:$2" - | awk -v lines="$3" '
+    function now(at) { "date +%s.%N" | getline at; close("date +%s.%N"); return at }
+    {
+      gsub(/x/, "")
+      if ($0 != NR) { print "line " NR " is " $0; bad = 1; exit 1 }
+      at = now()
+      if (NR > 1 && at - last > longest) longest = at - last
+      last = at
+    }
+    END {
+      if (bad) exit 1
+      printf "%d of %d lines, longest pause %.2f s\n", NR, lines, longest
+      exit NR != lines || longest > 5
+    }'
 }
