@@ -33,6 +33,8 @@ pub struct Config {
     pub l2tp_secret: Option<l2tp::Secret>,
     /// After how much silence an L2TP HELLO is sent.
     pub hello_interval: Duration,
+    /// After how much silence a client is taken for gone.
+    pub dead_after: Duration,
     /// Client addresses, at least one pool; ranges do not overlap.
     pub pools: Vec<Pool>,
     /// Name servers the clients are told, at most two.

@@ -6,7 +6,7 @@
 
 mod range;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 pub use range::{NotARange, Range};
@@ -40,6 +40,11 @@ impl Pools {
     /// Hands out an address of the first pool, in the order of the configuration, that has one left.
     pub fn lease_any(&mut self) -> Option<Ipv4Addr> {
         self.spaces.iter_mut().find_map(Space::lease)
+    }
+
+    /// Hands out `address`, which was handed out and came back before, if it is free; false if it is not.
+    pub fn lease_again(&mut self, address: Ipv4Addr) -> bool {
+        self.space_of(address).is_some_and(|(space, offset)| space.lease_again(offset))
     }
 
     /// Takes `address` out of what `lease` hands out, for the one account it is configured for.
@@ -83,8 +88,11 @@ struct Space {
     pool: Pool,
     /// Offsets below this one have been handed out or passed over at least once.
     fresh: u32,
-    /// Offsets below `fresh` that came back, longest rested first. May still name offsets reserved meanwhile.
-    rested: VecDeque<u32>,
+    /// Offsets below `fresh` that came back, by when, and when each did. May still name offsets reserved meanwhile.
+    rested: BTreeMap<u64, u32>,
+    rested_since: BTreeMap<u32, u64>,
+    /// How many have come back.
+    returns: u64,
     reserved: BTreeSet<u32>,
     /// One bit an offset: in use. Grows with `fresh`, so an idle /8 costs nothing.
     taken: Vec<u64>,
@@ -96,7 +104,9 @@ impl Space {
         Self {
             pool: pool.clone(),
             fresh: 0,
-            rested: VecDeque::new(),
+            rested: BTreeMap::new(),
+            rested_since: BTreeMap::new(),
+            returns: 0,
             reserved: BTreeSet::new(),
             taken: Vec::new(),
             in_use: 0,
@@ -107,6 +117,16 @@ impl Space {
         let offset = self.next_fresh().or_else(|| self.next_rested())?;
         self.take(offset);
         Some(self.address(offset))
+    }
+
+    fn lease_again(&mut self, offset: u32) -> bool {
+        if self.reserved.contains(&offset) {
+            return false;
+        }
+        let Some(since) = self.rested_since.remove(&offset) else { return false };
+        self.rested.remove(&since);
+        self.take(offset);
+        true
     }
 
     fn reserve(&mut self, offset: u32) -> bool {
@@ -130,7 +150,9 @@ impl Space {
         *word &= !bit;
         self.in_use = self.in_use.saturating_sub(1);
         if !self.reserved.contains(&offset) {
-            self.rested.push_back(offset);
+            self.returns += 1;
+            self.rested.insert(self.returns, offset);
+            self.rested_since.insert(offset, self.returns);
         }
         true
     }
@@ -150,7 +172,8 @@ impl Space {
 
     fn next_rested(&mut self) -> Option<u32> {
         loop {
-            let offset = self.rested.pop_front()?;
+            let (_, offset) = self.rested.pop_first()?;
+            self.rested_since.remove(&offset);
             if !self.reserved.contains(&offset) {
                 return Some(offset);
             }

@@ -13,6 +13,7 @@
 //! only pop queues. Liveness has one direction: a dead lower layer takes down all above it, a dead upper layer has the
 //! lower one say goodbye (Terminate → CDN → StopCCN → Delete).
 
+mod care;
 mod connection;
 mod engines;
 mod ipsec_events;
@@ -61,6 +62,9 @@ pub struct Server {
     by_user: BTreeMap<String, BTreeSet<(Instant, SessionIndex)>>,
     /// Whose address is whose, from login to logout.
     by_address: BTreeMap<Ipv4Addr, SessionIndex>,
+    /// The address each user had last: it is given back to who comes back.
+    last_address: BTreeMap<String, Ipv4Addr>,
+    hello_interval: Duration,
     users: Users,
     pools: Pools,
     /// Our end of links whose client address lies outside of every pool.
@@ -123,6 +127,8 @@ impl Server {
             sessions: BTreeMap::new(),
             by_user: BTreeMap::new(),
             by_address: BTreeMap::new(),
+            last_address: BTreeMap::new(),
+            hello_interval: config.hello_interval,
             users,
             pools,
             server_address: config.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.range.server()),
@@ -187,6 +193,7 @@ impl Server {
                     }
                 }
                 Timer::Farewell(peer) => self.ike.close_peer(now, peer),
+                Timer::Care(peer) => self.care(now, peer),
             }
         }
         self.say_withheld(now);
@@ -282,10 +289,12 @@ impl Server {
                 else {
                     return;
                 };
+                self.heard(now, peer);
                 self.handle_l2tp_control(now, Lac { peer, port }, message);
             }
             Control::Ppp { peer, session, datagram, frame } => {
                 if let Some(frame) = datagrams.get(datagram).and_then(|datagram| datagram.bytes.get(frame)) {
+                    self.heard(now, peer);
                     self.handle_ppp_control(now, peer, session, frame);
                 }
             }
@@ -338,10 +347,9 @@ impl Server {
     }
 
     fn handle_heard(&mut self, now: Instant, peer: PeerId, index: SessionIndex) {
-        if let Some(session) = self.sessions.get_mut(&index).filter(|session| session.lac.peer == peer) {
-            session.link.note_inbound(now);
-            self.touched.insert(index);
-            self.lns.note_inbound(now, session.lac);
+        // The session may have ended since its batch came up, and its place be somebody else's.
+        if self.sessions.get(&index).is_some_and(|session| session.lac.peer == peer) {
+            self.heard(now, peer);
         }
     }
 

@@ -62,6 +62,17 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// The client said that it has no other SAs with us (RFC 2407 §4.6.3.3): whatever else it had, from wherever, is stale. What
+    /// it had from this very address and port was closed before.
+    InitialContact {
+        /// Which.
+        peer: PeerId,
+    },
+    /// An authentic message came that nothing else tells of: the client is there.
+    Alive {
+        /// Which.
+        peer: PeerId,
+    },
     /// An attempt, or a live peer's second phase, failed.
     Refused {
         /// The attempt, or the peer.

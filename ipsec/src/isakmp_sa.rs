@@ -30,8 +30,10 @@ pub(crate) struct IsakmpSa {
     pub(crate) deleted: bool,
     /// INITIAL-CONTACT counts once: a recorded one must not close anything later.
     pub(crate) contacted: bool,
-    /// Sequence number of the last R-U-THERE, RFC 3706 §6.1.
+    /// Sequence number of the client's last R-U-THERE, RFC 3706 §6.1.
     pub(crate) are_you_there: Option<u32>,
+    /// Of our last one.
+    pub(crate) probe: u32,
     keys: IsakmpKeys,
     iv: Iv,
     /// Message ids of exchanges that are over.
@@ -44,6 +46,8 @@ pub(crate) struct Origin {
     pub(crate) nat_traversal: NatTraversal,
     /// Long messages may go to the client in pieces.
     pub(crate) fragmentation: bool,
+    /// The client has announced dead peer detection, so it answers it (RFC 3706 §5.1).
+    pub(crate) dpd: bool,
     pub(crate) phase1: Phase1,
 }
 
@@ -74,6 +78,7 @@ impl IsakmpSa {
             deleted: false,
             contacted: false,
             are_you_there: None,
+            probe: 0,
             keys: keys.keys,
             iv: keys.iv,
             spent: VecDeque::new(),

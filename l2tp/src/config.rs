@@ -13,6 +13,8 @@ pub struct Config {
     pub secret: Option<Secret>,
     /// How long a client may be silent before it is sent a HELLO (RFC 2661 §5.5). Zero: no HELLO is ever sent.
     pub hello_interval: Duration,
+    /// After how much silence a client that leaves HELLOs unanswered is given up.
+    pub dead_after: Duration,
     /// Our Receive Window Size AVP, and how many messages of a tunnel may overtake others.
     pub receive_window: u16,
     /// How often a message is retransmitted before the tunnel is given up (RFC 2661 §5.8). 5 take 31 s.
@@ -31,6 +33,7 @@ impl Default for Config {
             host_name: "adit".into(),
             secret: None,
             hello_interval: Duration::from_secs(60),
+            dead_after: Duration::from_secs(300),
             receive_window: 8,
             retransmissions: 5,
             setup_timeout: Duration::from_secs(60),

@@ -317,8 +317,17 @@ impl ControlConnection {
             }
             State::WaitCtlConn { .. } | State::Closing | State::Lingering { .. } | State::Over => {}
         }
-        if self.channel.reliable.handle_timeout(now) == Expiry::GaveUp {
+        // A phone that sleeps answers no HELLO, and lives (RFC 2661 §5.5 leaves it to us when to give up).
+        let dead_at = self.heard.max(io.heard) + io.config.dead_after;
+        let asleep = matches!(self.state, State::Established(_)) && self.channel.only_hello_waits();
+        if asleep && dead_at <= now {
             self.forget(io, &Reason::NoResponse);
+        } else if self.channel.reliable.handle_timeout(now) == Expiry::GaveUp {
+            if asleep {
+                self.channel.reliable.postpone(dead_at.min(now + io.config.hello_interval));
+            } else {
+                self.forget(io, &Reason::NoResponse);
+            }
         }
         self.flush(io);
     }

@@ -46,6 +46,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
         algorithms: word(f, "ipsec.algorithms", ipsec.algorithms, ALGORITHMS, Algorithms::Compatible),
         l2tp_secret: l2tp.secret.map(|secret| l2tp::Secret::new(self::secret(f, "l2tp.secret", &secret))),
         hello_interval: Duration::from_secs(number(f, "l2tp.hello", l2tp.hello, 10..=3600, 60)),
+        dead_after: Duration::from_secs(number(f, "dead_after", file.dead_after, 60..=86_400, 300)),
         pools: pools(f, file.pools),
         dns: dns(f, file.dns),
         mtu: mtu(f, file.mtu),

@@ -10,6 +10,7 @@ use super::yaml::{Hidden, Text};
 pub(super) struct File {
     pub(super) listen: Option<Spanned<Vec<Text>>>,
     pub(super) ipsec: Option<Ipsec>,
+    pub(super) dead_after: Option<Text>,
     pub(super) l2tp: Option<L2tp>,
     pub(super) pools: Option<Spanned<Vec<Pool>>>,
     pub(super) dns: Option<Spanned<Vec<Text>>>,

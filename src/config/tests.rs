@@ -126,7 +126,7 @@ fn shape_problems_have_their_place() {
     let cases = [
         (
             "lisen: [0.0.0.0]",
-            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, nat, control, metrics, log, limits",
+            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, nat, control, metrics, log, limits",
         ),
         ("log:\n  levl: info", "adit.yaml:3:3: found unknown key \"levl\", expected one of level, format"),
         ("mtu: 1400\nmtu: 1300", "adit.yaml:3:1: found key \"mtu\" a second time, expected it once"),

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ipsec::Path;
+use ipsec::{Id, Path};
 
 use crate::datapath::SessionIndex;
 
@@ -18,6 +18,14 @@ pub(super) struct Connection {
     pub(super) esp: String,
     pub(super) nat: String,
     pub(super) psk: String,
+    /// Who the client said it is in its first phase.
+    pub(super) identity: Id,
+    pub(super) behind_nat: bool,
+    /// The client said that it has no other connection.
+    pub(super) contacted: bool,
+    /// When an authentic packet came last, and when it was last asked for one over IKE.
+    pub(super) heard: Instant,
+    pub(super) probed: Instant,
     pub(super) times: Times,
     /// UDP ports inside ESP that it sent L2TP from.
     pub(super) ports: BTreeSet<u16>,

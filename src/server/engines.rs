@@ -1,5 +1,7 @@
 //! What the operator decided, as each engine wants to hear it.
 
+use std::time::Duration;
+
 use crate::config::{AuthMethod, Config};
 
 pub(super) fn ipsec(config: &Config) -> ipsec::Config {
@@ -18,13 +20,18 @@ pub(super) fn l2tp(config: &Config) -> l2tp::Config {
         host_name: NAME.into(),
         secret: config.l2tp_secret.clone(),
         hello_interval: config.hello_interval,
+        dead_after: config.dead_after,
         ..l2tp::Config::default()
     }
 }
 
 pub(super) fn ppp(config: &Config) -> ppp::Config {
+    // Asked until the time is over: the last echo has as long as each of the others.
+    let echoes = u32::try_from(config.dead_after.as_secs() / ECHO_INTERVAL.as_secs()).unwrap_or(u32::MAX);
     ppp::Config {
         mru: config.mtu,
+        echo_interval: ECHO_INTERVAL,
+        echo_failures: echoes.saturating_sub(1).max(1),
         auth: config.auth.iter().copied().filter_map(auth).collect(),
         server_name: NAME.into(),
         ..ppp::Config::default()
@@ -38,6 +45,9 @@ fn auth(method: AuthMethod) -> Option<ppp::AuthProtocol> {
         AuthMethod::Eap | AuthMethod::Chap | AuthMethod::Pap => None,
     }
 }
+
+/// After how much silence a link is asked whether it is there, and asked again.
+pub(super) const ECHO_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What we call ourselves to clients.
 const NAME: &str = "adit";

@@ -8,6 +8,7 @@ use l2tp::Disconnect;
 
 use super::{
     Lac, Level, Server, UNUSED,
+    care::KEEPALIVE,
     connection::{Connection, Times},
     timers::Timer,
 };
@@ -28,6 +29,12 @@ impl Server {
                 self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));
             }
             Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
+            Event::InitialContact { peer } => {
+                if let Some(connection) = self.connections.get_mut(&peer) {
+                    connection.contacted = true;
+                }
+            }
+            Event::Alive { peer } => self.heard(now, peer),
             Event::Refused { peer, refusal, .. } => self.say_of_stranger(now, peer, refusal.to_string()),
         }
     }
@@ -63,6 +70,11 @@ impl Server {
             esp: String::new(),
             nat: nat.to_string(),
             psk: psk.clone(),
+            identity: identity.clone(),
+            behind_nat: nat.client,
+            contacted: false,
+            heard: now,
+            probed: now,
             times: Times {
                 first: phase1.timings.message1,
                 arithmetic: phase1.timings.shared.saturating_duration_since(phase1.timings.message3),
@@ -73,6 +85,7 @@ impl Server {
             sessions: BTreeSet::new(),
         };
         self.connections.insert(peer, connection);
+        self.timers.set(Timer::Care(peer), Some(now + KEEPALIVE));
         if self.stopping {
             self.ike.close_peer(now, peer);
         }
@@ -84,6 +97,7 @@ impl Server {
             self.datapath.set_path(peer, sa.path);
             self.handle_moved(now, peer, sa.path);
         }
+        self.heard(now, peer);
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.esp = sa.suite.to_string();
             if connection.tunnels == 0 {
@@ -108,6 +122,7 @@ impl Server {
     /// The keys are gone, so nothing above them can live or be said goodbye to.
     fn peer_closed(&mut self, now: Instant, peer: PeerId, reason: CloseReason) {
         self.timers.set(Timer::Farewell(peer), None);
+        self.timers.set(Timer::Care(peer), None);
         // Out of the table first: nothing that follows may start another goodbye.
         let Some(connection) = self.connections.remove(&peer) else { return };
         for port in connection.ports {

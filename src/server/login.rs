@@ -42,8 +42,9 @@ impl Server {
                 Verdict::Reject(Reject { code: denial.code(), message: denial.message().into() })
             }
             Ok(Admitted { user, response, address, sessions }) => {
+                self.end_stale(now, index, &user);
                 self.make_room(now, &user, sessions);
-                let Some(address) = self.take_address(now, address) else {
+                let Some(address) = self.take_address(now, address, &user) else {
                     self.log_denial(
                         now,
                         index,
@@ -96,9 +97,14 @@ impl Server {
         }
     }
 
-    /// An address for a session: the account's own, whose former session ends, or any that is free.
-    fn take_address(&mut self, now: Instant, own: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
-        let Some(address) = own else { return self.pools.lease_any() };
+    /// An address for a session: the account's own, whose former session ends; or the one the user had last, if it is free; or any
+    /// that is free.
+    fn take_address(&mut self, now: Instant, own: Option<Ipv4Addr>, user: &str) -> Option<Ipv4Addr> {
+        let Some(address) = own else {
+            let last = self.last_address.get(user).copied();
+            let again = last.filter(|address| self.pools.lease_again(*address));
+            return again.or_else(|| self.pools.lease_any());
+        };
         if let Some(holder) = self.by_address.get(&address) {
             self.replace(now, *holder);
         }
@@ -107,7 +113,7 @@ impl Server {
 
     /// Ends a session whose user came in anew, at once: the newcomer needs what it holds. Its client, if it is still there,
     /// hears of it by the CDN.
-    fn replace(&mut self, now: Instant, index: SessionIndex) {
+    pub(super) fn replace(&mut self, now: Instant, index: SessionIndex) {
         self.end_session(now, index, "the same user logged in again", Disconnect::Administrative);
     }
 
@@ -136,6 +142,7 @@ impl Server {
     pub(super) fn log_out(&mut self, index: SessionIndex, login: &Login) {
         self.datapath.withdraw(index);
         self.pools.release(login.address);
+        self.last_address.insert(login.user.clone(), login.address);
         self.by_address.remove(&login.address);
         if let Some(held) = self.by_user.get_mut(&login.user) {
             held.remove(&(login.at, index));

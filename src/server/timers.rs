@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Link(SessionIndex),
     /// The end of a connection whose last tunnel is gone.
     Farewell(PeerId),
+    /// Time to see whether a connection has been silent.
+    Care(PeerId),
 }
 
 /// At most one deadline for each [`Timer`].

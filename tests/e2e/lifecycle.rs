@@ -165,9 +165,74 @@ fn initial_contact_replaces() {
     world.ping(again, SOON);
     let sessions = world.server.status(world.now).sessions;
     assert_eq!(sessions.len(), 2, "{sessions:?}");
+    assert_eq!(world.address(again), world.address(device), "the old one's address is given back");
     assert_eq!(world.lines(&["connected anew"]).len(), 2, "{}", world.log.join("\n"));
     assert_eq!(world.server.status(world.now).pools[0].used, 2);
     world.ping(bystander, SOON);
+}
+
+/// A client vanished and comes back by another port of its NAT, saying INITIAL-CONTACT: as soon as the old one would have
+/// answered an echo if it were still there, it makes way, and its address is given back.
+#[test]
+fn initial_contact_from_another_port_replaces_who_is_silent() {
+    let (mut world, device, place) = one_client(Profile::linux());
+    let twin = world.dial(Profile::linux(), place);
+    world.until_up(twin, SOON);
+    world.with(device, |client, _| client.vanish());
+    // The twin has its user, its identity and its address, and answers echoes; it must not be touched.
+    world.run(Duration::from_secs(60));
+    let again = world.dial(Profile::linux(), place);
+    world.until_up(again, SOON);
+    assert_eq!(world.address(again), world.address(device), "{}", world.log.join("\n"));
+    assert_eq!(world.server.status(world.now).sessions.len(), 2);
+    world.ping(again, SOON);
+    world.ping(twin, SOON);
+    world.ping_back(twin, SOON);
+}
+
+/// Somebody who leaves and comes back finds the address that was left, though others came meanwhile.
+#[test]
+fn an_address_waits_for_who_had_it() {
+    let (mut world, device, place) = one_client(Profile::windows_10());
+    let address = world.address(device);
+    world.with(device, |client, now| client.disconnect(now));
+    world.until_closed(device, SOON);
+    let again = world.dial(Profile::windows_10(), place);
+    world.until_up(again, SOON);
+    assert_eq!(world.address(again), address);
+}
+
+/// A phone that sleeps for four minutes is still in when it wakes; one that sleeps for six is not.
+#[test]
+fn a_sleeping_phone_is_given_time() {
+    for (asleep, is_in) in [(240, true), (360, false)] {
+        let (mut world, device, _) = one_client(Profile::android());
+        world.mute(device, true);
+        world.run(Duration::from_secs(asleep));
+        world.mute(device, false);
+        assert_eq!(world.server.status(world.now).sessions.len(), usize::from(is_in), "{asleep} s");
+        if is_in {
+            world.ping(device, SOON);
+            world.ping_back(device, SOON);
+        }
+    }
+}
+
+/// A NAT that forgets a mapping after half a minute: the server keeps it open while the client is silent.
+#[test]
+fn a_silent_clients_mapping_is_kept_open() {
+    let (mut world, _, _) = one_client(Profile::windows_10());
+    let before = world.keepalives();
+    world.run(Duration::from_secs(300));
+    // Silent but for its answers to echoes, which are signs of life for 20 s each.
+    let sent = world.keepalives() - before;
+    assert!((5..=15).contains(&sent), "{sent}");
+    // Nobody's mapping is kept where there is no NAT.
+    let mut world = World::new(&Setup::default());
+    let device = world.dial(Profile::windows_10(), Place::Public(Ipv4Addr::new(198, 18, 0, 5)));
+    world.until_up(device, SOON);
+    world.run(Duration::from_secs(300));
+    assert_eq!(world.keepalives(), 0);
 }
 
 /// Without INITIAL-CONTACT the old session stays until it is found dead, and does no harm meanwhile.

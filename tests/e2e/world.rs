@@ -117,6 +117,16 @@ impl World {
         self.network.remap(device.0);
     }
 
+    /// Switches a device's radio off, or on again.
+    pub(crate) fn mute(&mut self, device: Device, off: bool) {
+        self.network.mute(device.0, off);
+    }
+
+    /// How many keepalives the server has sent, RFC 3948 §2.3.
+    pub(crate) fn keepalives(&self) -> usize {
+        self.record.iter().filter(|sent| !sent.to_server && sent.payload == [0xff]).count()
+    }
+
     /// A device with the right key and `alice`'s password starts to dial.
     pub(crate) fn dial(&mut self, profile: Profile, place: Place) -> Device {
         self.dial_as(profile, place, ("alice", "secret"))

@@ -69,8 +69,13 @@ fn the_recorded_client_is_authenticated_and_answered_as_strongswan_did() {
         vendor: None,
         timings: Timings { message1: start(), message3: start(), shared: start(), message5: start() },
     };
-    let origin =
-        Origin { attempt: PeerId(1), nat_traversal: NatTraversal::Rfc3947, fragmentation: false, phase1 };
+    let origin = Origin {
+        attempt: PeerId(1),
+        nat_traversal: NatTraversal::Rfc3947,
+        fragmentation: false,
+        dpd: true,
+        phase1,
+    };
     let sa = IsakmpSa::new(cookies, keys, Answered { request, response: message6 }, origin);
     let quick1 = Message::parse(vectors.get("qm1")).expect("a message");
     let opened = sa.open_first(&quick1.header, quick1.body).expect("HASH(1)");

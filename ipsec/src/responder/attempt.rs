@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use rand_core::Rng as _;
+
 use super::half_open::{Attempt, State};
 use super::{Responder, Timer, fingerprint};
 use crate::aggressive::{Aggressive, AwaitHash, names};
@@ -143,14 +145,20 @@ impl Responder {
             timings: Timings { message1: agreed.message1, message3, shared, message5: now },
         };
         let fragmentation = agreed.vendor.fragmentation.is_some();
-        let origin = Origin { attempt, nat_traversal, fragmentation, phase1: phase1.clone() };
+        let dpd = agreed.vendor.dpd;
+        let origin = Origin { attempt, nat_traversal, fragmentation, dpd, phase1: phase1.clone() };
         let mut sa = IsakmpSa::new(cookies, keys, last, origin);
         sa.peer = peer;
         sa.contacted = initial_contact;
+        // RFC 3706 §5.3: it should be random, and without its highest bit.
+        sa.probe = self.rng.next_u32() >> 1;
         self.isakmp_sas.insert(cookies, sa);
         self.timers.set(Timer::IsakmpSa(cookies), now + agreed.lifetime + ISAKMP_GRACE);
         self.attach(now, peer, path, &phase1.identity, cookies);
         self.events.push_back(Event::Established { attempt, peer, path, phase1: Box::new(phase1) });
+        if initial_contact {
+            self.events.push_back(Event::InitialContact { peer });
+        }
     }
 
     pub(super) fn half_open_expired(&mut self, cookies: Cookies) {

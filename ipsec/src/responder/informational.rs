@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Responder;
 use crate::discard::Discard;
 use crate::esp::Spi;
-use crate::event::SaReason;
+use crate::event::{Event, SaReason};
 use crate::isakmp::iana::{NotifyType, PayloadType, ProtocolId};
 use crate::isakmp::{Chain, Cookies, DeletePayload, Message, NotifyPayload};
 use crate::path::Path;
@@ -34,6 +34,7 @@ impl Responder {
         }
         let opened = sa.open_first(&header, message.body).ok_or(Discard::Unauthenticated)?;
         sa.spend(header.message_id);
+        self.events.push_back(Event::Alive { peer: sa.peer });
         let payloads = opened.payloads().ok_or(Discard::Malformed)?;
         for payload in payloads.iter() {
             let outcome = match payload.kind {
@@ -63,6 +64,8 @@ impl Responder {
     ) -> Result<(), Discard> {
         match notify.kind {
             NotifyType::R_U_THERE => self.answer_dpd(path, cookies, notify),
+            // Whatever it answers to, the client is there: that was told already.
+            NotifyType::R_U_THERE_ACK => Ok(()),
             NotifyType::INITIAL_CONTACT => {
                 self.initial_contact(now, cookies);
                 Ok(())

@@ -7,7 +7,7 @@ use rand_core::Rng;
 use super::{Responder, Timer};
 use crate::esp::Spi;
 use crate::event::{CloseReason, Event, SaReason};
-use crate::isakmp::iana::ProtocolId;
+use crate::isakmp::iana::{NotifyType, ProtocolId};
 use crate::isakmp::{Chain, Cookies, Id};
 use crate::path::{Path, PeerId};
 use crate::peer::{MAX_ISAKMP_SAS, Pair, Peer};
@@ -30,6 +30,24 @@ impl Responder {
     /// Authenticated ESP came by a new path: a NAT has given the client another address or port.
     pub fn handle_path_change(&mut self, _now: Instant, peer: PeerId, path: Path) {
         self.move_peer(peer, path);
+    }
+
+    /// Asks a client whether it is still there, RFC 3706 §5.3; false if it has not announced that it answers, or has no ISAKMP SA
+    /// left to be asked with. An answer comes as [`Event::Alive`]. None says nothing: Android forgets its ISAKMP SA long before
+    /// its ESP SAs.
+    pub fn probe(&mut self, peer: PeerId) -> bool {
+        let Some(Peer { path, isakmp, .. }) = self.peers.get(&peer) else { return false };
+        let path = *path;
+        let asked =
+            |cookies: &&Cookies| self.isakmp_sas.get(cookies).is_some_and(|sa| sa.origin.dpd && !sa.deleted);
+        let Some(&cookies) = isakmp.iter().rev().find(asked) else { return false };
+        let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return false };
+        sa.probe = sa.probe.wrapping_add(1);
+        let mut chain = Chain::default();
+        let sequence = sa.probe.to_be_bytes();
+        chain.push_notify(ProtocolId::ISAKMP, NotifyType::R_U_THERE, &cookies.to_bytes(), &sequence);
+        self.inform(path, cookies, chain);
+        true
     }
 
     /// Says goodbye to a client: Deletes for its ESP SAs and ISAKMP SAs.
@@ -175,8 +193,12 @@ impl Responder {
     /// be other clients behind the same NAT, so they stay.
     pub(super) fn initial_contact(&mut self, now: Instant, cookies: Cookies) {
         let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return };
-        if std::mem::replace(&mut sa.contacted, true) || sa.peer == sa.origin.attempt {
+        if std::mem::replace(&mut sa.contacted, true) {
             return;
+        }
+        if sa.peer == sa.origin.attempt {
+            let peer = sa.peer;
+            return self.events.push_back(Event::InitialContact { peer });
         }
         // It was taken for a live peer's renewal. It is a client that came back.
         let (old, attempt) = (sa.peer, sa.origin.attempt);
@@ -202,6 +224,7 @@ impl Responder {
         sa.origin.phase1.rekey = false;
         let phase1 = Box::new(sa.origin.phase1.clone());
         self.events.push_back(Event::Established { attempt, peer: attempt, path, phase1 });
+        self.events.push_back(Event::InitialContact { peer: attempt });
     }
 
     /// An SPI that no SA of ours has: random, so that nobody guesses it, and not one of the reserved (RFC 4303 §2.1).

@@ -100,9 +100,10 @@ impl World {
         self.sent.drain(..).map(|(_, message)| message).collect()
     }
 
-    /// Each event in one line, since the last time.
+    /// Each event in one line, since the last time, but for signs of life.
     fn log(&mut self) -> Vec<String> {
-        self.events.drain(..).map(|event| line(&event)).collect()
+        let told = self.events.drain(..).filter(|event| !matches!(event, Event::Alive { .. }));
+        told.map(|event| line(&event)).collect()
     }
 
     /// The refusals since the last time, as an operator reads them.
@@ -183,6 +184,8 @@ fn line(event: &Event) -> String {
         Event::SaConfirmed { peer, .. } => format!("{peer} confirmed"),
         Event::SaClosed { peer, reason, .. } => format!("{peer} sa closed: {reason}"),
         Event::PeerClosed { peer, reason } => format!("{peer} closed: {reason}"),
+        Event::InitialContact { peer } => format!("{peer} contact"),
+        Event::Alive { peer } => format!("{peer} alive"),
         Event::Refused { peer, refusal, .. } => format!("{peer} refused: {}", refusal.name()),
     }
 }

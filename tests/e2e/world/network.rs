@@ -1,6 +1,6 @@
 //! The network: delay, loss, duplication, reordering, and NATs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
@@ -100,12 +100,22 @@ pub(crate) struct Network {
     sent: u64,
     nats: Vec<Nat>,
     places: Vec<Place>,
+    /// Devices whose radio is off.
+    muted: BTreeSet<usize>,
 }
 
 impl Network {
     pub(crate) fn new(seed: [u8; 32], quality: Quality) -> Self {
         let rng = ChaCha20Rng::from_seed(seed);
-        Self { quality, rng, flights: BTreeMap::new(), sent: 0, nats: Vec::new(), places: Vec::new() }
+        Self {
+            quality,
+            rng,
+            flights: BTreeMap::new(),
+            sent: 0,
+            nats: Vec::new(),
+            places: Vec::new(),
+            muted: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn add_nat(&mut self, outside: Ipv4Addr) -> NatId {
@@ -132,6 +142,15 @@ impl Network {
         }
     }
 
+    /// Switches a device's radio off, or on again.
+    pub(crate) fn mute(&mut self, number: usize, off: bool) {
+        if off {
+            self.muted.insert(number);
+        } else {
+            self.muted.remove(&number);
+        }
+    }
+
     pub(crate) fn remap(&mut self, number: usize) {
         if let Place::Behind(NatId(nat), _) = self.places[number] {
             let nat = &mut self.nats[nat];
@@ -146,6 +165,9 @@ impl Network {
     }
 
     pub(crate) fn send_from_device(&mut self, now: Instant, number: usize, transmit: Transmit) {
+        if self.muted.contains(&number) {
+            return;
+        }
         let from = match self.places[number] {
             Place::Public(address) => SocketAddrV4::new(address, transmit.from_port),
             Place::Behind(NatId(nat), _) => {
@@ -195,7 +217,7 @@ impl Network {
             if to.ip() == SERVER {
                 return Some(Arrival::Server(Incoming { from, port: to.port(), payload }));
             }
-            if let Some((number, port)) = self.find(to) {
+            if let Some((number, port)) = self.find(to).filter(|(number, _)| !self.muted.contains(number)) {
                 return Some(Arrival::Device { number, port, payload });
             }
         }

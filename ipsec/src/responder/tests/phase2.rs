@@ -447,3 +447,44 @@ fn assert_nothing_left(world: &World) {
     assert_eq!(responder.timers.len(), 0);
     assert_eq!(responder.poll_timeout(), None);
 }
+
+/// RFC 3706: whoever announced it is asked, under its newest ISAKMP SA; nobody else is, and no answer does no harm.
+#[test]
+fn dead_peer_detection_asks_who_announced_it() {
+    let read = |client: &Initiator, probe: &[u8]| {
+        let told = client.read_informational(probe);
+        let notify = NotifyPayload::parse(&told[0].1).expect("N");
+        assert_eq!(notify.spi, client.cookies.to_bytes());
+        (notify.kind, u32::from_be_bytes(notify.data.try_into().expect("four octets")))
+    };
+    for (profile, asked) in [(Profile::android(3), true), (Profile::windows10(), false)] {
+        let mut world = World::with_psks(&["main"]);
+        let mut client = client(profile);
+        world.connect(&mut client);
+        world.quick(&mut client);
+        let (peer, _) = world.established();
+        world.events.clear();
+        assert_eq!(world.responder.probe(peer), asked);
+        world.settle();
+        let sent = world.sent();
+        assert_eq!(sent.len(), usize::from(asked));
+        if let [probe] = &sent[..] {
+            let (kind, sequence) = read(&client, probe);
+            assert_eq!(kind, NotifyType::R_U_THERE);
+            let answer = client.notify(NotifyType::R_U_THERE_ACK, &sequence.to_be_bytes());
+            assert!(world.send(client.path(), &answer).is_empty());
+            assert!(
+                world.events.iter().any(|event| matches!(event, Event::Alive { peer: who } if *who == peer))
+            );
+            // The next one counts on.
+            world.responder.probe(peer);
+            world.settle();
+            let (_, next) = read(&client, &world.sent()[0]);
+            assert_eq!(next, sequence + 1);
+        }
+        world.wait(secs(60));
+        assert!(world.log().is_empty(), "nothing ends for want of an answer");
+    }
+    let mut world = World::with_psks(&["main"]);
+    assert!(!world.responder.probe(PeerId(7)), "nobody of that number");
+}

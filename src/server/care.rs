@@ -1,0 +1,75 @@
+//! Signs of life, and what is done for a client that gives none.
+//!
+//! Any authentic packet of a client is a sign of life for all that it has: its links, its tunnels, its keys. A silent one is kept
+//! reachable (a NAT forgets a mapping that nothing passes through) and asked whether it is there. Who ends it are the layers
+//! that own its sessions, L2TP and PPP, once it has been silent for as long as the operator lets it.
+
+use std::time::{Duration, Instant};
+
+use ipsec::{NAT_T_PORT, PeerId, Transmit};
+
+use super::{Lac, Level, Server, engines::ECHO_INTERVAL, timers::Timer};
+use crate::datapath::SessionIndex;
+
+impl Server {
+    /// An authentic packet came from that client.
+    pub(super) fn heard(&mut self, now: Instant, peer: PeerId) {
+        let Some(connection) = self.connections.get_mut(&peer) else { return };
+        connection.heard = now;
+        for index in &connection.sessions {
+            if let Some(session) = self.sessions.get_mut(index) {
+                session.link.note_inbound(now);
+            }
+        }
+        for port in &connection.ports {
+            self.lns.note_inbound(now, Lac { peer, port: *port });
+        }
+    }
+
+    /// Looks after a client that may have been silent for a while.
+    pub(super) fn care(&mut self, now: Instant, peer: PeerId) {
+        let Some(connection) = self.connections.get_mut(&peer) else { return };
+        let silent_since = |interval: Duration| connection.heard + interval <= now;
+        // RFC 3948 §4. The client ought to do it, and Android does no longer once its ISAKMP SA is over.
+        let mapped = connection.behind_nat && connection.path.local.port() == NAT_T_PORT;
+        if mapped && silent_since(KEEPALIVE) {
+            self.transmits.push_back(Transmit { path: connection.path, payload: vec![0xff] });
+        }
+        if silent_since(self.hello_interval) && connection.probed + self.hello_interval <= now {
+            connection.probed = now;
+            self.ike.probe(peer);
+        }
+        self.timers.set(Timer::Care(peer), Some(now + KEEPALIVE));
+    }
+
+    /// The device says that it knows of no other connection of its own: if the same user had one with the same identity behind
+    /// the same address, and that one has fallen silent, it was this device's last one, whichever port of the NAT it came from.
+    /// Others behind that NAT stay, were they like it in everything: who is there answers an echo before it is that silent.
+    pub(super) fn end_stale(&mut self, now: Instant, index: SessionIndex, user: &str) {
+        let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
+        let Some(mine) = self.connections.get(&peer).filter(|connection| connection.contacted) else {
+            return;
+        };
+        let (address, identity) = (mine.path.remote.ip(), mine.identity.clone());
+        let others = self.by_user.get(user).into_iter().flatten().filter(|(_, other)| {
+            let lac = self.sessions.get(other).map(|session| session.lac);
+            let other = lac.filter(|lac| lac.peer != peer).and_then(|lac| self.connections.get(&lac.peer));
+            other.is_some_and(|other| {
+                other.path.remote.ip() == address && other.identity == identity && other.heard + STALE <= now
+            })
+        });
+        let stale: Vec<SessionIndex> = others.map(|(_, other)| *other).collect();
+        for other in stale {
+            if let Some(peer) = self.sessions.get(&other).map(|session| session.lac.peer) {
+                self.say(Level::Debug, Some(peer), "its device came back by another port");
+            }
+            self.replace(now, other);
+        }
+    }
+}
+
+/// Somebody who is there has answered an echo by then.
+const STALE: Duration = ECHO_INTERVAL.saturating_add(Duration::from_secs(5));
+
+/// How long a NAT is trusted to remember a mapping, RFC 3948 §4.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(20);
