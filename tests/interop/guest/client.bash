@@ -28,7 +28,7 @@ CONF
 conn l2tp
   keyexchange=ikev1
   aggressive=$aggressive
-  leftid=$id
+  leftid="$id"
   type=transport
   authby=psk
   left=%defaultroute
@@ -131,20 +131,32 @@ await() {
   done
 }
 
-# pace HOST PORT LINES: reads numbered lines; prints the longest pause between two. Fails if one is missing, or took over 5 s.
-pace() {
-  socat -u "TCP:$1:$2" - | awk -v lines="$3" '
-    function now(at) { "date +%s.%N" | getline at; close("date +%s.%N"); return at }
-    {
-      gsub(/x/, "")
-      if ($0 != NR) { print "line " NR " is " $0; bad = 1; exit 1 }
-      at = now()
-      if (NR > 1 && at - last > longest) longest = at - last
-      last = at
-    }
-    END {
-      if (bad) exit 1
-      printf "%d of %d lines, longest pause %.2f s\n", NR, lines, longest
-      exit NR != lines || longest > 5
-    }'
+# echoed HOST PORT SECONDS: sends lines of 50 kB, up to ten a second, to a server that sends everything back; prints the longest
+# pause between two that came back. Fails when a byte is not what it was, a line is missing, or nothing came for three seconds.
+echoed() {
+  local text
+  text=$(head -c 37500 /dev/urandom | base64 -w 0)
+  lines_of "$text" "$3" | socat -t 30 - "TCP:$1:$2" |
+    mawk -v text="$text" '
+      function now(at) { "date +%s.%N" | getline at; close("date +%s.%N"); return at }
+      $0 != NR " " text { bad = "line " NR " came back as something else"; exit }
+      {
+        at = now()
+        if (NR > 1 && at - last > longest) longest = at - last
+        last = at
+        if (longest > 3) { bad = "no line for " longest " s before line " NR; exit }
+      }
+      END {
+        getline lines <"/run/lines"
+        if (!bad && NR != lines) bad = NR " of " lines " lines came back"
+        if (bad) { print bad; exit 1 }
+        printf "%.0f MB each way, longest pause %.2f s\n", lines * length(text) / 1e6, longest
+      }'
+}
+
+# lines_of TEXT SECONDS: numbered; leaves their number in /run/lines.
+lines_of() {
+  local line=0 end=$((SECONDS + $2))
+  while [ "$SECONDS" -lt "$end" ] && echo "$((line += 1)) $1"; do sleep 0.1; done
+  echo "$line" >/run/lines
 }
