@@ -23,7 +23,7 @@ pub(crate) const CONTROL: &str = "/run/adit/control.sock";
 /// What an operator has decided.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Local addresses; UDP 500 and 4500 on each. IPv4 only so far.
+    /// Local addresses; UDP 500 and 4500 on each. An unspecified one is all of its family, if there are any.
     pub listen: Vec<IpAddr>,
     /// The pre-shared keys, at least one; message 5 of main mode decides which of them a client has.
     pub psks: Vec<ipsec::Psk>,

@@ -14,6 +14,7 @@
 //! PPP control) is handed to it as a [`Control`], in the order of arrival.
 
 mod address;
+mod checksum;
 mod discard;
 mod down;
 mod mss;
@@ -204,7 +205,8 @@ impl Datapath {
         }
         if let Some(entry) = self.sessions.get_mut(session.0) {
             entry.address = Some(address);
-            entry.mss = self.policy.mss.min(mtu.saturating_sub(TCP_IPV4_HEADERS));
+            let mss = self.policy.mss.min(mtu.saturating_sub(TCP_IPV4_HEADERS));
+            entry.mss = self.peers.get(entry.peer).map_or(mss, |peer| mss.min(peer.mss()));
         }
     }
 
@@ -253,6 +255,22 @@ impl Datapath {
 }
 
 impl Peer {
+    /// The largest TCP segment that need not travel in fragments to a client over IPv6, whose header is 20 bytes longer than
+    /// the one that the configured MTU reckons with. Over IPv4 that MTU is the operator's choice.
+    fn mss(&self) -> u16 {
+        let newest =
+            self.current.and_then(|current| self.outbound.get(current)).or_else(|| self.outbound.last());
+        let Some(suite) =
+            newest.map(|outbound| outbound.sa.suite()).filter(|_| checksum::is_needed(self.path))
+        else {
+            return u16::MAX;
+        };
+        let fits = |inner: &u16| {
+            suite.packet_len(PREFIX_LEN + usize::from(*inner)) + UDP_IPV6_HEADERS <= ETHERNET_MTU
+        };
+        (0..=1500).rev().find(fits).unwrap_or_default().saturating_sub(TCP_IPV4_HEADERS)
+    }
+
     /// A client has one session, seldom more: a scan beats a map.
     fn session(&self, port: u16, key: SessionKey) -> Option<SessionIndex> {
         self.sessions.iter().find(|known| known.key == key && known.port == port).map(|known| known.index)
@@ -271,7 +289,8 @@ fn prefix(port: u16, theirs: SessionKey) -> [u8; PREFIX_LEN] {
 }
 
 /// A UDP header from the L2TP port to `port` over `payload_len` bytes. The checksum is zero, which UDP over IPv4 allows and
-/// RFC 3948 §3.1.2 recommends: neither end knows the other's true address, and ESP authenticates the packet already.
+/// RFC 3948 §3.1.2 recommends: neither end knows the other's true address, and ESP authenticates the packet already. Where
+/// that is not enough, [`checksum::fill`] follows.
 fn udp_header(port: u16, payload_len: u16) -> [u8; UDP_LEN] {
     let [p0, p1] = port.to_be_bytes();
     let [s0, s1] = L2TP_PORT.to_be_bytes();
@@ -281,6 +300,9 @@ fn udp_header(port: u16, payload_len: u16) -> [u8; UDP_LEN] {
 
 /// IPv4 and TCP headers without options, RFC 9293 §3.7.1.
 pub(crate) const TCP_IPV4_HEADERS: u16 = 40;
+/// IPv6 and UDP headers around ESP, RFC 8200 §3.
+const UDP_IPV6_HEADERS: usize = 48;
+const ETHERNET_MTU: usize = 1500;
 /// RFC 2661 §8.1.
 pub(crate) const L2TP_PORT: u16 = 1701;
 const UDP_LEN: usize = 8;

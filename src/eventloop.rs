@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use ipsec::{NAT_T_PORT, Path};
+use ipsec::NAT_T_PORT;
 use nix::sys::{
     signal::{SigSet, Signal},
     signalfd::{SfdFlags, SignalFd},
@@ -45,9 +45,18 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let mut sockets = Vec::new();
     for address in &config.listen {
         for port in [IKE_PORT, NAT_T_PORT] {
-            sockets.push(UdpSocket::bind(SocketAddr::new(*address, port), Offload::detect())?);
+            match UdpSocket::bind(SocketAddr::new(*address, port), Offload::detect()) {
+                Ok(socket) => sockets.push(socket),
+                // `::` is what IPv6 there is: a kernel without any has none.
+                Err(error) if address.is_unspecified() && udp::is_unsupported(&error) => {
+                    tracing::info!("not serving on {address}: this machine has no such addresses");
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
+    anyhow::ensure!(!sockets.is_empty(), "this machine has none of the addresses to listen on");
     let pools: Vec<_> = config.pools.iter().map(|pool| pool.range).collect();
     let tun = Tun::create(&Interface { name: &config.tun, pools: &pools, mtu: config.mtu, offload: true })?;
     let _host = config.nat.then(|| Host::prepare(tun.name(), &pools)).transpose()?;
@@ -188,7 +197,7 @@ impl EventLoop {
             self.server.handle_tun(clock(), &packets, &mut self.downlink);
             for socket in &mut self.sockets {
                 let local = socket.local();
-                socket.send(self.downlink.runs().filter(|(path, ..)| serves(local, path)));
+                socket.send(self.downlink.runs().filter(|(path, ..)| udp::serves(local, path.local)));
             }
         }
         Ok(true)
@@ -201,7 +210,7 @@ impl EventLoop {
         let transmits: Vec<_> = std::iter::from_fn(|| self.server.poll_transmit()).collect();
         for socket in &mut self.sockets {
             let local = socket.local();
-            let ours = transmits.iter().filter(|transmit| serves(local, &transmit.path));
+            let ours = transmits.iter().filter(|transmit| udp::serves(local, transmit.path.local));
             socket.send(ours.map(|transmit| (transmit.path, &*transmit.payload, transmit.payload.len())));
         }
         while let Some(line) = self.server.poll_event() {
@@ -262,11 +271,6 @@ impl EventLoop {
             Stop::Now => true,
         }
     }
-}
-
-/// Whether packets on `path` leave by the socket bound to `bound`.
-fn serves(bound: SocketAddr, path: &Path) -> bool {
-    bound.port() == path.local.port() && (bound.ip().is_unspecified() || bound.ip() == path.local.ip())
 }
 
 fn write(line: &LogLine) {

@@ -46,7 +46,7 @@ fn check_sums_up_or_names_every_problem() {
     let expected = format!(
         "\
 {directory}/adit.yaml: good
-  listen   0.0.0.0 UDP 500, 4500
+  listen   0.0.0.0 UDP 500, 4500, :: UDP 500, 4500
   keys     main
   pools    default 10.20.0.0/16 (65533 clients)
   users    1 user in {directory}/users.yaml

@@ -1,7 +1,7 @@
 //! From what stands in `adit.yaml` to a [`Config`]: defaults, ranges, and what must fit together.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::str::FromStr;
@@ -79,19 +79,26 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
 }
 
 fn listen(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<IpAddr> {
-    let Some(list) = list else { return vec![Ipv4Addr::UNSPECIFIED.into()] };
+    let Some(list) = list else {
+        return vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    };
     let mut addresses: Vec<IpAddr> = Vec::new();
     if list.value.is_empty() {
         f.wrong(list.referenced, "listen: found an empty list, expected at least one address");
     }
     for text in list.value {
         match text.value.parse() {
-            Ok(IpAddr::V4(address)) if addresses.contains(&address.into()) => {
+            Ok(address) if addresses.contains(&address) => {
                 f.wrong_value("listen", &text, "each address once");
             }
-            Ok(IpAddr::V4(address)) => addresses.push(address.into()),
-            Ok(IpAddr::V6(_)) => f.wrong_value("listen", &text, "an IPv4 address (IPv6 is not built yet)"),
-            Err(_) => f.wrong_value("listen", &text, "an IPv4 address"),
+            Ok(IpAddr::V6(address)) if address.is_unicast_link_local() => {
+                f.wrong_value("listen", &text, "\"::\", which serves link-local addresses too");
+            }
+            Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
+                f.wrong_value("listen", &text, "the IPv4 address itself");
+            }
+            Ok(address) => addresses.push(address),
+            Err(_) => f.wrong_value("listen", &text, "an IPv4 or IPv6 address"),
         }
     }
     addresses

@@ -45,7 +45,7 @@ fn warnings(content: &str) -> Vec<String> {
 fn the_manual_says_what_the_defaults_are() {
     let manual = include_str!("../../conf/adit.yaml");
     let mut config = parsed(manual);
-    let warning = "adit.yaml:15:29: ipsec.psk.secret: this is the example's secret, which everybody knows";
+    let warning = "adit.yaml:16:29: ipsec.psk.secret: this is the example's secret, which everybody knows";
     assert_eq!(config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), [warning]);
     config.warnings.clear();
     let mut least = parsed("ipsec: { psk: [{ name: main, secret: correct horse battery staple }] }");
@@ -83,7 +83,7 @@ fn the_manual_has_every_key() {
 fn every_key_can_be_set() {
     let config = parsed(
         "\
-listen: [192.0.2.1, 192.0.2.2]
+listen: [192.0.2.1, 192.0.2.2, '2001:db8::1']
 ipsec:
   psk: [{ name: old, secret: 0x10 }, { name: new, id: staff, secret: 'a: b, and so much more' }]
   algorithms: legacy
@@ -100,7 +100,7 @@ log: { level: trace, format: json }
 limits: { half_open: 1, half_open_per_source: 2 }
 ",
     );
-    assert_eq!(config.listen.len(), 2);
+    assert_eq!(config.listen.len(), 3);
     let secrets: Vec<_> = config.psks.iter().map(|psk| (psk.name.as_str(), psk.secret.as_bytes())).collect();
     assert_eq!(secrets, [("old", b"0x10".as_slice()), ("new", b"a: b, and so much more".as_slice())]);
     let ids: Vec<_> = config.psks.iter().map(|psk| psk.id.as_deref()).collect();
@@ -158,10 +158,18 @@ fn shape_problems_have_their_place() {
 fn value_problems_have_their_place() {
     let cases = [
         ("listen: []", "adit.yaml:2:9: listen: found an empty list, expected at least one address"),
-        ("listen: [all]", "adit.yaml:2:10: listen: found \"all\", expected an IPv4 address"),
+        ("listen: [all]", "adit.yaml:2:10: listen: found \"all\", expected an IPv4 or IPv6 address"),
         (
-            "listen: ['::']",
-            "adit.yaml:2:10: listen: found \"::\", expected an IPv4 address (IPv6 is not built yet)",
+            "listen: ['fe80::1']",
+            "adit.yaml:2:10: listen: found \"fe80::1\", expected \"::\", which serves link-local addresses too",
+        ),
+        (
+            "listen: ['::ffff:192.0.2.1']",
+            "adit.yaml:2:10: listen: found \"::ffff:192.0.2.1\", expected the IPv4 address itself",
+        ),
+        (
+            "listen: ['2001:db8::1', '2001:db8:0::1']",
+            "adit.yaml:2:25: listen: found \"2001:db8:0::1\", expected each address once",
         ),
         (
             "listen: [192.0.2.1, 192.0.2.1]",

@@ -6,8 +6,8 @@ use arrayvec::ArrayVec;
 use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
 
 use super::{
-    Datapath, Discard, LANES, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN, address::Ipv4, mss,
-    udp_header,
+    Datapath, Discard, LANES, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN, address::Ipv4, checksum,
+    mss, udp_header,
 };
 
 /// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take.
@@ -109,6 +109,7 @@ impl Datapath {
         headers[UDP_LENGTH].copy_from_slice(&udp_len.to_be_bytes());
         body.copy_from_slice(packet);
         mss::clamp(body, &ip, *mss);
+        checksum::fill(peer.path, payload);
         if outbound.sa.frame(&mut self.ivs, slot, payload_len).is_err() {
             let id = peer.id;
             if !self.exhausted.contains(&id) {
@@ -162,7 +163,8 @@ impl Datapath {
             self.discards.count(Discard::NoSa);
             return None;
         };
-        let payload = parts.concat();
+        let mut payload = parts.concat();
+        checksum::fill(peer.path, &mut payload);
         let header_len = outbound.sa.suite().header_len();
         let mut packet = vec![0; outbound.sa.suite().packet_len(payload.len())];
         packet[header_len..header_len + payload.len()].copy_from_slice(&payload);

@@ -62,9 +62,7 @@ impl UdpSocket {
     /// Whether datagrams of a path with this local address leave through this socket.
     #[must_use]
     pub fn serves(&self, local: SocketAddr) -> bool {
-        self.local.port() == local.port()
-            && self.local.is_ipv4() == local.is_ipv4()
-            && (self.local.ip().is_unspecified() || self.local.ip() == local.ip())
+        serves(self.local, local)
     }
 
     /// What the kernel does for this socket now; sending may have lost it since [`Self::bind`].
@@ -78,6 +76,21 @@ impl UdpSocket {
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
+}
+
+/// Whether datagrams of a path with this `local` address leave through a socket bound to `bound`.
+#[must_use]
+pub fn serves(bound: SocketAddr, local: SocketAddr) -> bool {
+    bound.port() == local.port()
+        && bound.is_ipv4() == local.is_ipv4()
+        && (bound.ip().is_unspecified() || bound.ip() == local.ip())
+}
+
+/// Whether [`UdpSocket::bind`] failed because the kernel knows nothing of the address's family.
+#[must_use]
+pub fn is_unsupported(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    cause.and_then(io::Error::raw_os_error) == Some(libc::EAFNOSUPPORT)
 }
 
 impl AsFd for UdpSocket {

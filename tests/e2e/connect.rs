@@ -1,6 +1,6 @@
 //! Every client of the field connects, gets an address, moves packets and leaves.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use load::profile::{EspTransform, IkeTransform};
@@ -47,6 +47,27 @@ fn every_profile_on_a_clean_line() {
         println!("{}", profile.name);
         let world = lives(profile, &Setup::default(), Duration::from_secs(8));
         println!("{}", world.log.join("\n"));
+    }
+}
+
+/// Addresses of IPv6 as identities, selectors and original addresses, and a UDP checksum in every packet: the client drops what
+/// has none.
+#[test]
+fn every_profile_over_ipv6() {
+    for profile in profiles() {
+        for (seed, quality) in [(0, Quality::CLEAN), (1, Quality::BAD), (2, Quality::BAD)] {
+            println!("{}, seed {seed}", profile.name);
+            let mut world = World::new(&Setup { seed, quality, batches: seed % 2 == 1, ..Setup::default() });
+            let home = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 7, 0xfeed, 0, 0, 5);
+            let device = world.dial(profile.clone(), Place::PublicV6(home));
+            world.until_up(device, Duration::from_secs(60));
+            world.ping(device, Duration::from_secs(60));
+            world.ping_back(device, Duration::from_secs(60));
+            assert!(!world.lines(&["[2001:db8:ffff:7:feed::5]"]).is_empty(), "{}", world.log.join("\n"));
+            world.with(device, |client, now| client.disconnect(now));
+            world.until_closed(device, Duration::from_secs(60));
+            world.until("nothing is left", Duration::from_secs(600), |world| world.server.is_idle());
+        }
     }
 }
 

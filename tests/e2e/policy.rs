@@ -1,6 +1,6 @@
 //! What may pass once a client is in.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use load::Profile;
@@ -159,4 +159,21 @@ fn bursts() {
     let status = world.server.status(world.now);
     let counted: u64 = status.sessions.iter().map(|session| session.packets_in + session.packets_out).sum();
     assert_eq!(counted, (up.len() + down.len()) as u64);
+}
+
+/// Outside, IPv6 takes 20 bytes more: with AES-CBC and a 12-byte ICV 1388 bytes are left inside, 40 of them headers.
+#[test]
+fn segments_fit_the_tunnel_over_ipv6() {
+    let mut world = World::new(&Setup::default());
+    let home = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 5);
+    let device = world.dial(Profile::windows_10(), Place::PublicV6(home));
+    world.until_up(device, SOON);
+    let address = world.address(device);
+    let up = inner::syn(address, HOST, 1460);
+    world.with(device, |client, now| client.send_packet(now, &up));
+    world.run(SOON);
+    assert_eq!(inner::mss(&world.beyond[0]), Some(1348));
+    world.send_from_beyond(&[&inner::syn(HOST, address, 1460)]);
+    world.run(SOON);
+    assert_eq!(inner::mss(&world.device(device).packets[0]), Some(1348));
 }

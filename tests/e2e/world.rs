@@ -9,7 +9,7 @@ mod served;
 mod setup;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use adit::server::Server;
@@ -22,6 +22,8 @@ use crate::inner;
 
 /// The server's address on the network.
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// The same for devices that dial over IPv6.
+pub(crate) const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 /// A host beyond the server, which answers pings.
 pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
@@ -152,7 +154,7 @@ impl World {
     ) -> Device {
         let number = self.devices.len();
         let seed = seed(self.seed, 2 + number as u64);
-        let client = Client::new(self.now, profile, credentials, place.local(), SERVER, seed);
+        let client = Client::new(self.now, profile, credentials, place.local(), place.server(), seed);
         self.network.settle_in(place);
         self.devices.push(Inhabitant { client, events: Vec::new(), packets: Vec::new() });
         self.drain_device(number);

@@ -43,6 +43,8 @@ pub(crate) struct EspPolicy {
     pub(crate) algorithms: Algorithms,
     /// The inner MTU: an inner packet of that size should fit an outer one of 1500.
     pub(crate) mtu: u16,
+    /// Whether the outer packet is IPv6, whose header is longer.
+    pub(crate) ipv6: bool,
     /// Octets of the KE payload, if one came.
     pub(crate) public_len: Option<usize>,
 }
@@ -81,7 +83,7 @@ pub(crate) fn choose_esp<'a>(
     let ranked = choices
         .into_iter()
         .enumerate()
-        .max_by_key(|(rank, choice)| (grade(choice.suite, policy.mtu), Reverse(*rank)));
+        .max_by_key(|(rank, choice)| (grade(choice.suite, policy), Reverse(*rank)));
     ranked.map(|(_, choice)| choice).ok_or(refusal)
 }
 
@@ -115,7 +117,7 @@ fn allowed(read: &Read, policy: Algorithms) -> bool {
 }
 
 /// How good a suite is: the kind of cipher first, then how sure we are that it works well, then strength.
-fn grade(suite: EspSuite, mtu: u16) -> (Family, Soundness, u16, Option<EspIntegrity>) {
+fn grade(suite: EspSuite, policy: EspPolicy) -> (Family, Soundness, u16, Option<EspIntegrity>) {
     let (cipher, integrity) = match suite {
         EspSuite::Gcm { key, icv } => {
             let (family, soundness) = match icv {
@@ -134,16 +136,15 @@ fn grade(suite: EspSuite, mtu: u16) -> (Family, Soundness, u16, Option<EspIntegr
         EspCipher::TripleDes => Family::TripleDes,
         EspCipher::Aes(_) => Family::Aes,
     };
-    let soundness =
-        match integrity {
-            EspIntegrity::Md5_96 => Soundness::Broken,
-            // Android 6 to 10 sends 96 or 128 bits of it, depending on the kernel, and nothing on the wire tells which before the
-            // first packet.
-            EspIntegrity::Sha256_128 | EspIntegrity::Sha256_96 => Soundness::InDoubt,
-            EspIntegrity::Sha1_96 | EspIntegrity::Sha384_192 | EspIntegrity::Sha512_256 => {
-                if fits(suite, mtu) { Soundness::Fits } else { Soundness::Fragments }
-            }
-        };
+    let soundness = match integrity {
+        EspIntegrity::Md5_96 => Soundness::Broken,
+        // Android 6 to 10 sends 96 or 128 bits of it, depending on the kernel, and nothing on the wire tells which before the
+        // first packet.
+        EspIntegrity::Sha256_128 | EspIntegrity::Sha256_96 => Soundness::InDoubt,
+        EspIntegrity::Sha1_96 | EspIntegrity::Sha384_192 | EspIntegrity::Sha512_256 => {
+            if fits(suite, policy) { Soundness::Fits } else { Soundness::Fragments }
+        }
+    };
     (family, soundness, cipher.cipher().map_or(0, cipher_strength), Some(integrity))
 }
 
@@ -156,8 +157,9 @@ fn aes_cbc(key: AesBits) -> Cipher {
 }
 
 /// Whether a full inner packet leaves as one outer packet of 1500.
-fn fits(suite: EspSuite, mtu: u16) -> bool {
-    suite.packet_len(INNER_OVERHEAD + usize::from(mtu)) + OUTER_OVERHEAD <= ETHERNET_MTU
+fn fits(suite: EspSuite, policy: EspPolicy) -> bool {
+    let outer = if policy.ipv6 { OUTER_OVERHEAD_IPV6 } else { OUTER_OVERHEAD };
+    suite.packet_len(INNER_OVERHEAD + usize::from(policy.mtu)) + outer <= ETHERNET_MTU
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -268,5 +270,8 @@ const INNER_OVERHEAD: usize = 18;
 
 /// IPv4 20, UDP 8 octets before the ESP packet.
 const OUTER_OVERHEAD: usize = 28;
+
+/// IPv6 40, UDP 8 octets before the ESP packet.
+const OUTER_OVERHEAD_IPV6: usize = 48;
 
 const ETHERNET_MTU: usize = 1500;

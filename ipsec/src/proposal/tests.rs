@@ -9,9 +9,13 @@ fn ike(offer: &[u8], policy: Algorithms) -> Option<(String, u8, Duration)> {
 }
 
 fn esp(transforms: &[(u8, Vec<u8>)], policy: Algorithms, mtu: u16) -> Option<String> {
+    esp_over(false, transforms, policy, mtu)
+}
+
+fn esp_over(ipv6: bool, transforms: &[(u8, Vec<u8>)], policy: Algorithms, mtu: u16) -> Option<String> {
     let offer = sa(1, &[0, 0, 1, 0], transforms);
     let offer = SaPayload::parse(&offer).expect("an SA");
-    let policy = EspPolicy { algorithms: policy, mtu, public_len: None };
+    let policy = EspPolicy { algorithms: policy, mtu, ipv6, public_len: None };
     choose_esp(&offer, policy).ok().map(|choice| choice.suite.to_string())
 }
 
@@ -153,7 +157,7 @@ fn no_encryption_is_a_last_choice_and_legacy_only() {
 #[test]
 fn an_unusable_spi_is_no_offer() {
     let transforms = [(12, esp_attributes(4, Some(128), 2, &[]))];
-    let policy = EspPolicy { algorithms: Algorithms::Modern, mtu: 1400, public_len: None };
+    let policy = EspPolicy { algorithms: Algorithms::Modern, mtu: 1400, ipv6: false, public_len: None };
     for (spi, good) in
         [(&[0, 0, 0, 255][..], false), (&[0, 0, 1, 0], true), (&[1, 2, 3], false), (&[1; 16], false)]
     {
@@ -161,4 +165,15 @@ fn an_unusable_spi_is_no_offer() {
         let offer = SaPayload::parse(&offer).expect("an SA");
         assert_eq!(choose_esp(&offer, policy).is_ok(), good);
     }
+}
+
+/// The header outside is 20 octets longer, so that less fits beside a long integrity check value.
+#[test]
+fn over_ipv6_a_shorter_icv_is_chosen_sooner() {
+    let aes = |bits, auth| (12, esp_attributes(4, Some(bits), auth, &[]));
+    let (sha1, sha512) = (2, 7);
+    let best = |ipv6, mtu| esp_over(ipv6, &[aes(256, sha512), aes(128, sha1)], Algorithms::Modern, mtu);
+    assert_eq!(best(false, 1388).as_deref(), Some("AES-256-CBC/HMAC-SHA2-512-256"));
+    assert_eq!(best(true, 1388).as_deref(), Some("AES-128-CBC/HMAC-SHA1-96"));
+    assert_eq!(best(true, 1372).as_deref(), Some("AES-256-CBC/HMAC-SHA2-512-256"));
 }

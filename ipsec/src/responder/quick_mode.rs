@@ -96,6 +96,7 @@ impl Responder {
         let policy = EspPolicy {
             algorithms: self.config.algorithms,
             mtu: self.config.mtu,
+            ipv6: path.remote.ip().to_canonical().is_ipv6(),
             public_len: message1.public.map(<[u8]>::len),
         };
         let choice = match choose(&message1, path, policy) {

@@ -1,14 +1,14 @@
 //! The network: delay, loss, duplication, reordering, and NATs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use load::Transmit;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
-use super::SERVER;
+use super::{SERVER, SERVER_V6};
 
 /// How well datagrams get through.
 #[derive(Clone, Copy, Debug)]
@@ -50,17 +50,34 @@ pub(crate) struct NatId(usize);
 pub(crate) enum Place {
     /// On the network itself.
     Public(Ipv4Addr),
+    /// On the network itself, which has IPv6.
+    PublicV6(Ipv6Addr),
     /// Behind a NAT, with this private address.
     Behind(NatId, Ipv4Addr),
 }
 
 impl Place {
     /// The device's own address.
-    pub(crate) fn local(self) -> Ipv4Addr {
+    pub(crate) fn local(self) -> IpAddr {
         match self {
-            Self::Public(address) | Self::Behind(_, address) => address,
+            Self::Public(address) | Self::Behind(_, address) => address.into(),
+            Self::PublicV6(address) => address.into(),
         }
     }
+
+    /// What the device dials.
+    pub(crate) fn server(self) -> IpAddr {
+        server_for(self.local())
+    }
+}
+
+/// The server's address of the same family.
+pub(crate) fn server_for(client: IpAddr) -> IpAddr {
+    if client.is_ipv4() { SERVER.into() } else { SERVER_V6.into() }
+}
+
+fn is_server(address: IpAddr) -> bool {
+    address == SERVER || address == SERVER_V6
 }
 
 /// A datagram at its end.
@@ -169,17 +186,19 @@ impl Network {
             return;
         }
         let from = match self.places[number] {
-            Place::Public(address) => SocketAddrV4::new(address, transmit.from_port),
+            Place::Public(address) => SocketAddr::new(address.into(), transmit.from_port),
+            Place::PublicV6(address) => SocketAddr::new(address.into(), transmit.from_port),
             Place::Behind(NatId(nat), _) => {
                 let nat = &mut self.nats[nat];
-                SocketAddrV4::new(nat.outside, nat.outside_port(number, transmit.from_port))
+                SocketAddr::new(nat.outside.into(), nat.outside_port(number, transmit.from_port))
             }
         };
-        self.send(now, from.into(), (SERVER, transmit.to_port).into(), transmit.payload);
+        let server = SocketAddr::new(server_for(from.ip()), transmit.to_port);
+        self.send(now, from, server, transmit.payload);
     }
 
     pub(crate) fn send_from_server(&mut self, now: Instant, port: u16, to: SocketAddr, payload: Vec<u8>) {
-        self.send(now, (SERVER, port).into(), to, payload);
+        self.send(now, SocketAddr::new(server_for(to.ip()), port), to, payload);
     }
 
     fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
@@ -214,7 +233,7 @@ impl Network {
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<Arrival> {
         while self.next().is_some_and(|at| at <= now) {
             let (_, Flight { from, to, payload }) = self.flights.pop_first()?;
-            if to.ip() == SERVER {
+            if is_server(to.ip()) {
                 return Some(Arrival::Server(Incoming { from, port: to.port(), payload }));
             }
             if let Some((number, port)) = self.find(to).filter(|(number, _)| !self.muted.contains(number)) {
@@ -227,13 +246,13 @@ impl Network {
     /// A datagram that arrives by `now`, if the next one is the server's.
     pub(crate) fn take_due_at_server(&mut self, now: Instant) -> Option<Incoming> {
         let next = self.flights.first_entry()?;
-        (next.key().0 <= now && next.get().to.ip() == SERVER).then_some(())?;
+        (next.key().0 <= now && is_server(next.get().to.ip())).then_some(())?;
         let Flight { from, to, payload } = next.remove();
         Some(Incoming { from, port: to.port(), payload })
     }
 
     fn find(&self, to: SocketAddr) -> Option<(usize, u16)> {
-        let public = |place: &Place| matches!(place, Place::Public(address) if *address == to.ip());
+        let public = |place: &Place| !matches!(place, Place::Behind(..)) && place.local() == to.ip();
         if let Some(number) = self.places.iter().position(public) {
             return Some((number, to.port()));
         }

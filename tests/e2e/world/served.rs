@@ -7,8 +7,8 @@ use adit::server::{Datagram, Downlink, Server, Uplink};
 use ipsec::Path;
 use nix::time::{ClockId, clock_gettime};
 
-use super::network::{Incoming, Network};
-use super::{Recorded, SERVER, World};
+use super::network::{Incoming, Network, server_for};
+use super::{Recorded, World};
 use crate::inner;
 
 impl World {
@@ -40,7 +40,7 @@ impl World {
         let mut datagrams: Vec<Datagram<'_>> = batch
             .iter_mut()
             .map(|Incoming { from, port, payload }| {
-                let path = Path { local: (SERVER, *port).into(), remote: *from };
+                let path = Path { local: SocketAddr::new(server_for(from.ip()), *port), remote: *from };
                 Datagram { path, bytes: payload }
             })
             .collect();
@@ -105,7 +105,7 @@ impl World {
 
 /// Puts a datagram of the server on the network.
 fn send(network: &mut Network, record: &mut Vec<Recorded>, now: Instant, path: Path, payload: Vec<u8>) {
-    assert_eq!(path.local.ip(), SERVER, "the server answers from where it was asked");
+    assert_eq!(path.local.ip(), server_for(path.remote.ip()), "the server answers from where it was asked");
     let port = path.local.port();
     record.push(Recorded { remote: path.remote, to_server: false, port, payload: payload.clone() });
     network.send_from_server(now, port, path.remote, payload);

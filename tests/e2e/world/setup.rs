@@ -45,7 +45,7 @@ impl Setup {
             .map(|(name, secret)| format!("    - {{ name: {name}, secret: '{secret}' }}\n"))
             .collect();
         let config = format!(
-            "listen: [203.0.113.1]\n\
+            "listen: [203.0.113.1, '2001:db8::1']\n\
              ipsec:\n  algorithms: {algorithms}\n  psk:\n{keys}\
              pools: [{{ name: default, range: {range} }}]\n\
              dns: [9.9.9.9, 149.112.112.112]\n\

@@ -292,8 +292,12 @@ impl Initiator {
         let shared = private.map(|private| private.shared(public.expect("a KE")).expect("shared"));
         let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
         let offer = SaPayload::parse(body).expect("an SA");
-        let policy =
-            EspPolicy { algorithms: Algorithms::Legacy, mtu: 1400, public_len: public.map(<[u8]>::len) };
+        let policy = EspPolicy {
+            algorithms: Algorithms::Legacy,
+            mtu: 1400,
+            ipv6: false,
+            public_len: public.map(<[u8]>::len),
+        };
         let choice = choose_esp(&offer, policy).expect("a transform");
         let ids: Vec<Vec<u8>> = payloads.of(PayloadType::IDENTIFICATION).map(<[u8]>::to_vec).collect();
         let (client, server) = self.selectors();

@@ -29,7 +29,8 @@ impl Client {
         let (sa, _) = self.inbound.iter_mut().find(|(sa, _)| sa.spi() == *spi)?;
         let range = sa.open(packet)?;
         let base = packet.as_ptr().addr();
-        let payload = udp::payload(packet.get(range)?, self.ike.setup().l2tp_port)?;
+        let setup = self.ike.setup();
+        let payload = udp::payload(packet.get(range)?, setup.l2tp_port, (setup.server, setup.local))?;
         let ip = match &mut self.upper {
             Upper::Nothing => None,
             Upper::Tunnel(lac) => {
@@ -97,7 +98,7 @@ pub(super) fn seal(
     parts: &[&[u8]],
     datagram: &mut Vec<u8>,
 ) {
-    let addresses = setup.esp.udp_checksum.then_some((setup.local, setup.server));
+    let addresses = (setup.esp.udp_checksum || setup.local.is_ipv6()).then_some((setup.local, setup.server));
     let header = udp::header(setup.l2tp_port, addresses, parts);
     let whole: Vec<&[u8]> = [&header[..]].into_iter().chain(parts.iter().copied()).collect();
     sa.seal(rng, &whole, datagram);
