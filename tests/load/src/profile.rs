@@ -11,6 +11,7 @@ mod ike;
 mod l2tp;
 mod linux;
 mod ppp;
+mod router;
 mod vendor;
 mod windows;
 

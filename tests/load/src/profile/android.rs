@@ -1,11 +1,40 @@
 //! Android: racoon, mtpd and pppd.
+//!
+//! Read from the sources up to 7.1.2. Not seen: what makers changed in 8 to 11, and the timings of 2.x.
 
 use std::time::Duration;
 
 use super::*;
 
 impl Profile {
-    /// Android 7.1.2 up to the last version with L2TP.
+    /// Android 2.x: 3DES first, AES last and only with 128 bits.
+    pub fn android_2() -> Self {
+        use {Cipher::*, Hash::*};
+        let mut profile = Self::android_4();
+        profile.esp.transforms = esp_grid(&[TripleDes, Des, Aes128], &[Sha1, Md5]);
+        let ike = [TripleDes, Des, Aes128].map(|cipher| (cipher, &[Sha1, Md5][..]));
+        profile.named("Android 2", &ike)
+    }
+
+    /// Android 4 and 5.0: SHA-1 and MD5 only.
+    pub fn android_4() -> Self {
+        use {Cipher::*, Hash::*};
+        let ciphers = [Aes256, Aes128, TripleDes, Des];
+        let mut profile = Self::racoon();
+        profile.esp.transforms = esp_grid(&ciphers, &[Sha1, Md5]);
+        profile.l2tp.data_header = DataHeader::SequencedUntilPlain;
+        let ike = ciphers.map(|cipher| (cipher, &[Sha1, Md5][..]));
+        profile.named("Android 4 to 5.0", &ike)
+    }
+
+    /// Android 7.1.2 and 8: as their successors, but data starts with sequence numbers.
+    pub fn android_8() -> Self {
+        let mut profile = Self { name: "Android 7.1.2 to 8", ..Self::android() };
+        profile.l2tp.data_header = DataHeader::SequencedUntilPlain;
+        profile
+    }
+
+    /// Android 9 up to the last version with L2TP.
     pub fn android() -> Self {
         use {Cipher::*, Hash::*};
         let ike = [
@@ -26,7 +55,7 @@ impl Profile {
             ],
             ..Self::racoon()
         }
-        .named("Android 7.1.2 to 11", &ike)
+        .named("Android 9 to 11", &ike)
     }
 
     /// Android 5.1 to 7.1.1: HMAC-SHA2-256 first, cut to 96 bits; data with sequence numbers.

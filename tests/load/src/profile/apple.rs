@@ -1,10 +1,32 @@
 //! macOS, iOS and iPadOS.
+//!
+//! Phase 1's list and phase 2's are from Apple's published sources, as what shipped devices were seen to choose agrees with.
+//! Not seen: the phase 1 list of systems before SHA-2 (taken to be 3DES of its time), and what IPv6CP they ask for.
 
 use std::time::Duration;
 
 use super::*;
 
 impl Profile {
+    /// OS X and iOS before SHA-2: MODP-1024 only, in both phases SHA-1 and MD5.
+    pub fn apple_older() -> Self {
+        use {Cipher::*, Hash::*};
+        let mut profile = Self::apple();
+        profile.name = "OS X before SHA-2";
+        profile.ike.transforms = [
+            (Aes256, Sha1),
+            (Aes256, Md5),
+            (Aes128, Sha1),
+            (Aes128, Md5),
+            (TripleDes, Sha1),
+            (TripleDes, Md5),
+        ]
+        .map(|(cipher, hash)| IkeTransform::new(cipher, hash, Group::Modp1024))
+        .to_vec();
+        profile.esp.transforms = esp_grid(&[Aes256, Aes128, TripleDes], &[Sha1, Md5]);
+        profile
+    }
+
     /// macOS and iOS with a pre-shared key and no group name.
     pub fn apple() -> Self {
         use {Cipher::*, Hash::*};

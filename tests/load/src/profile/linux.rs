@@ -1,10 +1,70 @@
-//! NetworkManager-l2tp: strongSwan, xl2tpd and pppd.
+//! Linux: strongSwan or libreswan, xl2tpd and pppd.
+//!
+//! Not seen on the wire: libreswan's vendor IDs and pauses, ChromeOS's lifetimes, and that EdgeOS has xl2tpd.
 
 use std::time::Duration;
 
 use super::*;
 
 impl Profile {
+    /// NetworkManager-l2tp with libreswan: no MODP-1024, and a second exchange in Quick Mode by default.
+    pub fn libreswan() -> Self {
+        let mut profile = Self::linux();
+        profile.name = "NetworkManager-l2tp, libreswan";
+        profile.ike.transforms.retain(|transform| transform.group != Group::Modp1024);
+        profile.ike.lifetime = Duration::from_secs(28_800);
+        profile.ike.rekey_after = Some(Duration::from_secs(27_900));
+        profile.ike.vendor_ids = vec![
+            vendor::DPD.to_vec(),
+            vendor::FRAGMENTATION.to_vec(),
+            vendor::RFC_3947.to_vec(),
+            vendor::NAT_T_03.to_vec(),
+            vendor::NAT_T_02N.to_vec(),
+            vendor::NAT_T_02.to_vec(),
+        ];
+        profile.ike.retransmit =
+            Retransmit::backoff(Duration::from_millis(500), 200, Duration::from_secs(16), 8);
+        profile.esp.lifetime = Duration::from_secs(28_800);
+        profile.esp.rekey_after = Some(Duration::from_secs(27_000));
+        profile.esp.pfs = Some(Group::Modp2048);
+        profile
+    }
+
+    /// ChromeOS: strongSwan and xl2tpd with lists of their own. Its first ESP transform, AES-128-GCM, is left out, so that the
+    /// server chooses among the others.
+    pub fn chromeos() -> Self {
+        use {Cipher::*, Hash::*};
+        let mut profile = Self::linux();
+        profile.name = "ChromeOS";
+        profile.ike.transforms = vec![
+            IkeTransform::new(Aes128, Sha256, Group::Modp3072),
+            IkeTransform::new(Aes128, Sha1, Group::Modp2048),
+            IkeTransform::new(TripleDes, Sha1, Group::Modp1536),
+            IkeTransform::new(TripleDes, Sha1, Group::Modp1024),
+        ];
+        profile.esp.transforms = vec![
+            EspTransform::new(Aes128, Sha256),
+            EspTransform::new(Aes128, Sha1),
+            EspTransform::new(TripleDes, Sha1),
+            EspTransform::new(Aes128, Md5),
+            EspTransform::new(TripleDes, Md5),
+        ];
+        profile
+    }
+
+    /// Ubiquiti EdgeOS, dialling by hand-written files of strongSwan and xl2tpd.
+    pub fn edgeos() -> Self {
+        use {Cipher::*, Hash::*};
+        let mut profile = Self::linux();
+        profile.name = "Ubiquiti EdgeOS";
+        profile.ike.transforms = vec![
+            IkeTransform::new(Aes256, Sha1, Group::Modp1024),
+            IkeTransform::new(TripleDes, Sha1, Group::Modp1024),
+        ];
+        profile.esp.transforms = esp_grid(&[Aes256, TripleDes], &[Sha1]);
+        profile
+    }
+
     /// NetworkManager-l2tp with strongSwan and its default lists.
     pub fn linux() -> Self {
         use {Cipher::*, Hash::*};

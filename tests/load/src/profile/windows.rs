@@ -1,11 +1,73 @@
 //! Windows, as captured from 7, 10 and 11.
+//!
+//! Not seen on the wire: Vista's and 8's lists (taken to be those of 7 and 10), XP's ESP list, data headers and PPP
+//! options, and when each of them renews its keys before the time is up.
 
 use std::time::Duration;
 
 use super::*;
 
 impl Profile {
-    /// Windows 10 and 11 with a pre-shared key and default settings.
+    /// Windows XP with Service Pack 2: 3DES only, and of NAT traversal the second draft only.
+    pub fn windows_xp() -> Self {
+        use {Cipher::*, Hash::*};
+        let mut profile = Self::windows_10();
+        profile.name = "Windows XP";
+        profile.ike.transforms = vec![
+            IkeTransform::new(TripleDes, Sha1, Group::Modp2048),
+            IkeTransform::new(TripleDes, Md5, Group::Modp2048),
+            IkeTransform::new(TripleDes, Sha1, Group::Modp1024),
+            IkeTransform::new(TripleDes, Md5, Group::Modp1024),
+        ];
+        profile.ike.vendor_ids =
+            vec![microsoft(4), vendor::FRAGMENTATION.to_vec(), vendor::NAT_T_02N.to_vec()];
+        profile.ike.nonce_len = 20;
+        profile.ike.message_ids = MessageIds::Random;
+        profile.esp.transforms = esp_grid(&[TripleDes, Des], &[Sha1, Md5]);
+        profile.firmware(0x0501);
+        // The Correlation ID came with Vista's first service pack.
+        profile.l2tp.icrq.retain(|avp| *avp != Avp::CorrelationId);
+        profile.ppp.identification.truncate(2);
+        profile.ppp.identification[0] = b"MSRASV5.10".to_vec();
+        // No IPv6 over PPP before Vista.
+        profile.ppp.extras.retain(|(protocol, _)| *protocol != 0x8057);
+        profile
+    }
+
+    /// Windows Vista.
+    pub fn windows_vista() -> Self {
+        let mut profile = Self::windows_7();
+        profile.name = "Windows Vista";
+        profile.ike.vendor_ids[0] = microsoft(5);
+        profile.firmware(0x0600);
+        profile
+    }
+
+    /// Windows 7: one vendor ID less than its successors.
+    pub fn windows_7() -> Self {
+        let mut profile = Self::windows_10();
+        profile.name = "Windows 7";
+        profile.ike.vendor_ids.remove(0);
+        profile.ike.vendor_ids[0] = microsoft(8);
+        profile.firmware(0x0601);
+        profile
+    }
+
+    /// Windows 11, which differs from 10 in nothing that was seen.
+    pub fn windows_11() -> Self {
+        Self { name: "Windows 11", ..Self::windows_10() }
+    }
+
+    /// The version of Windows, as SCCRQ has it.
+    fn firmware(&mut self, version: u16) {
+        for avp in &mut self.l2tp.sccrq {
+            if let Avp::FirmwareRevision(revision) = avp {
+                *revision = version;
+            }
+        }
+    }
+
+    /// Windows 8 and 10 with a pre-shared key and default settings.
     pub fn windows_10() -> Self {
         use {Cipher::*, Hash::*};
         Self {
@@ -22,7 +84,7 @@ impl Profile {
                 lifetime: Duration::from_secs(28_800),
                 vendor_ids: vec![
                     vendor::MS_WINDOWS_8.to_vec(),
-                    [&vendor::MS_NT5[..], &9_u32.to_be_bytes()].concat(),
+                    microsoft(9),
                     vendor::RFC_3947.to_vec(),
                     vendor::NAT_T_02N.to_vec(),
                     vendor::FRAGMENTATION.to_vec(),
@@ -127,4 +189,9 @@ impl Profile {
             ],
         }
     }
+}
+
+/// The vendor ID of Microsoft's IKE with the version of Windows in it.
+fn microsoft(version: u32) -> Vec<u8> {
+    [&vendor::MS_NT5[..], &version.to_be_bytes()].concat()
 }
