@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test that fails shows what it printed")]
 
+mod clients;
 mod connect;
 mod determinism;
 mod hostile;

@@ -1,0 +1,218 @@
+//! What every client goes through.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use load::profile::InitialContact;
+use load::{Client, End, Event};
+
+use super::Row;
+use crate::world::{Device, Place, Quality, Setup, World};
+
+const NAT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const PRIVATE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 23);
+const SOON: Duration = Duration::from_secs(8);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// One client, connected from behind a NAT.
+#[track_caller]
+fn connected(row: &Row) -> (World, Device) {
+    println!("{}, {} ({})", row.client, row.versions, row.source);
+    let mut world = World::new(&Setup::default());
+    let nat = world.add_nat(NAT);
+    let device = world.dial((row.profile)(), Place::Behind(nat, PRIVATE));
+    world.until_up(device, SOON);
+    talk(&mut world, device, SOON);
+    (world, device)
+}
+
+/// A ping each way.
+#[track_caller]
+fn talk(world: &mut World, device: Device, limit: Duration) {
+    world.ping(device, limit);
+    world.ping_back(device, limit);
+}
+
+/// Disconnects in its own way, and the server has nothing left of it.
+#[track_caller]
+fn leaves(world: &mut World, device: Device, limit: Duration) {
+    world.with(device, |client, now| client.disconnect(now));
+    assert_eq!(world.until_closed(device, limit), End::Left);
+    world.until("nothing is left", limit, |world| world.server.is_idle());
+    assert_eq!(world.server.status(world.now).pools[0].used, 0, "the address was given back");
+}
+
+/// The one session there is, all along.
+#[track_caller]
+fn never_dropped(world: &World, client: &str) {
+    let log = || world.log.join("\n");
+    assert_eq!(world.server.status(world.now).sessions.len(), 1, "{client}: {}", log());
+    assert_eq!(world.lines(&["is in from"]).len(), 1, "{client}: {}", log());
+    assert_eq!(world.lines(&["is out"]).len(), 0, "{client}: {}", log());
+}
+
+fn count(world: &World, device: Device, event: &Event) -> usize {
+    world.device(device).events.iter().filter(|seen| *seen == event).count()
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    One,
+    Two,
+}
+
+impl Phase {
+    fn renew(self, client: &mut Client, now: Instant) {
+        match self {
+            Self::One => client.rekey_phase1(now),
+            Self::Two => client.rekey_phase2(now),
+        }
+    }
+
+    /// What tells that it has new keys.
+    fn event(self) -> Event {
+        match self {
+            Self::One => Event::Established { behind_nat: true, renewed: true },
+            Self::Two => Event::SaOpened { renewed: true },
+        }
+    }
+}
+
+/// The server chooses what the row says; packets go both ways; the client says goodbye.
+pub(super) fn connects(row: &Row) {
+    let (mut world, device) = connected(row);
+    let sessions = world.server.status(world.now).sessions;
+    assert_eq!((&*sessions[0].ike, &*sessions[0].esp), (row.ike, row.esp), "{}", row.client);
+    assert!(world.lines(&["Warn"]).is_empty(), "{}: {}", row.client, world.log.join("\n"));
+    leaves(&mut world, device, Duration::from_secs(60));
+}
+
+/// One in ten datagrams is lost, one in twenty comes twice, many overtake each other.
+pub(super) fn connects_on_a_bad_line(row: &Row) {
+    for seed in 0..8 {
+        println!("{}, seed {seed}", row.client);
+        let setup = Setup { seed, quality: Quality::BAD, batches: seed % 2 == 1, ..Setup::default() };
+        let mut world = World::new(&setup);
+        let nat = world.add_nat(NAT);
+        let device = world.dial((row.profile)(), Place::Behind(nat, PRIVATE));
+        // What Android's framework allows.
+        world.until_up(device, Duration::from_secs(60));
+        talk(&mut world, device, Duration::from_secs(30));
+        // A farewell that the network swallowed is made up for by the server's own questions.
+        leaves(&mut world, device, Duration::from_secs(600));
+    }
+}
+
+/// Both phases, on a bad line, with pings all along.
+pub(super) fn renews_keys_amid_traffic(row: &Row) {
+    let (mut world, device) = connected(row);
+    world.set_quality(Quality::BAD);
+    for _ in 0..4 {
+        for phase in [Phase::One, Phase::Two] {
+            let before = count(&world, device, &phase.event());
+            world.with(device, |client, now| phase.renew(client, now));
+            let mut pings = 0;
+            while count(&world, device, &phase.event()) == before {
+                pings += 1;
+                assert!(pings < 60, "{}: {phase:?}\n{}", row.client, world.log.join("\n"));
+                talk(&mut world, device, Duration::from_secs(20));
+            }
+            talk(&mut world, device, Duration::from_secs(20));
+        }
+    }
+    never_dropped(&world, row.client);
+}
+
+/// Hours without a packet of the user's, and the host beyond still finds it.
+pub(super) fn idles(row: &Row) {
+    let (mut world, device) = connected(row);
+    world.run(5 * HOUR);
+    world.ping_back(device, SOON);
+    world.ping(device, SOON);
+    never_dropped(&world, row.client);
+}
+
+/// Its NAT gives it another port, in mid-session and before its ESP keys are renewed; phase 1 is renewed where it went.
+pub(super) fn roams(row: &Row) {
+    let (mut world, device) = connected(row);
+    world.remap(device);
+    talk(&mut world, device, SOON);
+    world.remap(device);
+    renews(&mut world, device, Phase::Two);
+    world.remap(device);
+    talk(&mut world, device, SOON);
+    renews(&mut world, device, Phase::One);
+    renews(&mut world, device, Phase::Two);
+    assert_eq!(world.lines(&["moved from"]).len(), 3, "{}: {}", row.client, world.log.join("\n"));
+    never_dropped(&world, row.client);
+}
+
+/// Renews the keys of a phase, and talks.
+#[track_caller]
+fn renews(world: &mut World, device: Device, phase: Phase) {
+    let before = count(world, device, &phase.event());
+    world.with(device, |client, now| phase.renew(client, now));
+    world.until("new keys", SOON, |world| count(world, device, &phase.event()) > before);
+    talk(world, device, SOON);
+}
+
+/// Not a word more: it is found dead, and nothing of it stays.
+pub(super) fn vanishes(row: &Row) {
+    let (mut world, device) = connected(row);
+    world.with(device, |client, _| client.vanish());
+    world.until("it is found dead", Duration::from_secs(420), |world| {
+        world.server.status(world.now).sessions.is_empty()
+    });
+    assert_eq!(world.server.status(world.now).pools[0].used, 0, "{}", row.client);
+    // Its ISAKMP SA may have a day to live; it is not kept for somebody who is dead.
+    world.until("nothing is left", HOUR, |world| world.server.is_idle());
+}
+
+/// It vanished, and dials again from the same ports of its NAT.
+pub(super) fn comes_back_at_once(row: &Row) {
+    let (mut world, device) = connected(row);
+    let before = world.address(device);
+    world.with(device, |client, _| client.vanish());
+    let again = world.redial(device, (row.profile)());
+    world.until_up(again, SOON);
+    talk(&mut world, again, SOON);
+    // Windows says nothing of its first session's end, and the server keeps both of them.
+    if (row.profile)().ike.initial_contact != InitialContact::Never {
+        assert_eq!(world.address(again), before, "{}: {}", row.client, world.log.join("\n"));
+        assert_eq!(world.server.status(world.now).sessions.len(), 1, "{}", row.client);
+    }
+}
+
+/// 72 hours with everything it does by itself, and a ping each way every two minutes.
+pub(super) fn stays_for_three_days(row: &Row) {
+    let (mut world, device) = connected(row);
+    let discards = world.server.status(world.now).discards;
+    for _ in 0..36 {
+        for _ in 0..60 {
+            world.run(Duration::from_secs(120));
+            // An answer on a clean line within a second, or it was lost.
+            talk(&mut world, device, Duration::from_secs(1));
+        }
+        // What was said in two hours does not matter to the next.
+        world.record.clear();
+        world.beyond.clear();
+    }
+    never_dropped(&world, row.client);
+    let profile = (row.profile)();
+    let three_days = 72 * HOUR;
+    let renewals = |after: Duration| (three_days.as_secs() / after.as_secs()) as usize;
+    let esp = profile.esp.rekey_after.map_or(0, renewals);
+    let ike = profile.ike.rekey_after.map_or(1, renewals);
+    assert!(count(&world, device, &Phase::Two.event()) + 2 >= esp, "{}: new ESP keys", row.client);
+    assert!(count(&world, device, &Phase::One.event()) + 2 >= ike, "{}: new ISAKMP SAs", row.client);
+    let alarms: Vec<_> =
+        world.log.iter().filter(|line| line.contains("Warn") || line.contains("Error")).collect();
+    assert!(alarms.is_empty(), "{}: {alarms:#?}", row.client);
+    // Keepalives are meant to be thrown away.
+    let mut after = world.server.status(world.now).discards;
+    after.remove("data.keepalive");
+    let before = |name: &String| discards.get(name).copied().unwrap_or(0);
+    let grown: Vec<_> = after.iter().filter(|(name, count)| **count > before(name)).collect();
+    assert!(grown.is_empty(), "{}: {grown:?}", row.client);
+    leaves(&mut world, device, Duration::from_secs(60));
+}
