@@ -136,7 +136,8 @@ await() {
 echoed() {
   local text
   text=$(head -c 37500 /dev/urandom | base64 -w 0)
-  lines_of "$text" "$3" | socat -t 30 - "TCP:$1:$2" |
+  rm -f /run/lines
+  lines_of "$text" "$3" | socat -t 30 -T 5 - "TCP:$1:$2" |
     mawk -v text="$text" '
       function now(at) { "date +%s.%N" | getline at; close("date +%s.%N"); return at }
       $0 != NR " " text { bad = "line " NR " came back as something else"; exit }
@@ -148,6 +149,7 @@ echoed() {
       }
       END {
         getline lines <"/run/lines"
+        if (!bad && !lines) bad = "nothing came any more after line " NR
         if (!bad && NR != lines) bad = NR " of " lines " lines came back"
         if (bad) { print bad; exit 1 }
         printf "%.0f MB each way, longest pause %.2f s\n", lines * length(text) / 1e6, longest
