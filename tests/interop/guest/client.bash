@@ -86,12 +86,16 @@ CONF
 # pppd's end without an address, too, is an answer.
 answered() { [ -e /run/up ] || [ "$(ends)" -gt "$ends_before" ]; }
 
+no_pppd() { ! pgrep -x pppd >/dev/null; }
+
 ends() { grep -c '^Connection terminated' "$logs/ppp.log"; }
 
 charon_ready() { ipsec statusall 2>/dev/null | grep -q '^ *l2tp:.*IKEv1'; }
 
 # Dials; prints one line: the address, the name servers, and the time from the first IKE message to the address.
 dial() {
+  # Its last words are not to be taken for an answer to this dial.
+  await 10 "the pppd of the last session does not end" no_pppd || return 1
   rm -f /run/up /run/down
   local begin=$EPOCHREALTIME secured ends_before
   ends_before=$(ends)
