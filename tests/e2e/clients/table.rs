@@ -6,7 +6,7 @@ use super::Row;
 
 pub(super) const WINDOWS_XP: Row = Row {
     client: "Windows XP",
-    versions: "SP2 and SP3",
+    versions: "SP2",
     source: "https://support.linogate.com/en/ipsec/log.html, Microsoft KB 325158",
     profile: Profile::windows_xp,
     ike: "3DES-CBC/SHA1/MODP-2048",
@@ -96,7 +96,7 @@ pub(super) const ANDROID_9: Row = Row {
 
 pub(super) const APPLE_OLDER: Row = Row {
     client: "OS X before SHA-2",
-    versions: "OS X up to 10.11, iOS up to 9",
+    versions: "not known which",
     source: "kitten/setup-strong-strongswan#28",
     profile: Profile::apple_older,
     ike: "AES-256-CBC/SHA1/MODP-1024",
@@ -123,7 +123,7 @@ pub(super) const CHROMEOS: Row = Row {
 
 pub(super) const STRONGSWAN: Row = Row {
     client: "NetworkManager-l2tp with strongSwan",
-    versions: "1.20",
+    versions: "not known which",
     source: "nm-l2tp/NetworkManager-l2tp src/nm-l2tp-service.c",
     profile: Profile::linux,
     ike: "AES-256-CBC/SHA1/ECP-384",
@@ -132,7 +132,7 @@ pub(super) const STRONGSWAN: Row = Row {
 
 pub(super) const LIBRESWAN: Row = Row {
     client: "NetworkManager-l2tp with libreswan",
-    versions: "1.20",
+    versions: "not known which",
     source: "nm-l2tp/NetworkManager-l2tp src/nm-l2tp-service.c, libreswan/libreswan#1343",
     profile: Profile::libreswan,
     ike: "AES-256-CBC/SHA1/ECP-384",
@@ -141,7 +141,7 @@ pub(super) const LIBRESWAN: Row = Row {
 
 pub(super) const MIKROTIK: Row = Row {
     client: "MikroTik RouterOS",
-    versions: "6 and 7",
+    versions: "not known which",
     source: "https://pastebin.com/JzWYY9hG, https://pastebin.com/ZEstEwWK",
     profile: Profile::mikrotik,
     ike: "AES-128-CBC/SHA1/MODP-2048",

@@ -1,6 +1,7 @@
 //! Linux: strongSwan or libreswan, xl2tpd and pppd.
 //!
-//! Not seen on the wire: libreswan's vendor IDs and pauses, ChromeOS's lifetimes, and that EdgeOS has xl2tpd.
+//! Not seen on the wire: libreswan's vendor IDs and pauses, ChromeOS's lifetimes, and anything of EdgeOS: its lists are
+//! those of VyOS as a server, of the same origin.
 
 use std::time::Duration;
 

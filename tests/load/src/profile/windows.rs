@@ -1,7 +1,7 @@
 //! Windows, as captured from 7, 10 and 11.
 //!
-//! Not seen on the wire: Vista's and 8's lists (taken to be those of 7 and 10), XP's ESP list, data headers and PPP
-//! options, and when each of them renews its keys before the time is up.
+//! Not seen on the wire: Vista's and 8's lists (taken to be those of 7 and 10), XP's hashes in phase 1, its ESP list,
+//! data headers and PPP options, and when each of them renews its keys before the time is up.
 
 use std::time::Duration;
 
