@@ -10,7 +10,7 @@
 //!   ▓ issue  ░ wait                  lane 3    ▓    ▓    ▓    ▓
 //! ```
 //!
-//! [`Tier`] says what the CPU has; keys are expanded for a tier, and [`cbc_encrypt`], [`cbc_decrypt`] and [`hmac`] take as
+//! [`Tier`] says what the CPU has; keys are expanded for a tier, and [`cbc_encrypt`], [`cbc_decrypt`] and [`hmac()`] take as
 //! many packets as there are, of whatever lengths. A lane whose packet is done takes the next one; a few packets take
 //! narrower kernels, a lone one the serial path, so that light load never pays for heavy load.
 //!
