@@ -294,7 +294,7 @@ impl Server {
             }
             Control::Ppp { peer, session, datagram, frame } => {
                 if let Some(frame) = datagrams.get(datagram).and_then(|datagram| datagram.bytes.get(frame)) {
-                    self.heard(now, peer);
+                    self.heard_session(now, peer, session);
                     self.handle_ppp_control(now, peer, session, frame);
                 }
             }
@@ -308,7 +308,7 @@ impl Server {
             Control::Confirmed { inbound } => self.ike.confirm(now, inbound),
             Control::Moved { peer, path } => self.handle_moved(now, peer, path),
             Control::Truncated { peer, suite } => self.handle_truncated(peer, suite),
-            Control::Heard { peer, session } => self.handle_heard(now, peer, session),
+            Control::Heard { peer, session } => self.heard_session(now, peer, session),
         }
         // What came first has its effect before what came next is looked at: an SA confirmed by a packet carries the answer
         // to that packet, and a session opened by one datagram owns the frame in the next.
@@ -343,13 +343,6 @@ impl Server {
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.esp = suite.to_string();
             self.say(Level::Debug, Some(peer), format!("its packets are of {suite}"));
-        }
-    }
-
-    fn handle_heard(&mut self, now: Instant, peer: PeerId, index: SessionIndex) {
-        // The session may have ended since its batch came up, and its place be somebody else's.
-        if self.sessions.get(&index).is_some_and(|session| session.lac.peer == peer) {
-            self.heard(now, peer);
         }
     }
 

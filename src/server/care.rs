@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ipsec::{NAT_T_PORT, PeerId, Transmit};
 
-use super::{Lac, Level, Server, engines::ECHO_INTERVAL, timers::Timer};
+use super::{Lac, Level, Server, Session, engines::ECHO_INTERVAL, timers::Timer};
 use crate::datapath::SessionIndex;
 
 impl Server {
@@ -17,13 +17,27 @@ impl Server {
         let Some(connection) = self.connections.get_mut(&peer) else { return };
         connection.heard = now;
         for index in &connection.sessions {
-            if let Some(session) = self.sessions.get_mut(index) {
+            // Of two tunnels one may be what a vanished device left behind: its links answer for themselves.
+            if connection.tunnels < 2
+                && let Some(session) = self.sessions.get_mut(index)
+            {
                 session.link.note_inbound(now);
             }
         }
         for port in &connection.ports {
             self.lns.note_inbound(now, Lac { peer, port: *port });
         }
+    }
+
+    /// Something came out of one of that client's sessions.
+    pub(super) fn heard_session(&mut self, now: Instant, peer: PeerId, index: SessionIndex) {
+        // The session may have ended since its batch came up, and its place be somebody else's.
+        let Some(session) = self.sessions.get_mut(&index).filter(|session| session.lac.peer == peer) else {
+            return;
+        };
+        session.heard = now;
+        session.link.note_inbound(now);
+        self.heard(now, peer);
     }
 
     /// Looks after a client that may have been silent for a while.
@@ -40,6 +54,28 @@ impl Server {
             self.ike.probe(peer);
         }
         self.timers.set(Timer::Care(peer), Some(now + KEEPALIVE));
+    }
+
+    /// A device that vanished and dials again by the same port of its NAT is the same IPsec peer, if it does not say
+    /// INITIAL-CONTACT (Windows never does), and has one more tunnel there, through newer keys. The user's session in an older
+    /// tunnel is its last one if nothing came out of it since those keys were made. A device with several sessions in one
+    /// tunnel, or with several tunnels at once, keeps them: it does not make new keys to dial.
+    pub(super) fn end_forgotten(&mut self, now: Instant, index: SessionIndex, user: &str) {
+        let Some(Session { lac, key, opened, .. }) = self.sessions.get(&index) else { return };
+        let Some(keyed) = self.connections.get(&lac.peer).map(|connection| connection.keyed) else { return };
+        if *opened < keyed {
+            return;
+        }
+        let forgotten = |other: &Session| {
+            let same_tunnel = (other.lac, other.key.tunnel_id) == (*lac, key.tunnel_id);
+            other.lac.peer == lac.peer && !same_tunnel && other.heard <= keyed
+        };
+        let held = self.by_user.get(user).into_iter().flatten().map(|(_, other)| *other);
+        let old: Vec<SessionIndex> =
+            held.filter(|other| self.sessions.get(other).is_some_and(forgotten)).collect();
+        for other in old {
+            self.replace(now, other);
+        }
     }
 
     /// The device says that it knows of no other connection of its own: if the same user had one with the same identity behind

@@ -26,6 +26,8 @@ pub(super) struct Connection {
     /// When an authentic packet came last, and when it was last asked for one over IKE.
     pub(super) heard: Instant,
     pub(super) probed: Instant,
+    /// When its newest pair of ESP SAs was made.
+    pub(super) keyed: Instant,
     pub(super) times: Times,
     /// UDP ports inside ESP that it sent L2TP from.
     pub(super) ports: BTreeSet<u16>,

@@ -75,6 +75,7 @@ impl Server {
             contacted: false,
             heard: now,
             probed: now,
+            keyed: now,
             times: Times {
                 first: phase1.timings.message1,
                 arithmetic: phase1.timings.shared.saturating_duration_since(phase1.timings.message3),
@@ -100,6 +101,7 @@ impl Server {
         self.heard(now, peer);
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.esp = sa.suite.to_string();
+            connection.keyed = now;
             if connection.tunnels == 0 {
                 self.timers.set(Timer::Farewell(peer), Some(now + UNUSED));
             }

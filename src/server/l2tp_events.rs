@@ -101,7 +101,8 @@ impl Server {
             connection.sessions.insert(index);
         }
         let link = Link::new(now, self.ppp.clone(), self.next_seed());
-        self.sessions.insert(index, Session { link, lac, key, opened: now, stage: Stage::Negotiating });
+        let stage = Stage::Negotiating;
+        self.sessions.insert(index, Session { link, lac, key, opened: now, heard: now, stage });
         self.touched.insert(index);
     }
 }

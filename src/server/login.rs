@@ -43,6 +43,7 @@ impl Server {
             }
             Ok(Admitted { user, response, address, sessions }) => {
                 self.end_stale(now, index, &user);
+                self.end_forgotten(now, index, &user);
                 self.make_room(now, &user, sessions);
                 let Some(address) = self.take_address(now, address, &user) else {
                     self.log_denial(

@@ -14,6 +14,8 @@ pub(super) struct Session {
     pub(super) key: SessionKey,
     /// When the incoming call was connected.
     pub(super) opened: Instant,
+    /// When something came out of it last, to the second.
+    pub(super) heard: Instant,
     pub(super) stage: Stage,
 }
 

@@ -249,6 +249,24 @@ fn a_vanished_client_is_found_dead() {
     world.ping_back(again, SOON);
 }
 
+/// It comes back by the same port of its NAT, without INITIAL-CONTACT and as somebody else: one peer, two tunnels. The old one
+/// is found dead though the new one is alive.
+#[test]
+fn a_vanished_clients_tunnel_dies_beside_a_live_one() {
+    let (mut world, device, _) = one_client(Profile::windows_10());
+    world.with(device, |client, _| client.vanish());
+    let again = world.redial_as(device, Profile::windows_10(), ("bob", "hunter2"));
+    world.until_up(again, SOON);
+    assert_eq!(world.server.status(world.now).sessions.len(), 2);
+    for _ in 0..42 {
+        world.run(Duration::from_secs(10));
+        world.ping(again, SOON);
+    }
+    let sessions = world.server.status(world.now).sessions;
+    assert_eq!(sessions.iter().map(|session| &*session.user).collect::<Vec<_>>(), ["bob"]);
+    world.ping_back(again, SOON);
+}
+
 #[test]
 fn coming_and_going() {
     for profile in profiles() {

@@ -163,9 +163,14 @@ impl World {
 
     /// The user of a device dials again: from the same place, and from the same ports outside.
     pub(crate) fn redial(&mut self, device: Device, profile: Profile) -> Device {
+        self.redial_as(device, profile, ("alice", "secret"))
+    }
+
+    /// Somebody else dials with the same device, from the same place and ports.
+    pub(crate) fn redial_as(&mut self, device: Device, profile: Profile, who: (&str, &str)) -> Device {
         let again = self.network.place(device.0);
         self.network.hand_over(device.0, self.devices.len());
-        self.dial(profile, again)
+        self.dial_as(profile, again, who)
     }
 
     pub(crate) fn device(&self, device: Device) -> &Inhabitant {

@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use load::profile::InitialContact;
 use load::{Client, End, Event};
 
 use super::Row;
@@ -176,11 +175,8 @@ pub(super) fn comes_back_at_once(row: &Row) {
     let again = world.redial(device, (row.profile)());
     world.until_up(again, SOON);
     talk(&mut world, again, SOON);
-    // Windows says nothing of its first session's end, and the server keeps both of them.
-    if (row.profile)().ike.initial_contact != InitialContact::Never {
-        assert_eq!(world.address(again), before, "{}: {}", row.client, world.log.join("\n"));
-        assert_eq!(world.server.status(world.now).sessions.len(), 1, "{}", row.client);
-    }
+    assert_eq!(world.address(again), before, "{}: {}", row.client, world.log.join("\n"));
+    assert_eq!(world.server.status(world.now).sessions.len(), 1, "{}", row.client);
 }
 
 /// 72 hours with everything it does by itself, and a ping each way every two minutes.
