@@ -63,6 +63,12 @@ pub(crate) struct Datapath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SessionIndex(usize);
 
+impl SessionIndex {
+    /// No index comes before it, or after the other.
+    pub(crate) const MIN: Self = Self(usize::MIN);
+    pub(crate) const MAX: Self = Self(usize::MAX);
+}
+
 /// The rules that hold for every packet.
 #[derive(Debug)]
 pub(crate) struct Policy {

@@ -22,6 +22,7 @@ mod log;
 mod login;
 mod ppp_events;
 mod report;
+mod same_client;
 mod session;
 mod timers;
 
@@ -32,7 +33,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use ipsec::{EspSuite, Job, JobDone, Path, PeerId, Responder, Transmit};
+use ipsec::{EspSuite, Job, JobDone, PeerId, Responder, Transmit};
 use l2tp::{Lns, SessionKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -62,6 +63,8 @@ pub struct Server {
     by_user: BTreeMap<String, BTreeSet<(Instant, SessionIndex)>>,
     /// Whose address is whose, from login to logout.
     by_address: BTreeMap<Ipv4Addr, SessionIndex>,
+    /// Every session by the ids that we gave it; those of different clients may be alike.
+    by_key: BTreeSet<(SessionKey, SessionIndex)>,
     /// The address each user had last: it is given back to who comes back.
     last_address: BTreeMap<String, Ipv4Addr>,
     hello_interval: Duration,
@@ -127,6 +130,7 @@ impl Server {
             sessions: BTreeMap::new(),
             by_user: BTreeMap::new(),
             by_address: BTreeMap::new(),
+            by_key: BTreeSet::new(),
             last_address: BTreeMap::new(),
             hello_interval: config.hello_interval,
             users,
@@ -306,7 +310,7 @@ impl Server {
                 self.handle_early_data(now, Lac { peer, port }, message);
             }
             Control::Confirmed { inbound } => self.ike.confirm(now, inbound),
-            Control::Moved { peer, path } => self.handle_moved(now, peer, path),
+            Control::Moved { peer, path } => self.ike.handle_path_change(now, peer, path),
             Control::Truncated { peer, suite } => self.handle_truncated(peer, suite),
             Control::Heard { peer, session } => self.heard_session(now, peer, session),
         }
@@ -319,22 +323,10 @@ impl Server {
     fn handle_early_data(&mut self, now: Instant, lac: Lac, message: &[u8]) {
         let Ok(data) = l2tp::parse_data(message) else { return };
         let key = SessionKey { tunnel_id: data.tunnel_id, session_id: data.session_id };
-        match self.datapath.session(lac.peer, lac.port, key) {
-            Some(session) => self.handle_ppp_control(now, lac.peer, session, data.payload),
+        let here = self.datapath.session(lac.peer, lac.port, key).map(|session| (lac.peer, session));
+        match here.or_else(|| self.session_elsewhere(now, lac, key)) {
+            Some((peer, session)) => self.handle_ppp_control(now, peer, session, data.payload),
             None => self.datapath.discards.count(Discard::NoSession),
-        }
-    }
-
-    fn handle_moved(&mut self, now: Instant, peer: PeerId, path: Path) {
-        self.ike.handle_path_change(now, peer, path);
-        if let Some(connection) = self.connections.get_mut(&peer) {
-            let before = std::mem::replace(&mut connection.path, path);
-            self.say_of_client(
-                now,
-                Level::Info,
-                peer,
-                format!("moved from {} to {}: its NAT changed", before.remote, path.remote),
-            );
         }
     }
 

@@ -62,6 +62,22 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// A peer's authentic packet came from elsewhere than the ones before: its NAT gave it another address or port.
+    Moved {
+        /// Who.
+        peer: PeerId,
+        /// Where it is now.
+        path: Path,
+    },
+    /// Authentic packets of two peers that say they are the same came from one and the same address and port: most likely one
+    /// client, whose NAT changed in the moment in which it renewed its first phase. If the owner finds nothing to the
+    /// contrary it calls [`Responder::merge`](crate::Responder::merge).
+    Met {
+        /// The one whose packet came last.
+        peer: PeerId,
+        /// The one that was there.
+        other: PeerId,
+    },
     /// The client said that it has no other SAs with us (RFC 2407 §4.6.3.3): whatever else it had, from wherever, is stale. What
     /// it had from this very address and port was closed before.
     InitialContact {

@@ -22,7 +22,7 @@ use self::iana::{ExchangeType, PayloadType, VERSION_1_0};
 pub use self::id::Id;
 pub(crate) use self::id::IdPayload;
 pub(crate) use self::notify::{DeletePayload, NotifyPayload};
-pub(crate) use self::payload::Payloads;
+pub(crate) use self::payload::{Payload, Payloads};
 pub(crate) use self::sa::{Proposal, SaPayload, Transform};
 pub(crate) use self::write::{Chain, MessageWriter};
 

@@ -34,10 +34,14 @@ pub(crate) struct IsakmpSa {
     pub(crate) are_you_there: Option<u32>,
     /// Of our last one.
     pub(crate) probe: u32,
+    /// Our last one has not been answered yet.
+    pub(crate) asked: bool,
     keys: IsakmpKeys,
     iv: Iv,
     /// Message ids of exchanges that are over.
     spent: VecDeque<u32>,
+    /// There were more of them than are remembered.
+    forgetful: bool,
 }
 
 /// The first phase that made an ISAKMP SA.
@@ -79,9 +83,11 @@ impl IsakmpSa {
             contacted: false,
             are_you_there: None,
             probe: 0,
+            asked: false,
             keys: keys.keys,
             iv: keys.iv,
             spent: VecDeque::new(),
+            forgetful: false,
         }
     }
 
@@ -115,10 +121,16 @@ impl IsakmpSa {
         self.spent.contains(&message_id)
     }
 
+    /// Whether every exchange that is over is remembered: then one with an unspent id is no replay.
+    pub(crate) fn remembers_all(&self) -> bool {
+        !self.forgetful
+    }
+
     /// Remembers that an exchange is over. RFC 2409 leaves how long to us: the oldest are forgotten.
     pub(crate) fn spend(&mut self, message_id: u32) {
         if self.spent.len() == MAX_SPENT {
             self.spent.pop_front();
+            self.forgetful = true;
         }
         self.spent.push_back(message_id);
     }

@@ -19,6 +19,7 @@ mod fragments;
 mod half_open;
 mod informational;
 mod main_mode;
+mod merge;
 mod peers;
 mod quick_mode;
 #[cfg(test)]

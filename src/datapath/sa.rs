@@ -54,6 +54,23 @@ impl Datapath {
         peer.current = peer.outbound.iter().rposition(confirmed);
     }
 
+    /// Gives all SAs of `newer`, which has no sessions, to `older`.
+    pub(crate) fn merge(&mut self, newer: PeerId, older: PeerId) {
+        let Some(&into) = self.by_peer.get(&older) else { return };
+        let Some(from) = self.by_peer.remove(&newer) else { return };
+        let Peer { outbound, current, sessions, .. } = self.peers.remove(from);
+        debug_assert!(sessions.is_empty(), "a client with sessions stays who it is");
+        for half in &outbound {
+            if let Some(entry) = self.by_spi.get(&half.inbound).and_then(|place| self.inbound.get_mut(*place))
+            {
+                entry.peer = into;
+            }
+        }
+        let peer = &mut self.peers[into];
+        peer.current = current.map(|current| peer.outbound.len() + current).or(peer.current);
+        peer.outbound.extend(outbound);
+    }
+
     /// Forgets a client whose sessions are closed, with every SA it still has.
     pub(crate) fn remove_peer(&mut self, peer: PeerId) {
         let Some(index) = self.by_peer.remove(&peer) else { return };

@@ -26,6 +26,8 @@ pub(super) struct Connection {
     /// When an authentic packet came last, and when it was last asked for one over IKE.
     pub(super) heard: Instant,
     pub(super) probed: Instant,
+    /// How many of its packets were for sessions that it does not have.
+    pub(super) strays: u8,
     /// When its newest pair of ESP SAs was made.
     pub(super) keyed: Instant,
     pub(super) times: Times,

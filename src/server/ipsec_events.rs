@@ -29,6 +29,8 @@ impl Server {
                 self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));
             }
             Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
+            Event::Moved { peer, path } => self.moved(now, peer, path),
+            Event::Met { peer, other } => self.met(now, peer, other),
             Event::InitialContact { peer } => {
                 if let Some(connection) = self.connections.get_mut(&peer) {
                     connection.contacted = true;
@@ -42,10 +44,8 @@ impl Server {
     fn established(&mut self, now: Instant, attempt: PeerId, peer: PeerId, path: Path, phase1: &Phase1) {
         let Phase1 { suite, identity, psk, nat, .. } = phase1;
         if let Some(connection) = self.connections.get_mut(&peer) {
-            connection.path = path;
             connection.ike = suite.to_string();
             connection.psk = psk.clone();
-            self.datapath.set_path(peer, path);
             return self.say(
                 Level::Info,
                 Some(peer),
@@ -75,6 +75,7 @@ impl Server {
             contacted: false,
             heard: now,
             probed: now,
+            strays: 0,
             keyed: now,
             times: Times {
                 first: phase1.timings.message1,
@@ -92,12 +93,16 @@ impl Server {
         }
     }
 
+    /// The packet that showed it was authentic, whichever layer it was for: where it came from is where the client is.
+    fn moved(&mut self, now: Instant, peer: PeerId, path: Path) {
+        self.datapath.set_path(peer, path);
+        let Some(connection) = self.connections.get_mut(&peer) else { return };
+        let before = std::mem::replace(&mut connection.path, path);
+        let text = format!("moved from {} to {}: its NAT changed", before.remote, path.remote);
+        self.say_of_client(now, Level::Info, peer, text);
+    }
+
     fn sa_opened(&mut self, now: Instant, peer: PeerId, sa: SaPair) {
-        // A quick mode proves as much as an ESP packet: where it came from is where the client is.
-        if self.connections.get(&peer).is_some_and(|connection| connection.path != sa.path) {
-            self.datapath.set_path(peer, sa.path);
-            self.handle_moved(now, peer, sa.path);
-        }
         self.heard(now, peer);
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.esp = sa.suite.to_string();

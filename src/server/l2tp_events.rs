@@ -100,6 +100,7 @@ impl Server {
         if let Some(connection) = self.connections.get_mut(&lac.peer) {
             connection.sessions.insert(index);
         }
+        self.by_key.insert((key, index));
         let link = Link::new(now, self.ppp.clone(), self.next_seed());
         let stage = Stage::Negotiating;
         self.sessions.insert(index, Session { link, lac, key, opened: now, heard: now, stage });

@@ -144,6 +144,7 @@ impl Server {
         let Some(session) = self.sessions.remove(&index) else { return };
         self.timers.set(Timer::Link(index), None);
         self.touched.remove(&index);
+        self.by_key.remove(&(session.key, index));
         let traffic = self.datapath.close_session(index);
         for (name, count) in session.link.discards().iter() {
             *self.ppp_discards.entry(name).or_default() += count;

@@ -7,8 +7,9 @@ use crate::discard::Discard;
 use crate::esp::Spi;
 use crate::event::{Event, SaReason};
 use crate::isakmp::iana::{NotifyType, PayloadType, ProtocolId};
-use crate::isakmp::{Chain, Cookies, DeletePayload, Message, NotifyPayload};
-use crate::path::Path;
+use crate::isakmp::{Chain, Cookies, DeletePayload, Message, NotifyPayload, Payload};
+use crate::isakmp_sa::IsakmpSa;
+use crate::path::{Path, PeerId};
 
 impl Responder {
     pub(super) fn informational(
@@ -33,9 +34,14 @@ impl Responder {
             return Err(Discard::Replay);
         }
         let opened = sa.open_first(&header, message.body).ok_or(Discard::Unauthenticated)?;
-        sa.spend(header.message_id);
-        self.events.push_back(Event::Alive { peer: sa.peer });
         let payloads = opened.payloads().ok_or(Discard::Malformed)?;
+        let is_new = sa.remembers_all() || payloads.iter().any(|payload| says_something_new(sa, payload));
+        sa.spend(header.message_id);
+        let peer = sa.peer;
+        self.events.push_back(Event::Alive { peer });
+        if is_new {
+            self.follow(peer, path);
+        }
         for payload in payloads.iter() {
             let outcome = match payload.kind {
                 PayloadType::NOTIFICATION => match NotifyPayload::parse(payload.body) {
@@ -65,12 +71,25 @@ impl Responder {
         match notify.kind {
             NotifyType::R_U_THERE => self.answer_dpd(path, cookies, notify),
             // Whatever it answers to, the client is there: that was told already.
-            NotifyType::R_U_THERE_ACK => Ok(()),
+            NotifyType::R_U_THERE_ACK => {
+                if let Some(sa) = self.isakmp_sas.get_mut(&cookies) {
+                    sa.asked = false;
+                }
+                Ok(())
+            }
             NotifyType::INITIAL_CONTACT => {
                 self.initial_contact(now, cookies);
                 Ok(())
             }
             _ => Err(Discard::Notify),
+        }
+    }
+
+    /// A message that is no replay came from there: so that is where the client is. It must have come to where the client sends
+    /// its ESP, because that is what we answer from.
+    fn follow(&mut self, peer: PeerId, path: Path) {
+        if self.peers.get(&peer).is_some_and(|peer| peer.path.local == path.local) {
+            self.move_peer(peer, path);
         }
     }
 
@@ -119,5 +138,20 @@ impl Responder {
             _ => return Err(Discard::Notify),
         }
         Ok(())
+    }
+}
+
+/// Whether a payload can only have been written since the last one of its kind: not all message ids are remembered for ever,
+/// but dead peer detection counts.
+fn says_something_new(sa: &IsakmpSa, payload: &Payload<'_>) -> bool {
+    if payload.kind != PayloadType::NOTIFICATION {
+        return false;
+    }
+    let Ok(notify) = NotifyPayload::parse(payload.body) else { return false };
+    let Ok(sequence) = notify.data.try_into().map(u32::from_be_bytes) else { return false };
+    match notify.kind {
+        NotifyType::R_U_THERE => sa.are_you_there.is_none_or(|last| sequence > last),
+        NotifyType::R_U_THERE_ACK => sa.asked && sequence == sa.probe,
+        _ => false,
     }
 }

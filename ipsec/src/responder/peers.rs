@@ -43,6 +43,7 @@ impl Responder {
         let Some(&cookies) = isakmp.iter().rev().find(asked) else { return false };
         let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return false };
         sa.probe = sa.probe.wrapping_add(1);
+        sa.asked = true;
         let mut chain = Chain::default();
         let sequence = sa.probe.to_be_bytes();
         chain.push_notify(ProtocolId::ISAKMP, NotifyType::R_U_THERE, &cookies.to_bytes(), &sequence);
@@ -75,22 +76,32 @@ impl Responder {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let old = (peer.path.remote, peer.identity.clone());
         let new = (path.remote, peer.identity.clone());
-        peer.path = path;
+        if peer.path != path {
+            peer.path = path;
+            self.events.push_back(Event::Moved { peer: id, path });
+        }
         if old != new && self.by_identity.get(&old) == Some(&id) {
             self.by_identity.remove(&old);
         }
-        self.by_identity.insert(new, id);
+        if let Some(other) = self.by_identity.insert(new, id).filter(|other| *other != id) {
+            self.events.push_back(Event::Met { peer: id, other });
+        }
     }
 
-    /// Adds a pair of ESP SAs; the peer's surplus one goes.
+    /// Adds a new pair of ESP SAs; the peer's surplus one goes.
     pub(super) fn add_pair(&mut self, now: Instant, id: PeerId, pair: Pair, lifetime: Duration) {
+        self.timers.set(Timer::EspSa(pair.inbound), now + lifetime + ESP_GRACE);
+        self.adopt_pair(now, id, pair);
+    }
+
+    /// Gives a pair of ESP SAs to a peer, whose surplus one goes.
+    pub(super) fn adopt_pair(&mut self, now: Instant, id: PeerId, pair: Pair) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let surplus = peer.surplus();
         peer.pairs.push_back(pair);
         peer.opened = true;
         self.by_inbound.insert(pair.inbound, id);
         self.timers.stop(Timer::Peer(id));
-        self.timers.set(Timer::EspSa(pair.inbound), now + lifetime + ESP_GRACE);
         if let Some(inbound) = surplus {
             self.delete_pair(now, id, inbound, SaReason::Superseded);
         }

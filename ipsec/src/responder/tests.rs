@@ -4,6 +4,7 @@ mod aggressive;
 mod fragments;
 mod hostile;
 mod initiator;
+mod moving;
 mod phase1;
 mod phase2;
 pub(crate) mod profile;
@@ -184,6 +185,8 @@ fn line(event: &Event) -> String {
         Event::SaConfirmed { peer, .. } => format!("{peer} confirmed"),
         Event::SaClosed { peer, reason, .. } => format!("{peer} sa closed: {reason}"),
         Event::PeerClosed { peer, reason } => format!("{peer} closed: {reason}"),
+        Event::Moved { peer, path } => format!("{peer} moved {path}"),
+        Event::Met { peer, other } => format!("{peer} met {other}"),
         Event::InitialContact { peer } => format!("{peer} contact"),
         Event::Alive { peer } => format!("{peer} alive"),
         Event::Refused { peer, refusal, .. } => format!("{peer} refused: {}", refusal.name()),

@@ -131,28 +131,37 @@ pub(super) fn idles(row: &Row) {
     never_dropped(&world, row.client);
 }
 
-/// Its NAT gives it another port, in mid-session and before its ESP keys are renewed; phase 1 is renewed where it went.
+/// Its NAT gives it another port, in mid-session and in the very moment in which it renews its keys: of either phase, or of both
+/// before another packet is sent. It is the same client all along, also to who looks at its ISAKMP SA.
 pub(super) fn roams(row: &Row) {
     let (mut world, device) = connected(row);
     world.remap(device);
     talk(&mut world, device, SOON);
-    world.remap(device);
-    renews(&mut world, device, Phase::Two);
-    world.remap(device);
-    talk(&mut world, device, SOON);
-    renews(&mut world, device, Phase::One);
-    renews(&mut world, device, Phase::Two);
-    assert_eq!(world.lines(&["moved from"]).len(), 3, "{}: {}", row.client, world.log.join("\n"));
+    let mut moves = 1;
+    for phases in [&[Phase::Two][..], &[Phase::One], &[Phase::One, Phase::Two], &[Phase::Two, Phase::One]] {
+        world.remap(device);
+        moves += 1;
+        for phase in phases {
+            renews(&mut world, device, *phase);
+        }
+        talk(&mut world, device, Duration::from_secs(10));
+        renews(&mut world, device, Phase::Two);
+        talk(&mut world, device, SOON);
+    }
+    let log = || world.log.join("\n");
+    assert_eq!(world.lines(&["moved from"]).len(), moves, "{}: {}", row.client, log());
+    // Once proved by its old keys, once by what it sends through the new ones.
+    assert_eq!(world.lines(&["too: its NAT changed"]).len(), 2, "{}: {}", row.client, log());
     never_dropped(&world, row.client);
+    leaves(&mut world, device, Duration::from_secs(60));
 }
 
-/// Renews the keys of a phase, and talks.
+/// Renews the keys of a phase.
 #[track_caller]
 fn renews(world: &mut World, device: Device, phase: Phase) {
     let before = count(world, device, &phase.event());
     world.with(device, |client, now| phase.renew(client, now));
     world.until("new keys", SOON, |world| count(world, device, &phase.event()) > before);
-    talk(world, device, SOON);
 }
 
 /// Not a word more: it is found dead, and nothing of it stays.

@@ -1,0 +1,41 @@
+//! One client that was taken for two: its NAT gave it another port in the very moment in which it renewed its first phase, so
+//! that nothing but a pre-shared key, which others may have too, told whose renewal it was.
+
+use std::time::Instant;
+
+use super::{Responder, Timer};
+use crate::path::PeerId;
+use crate::peer::Peer;
+use crate::phase2::QuickMode;
+
+impl Responder {
+    /// Makes all that `newer` has a part of `older`, which moves to where `newer` is; nobody is called `newer` any more.
+    ///
+    /// For an owner that has proof of both being one client, and has taken every event so far.
+    pub fn merge(&mut self, now: Instant, newer: PeerId, older: PeerId) {
+        if newer == older || !self.peers.contains_key(&older) {
+            return;
+        }
+        let Some(Peer { path, identity, isakmp, pairs, .. }) = self.peers.remove(&newer) else { return };
+        self.timers.stop(Timer::Peer(newer));
+        let key = (path.remote, identity);
+        if self.by_identity.get(&key) == Some(&newer) {
+            self.by_identity.remove(&key);
+        }
+        for cookies in isakmp {
+            let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { continue };
+            sa.peer = older;
+            sa.origin.phase1.rekey = true;
+            let openings = sa.quick.values().filter_map(|exchange| match &exchange.state {
+                QuickMode::Computing(opening) => Some((opening.inbound, older)),
+                QuickMode::AwaitHash3(_) | QuickMode::Done => None,
+            });
+            self.by_inbound.extend(openings);
+            self.attach(now, older, path, &key.1, cookies);
+        }
+        for pair in pairs {
+            self.adopt_pair(now, older, pair);
+        }
+        self.move_peer(older, path);
+    }
+}
