@@ -29,6 +29,8 @@ pub struct Config {
     pub psks: Vec<ipsec::Psk>,
     /// Which algorithms are acceptable.
     pub algorithms: ipsec::Algorithms,
+    /// Whether ESP also travels as IP protocol 50, where no NAT is in the way.
+    pub native_esp: bool,
     /// The L2TP tunnel secret, if clients are to prove one.
     pub l2tp_secret: Option<l2tp::Secret>,
     /// After how much silence an L2TP HELLO is sent.

@@ -22,9 +22,9 @@ use crate::{
     control::{self, Command},
     host::{self, Host},
     io::{
+        outer::{self, Offload, OuterSocket},
         poll::{self, Waker},
         tun::{self, Interface, Tun},
-        udp::{self, Offload, UdpSocket},
     },
     server::{Datagram, Downlink, Level, LogLine, Server, Uplink},
     users::Users,
@@ -45,15 +45,21 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let mut sockets = Vec::new();
     for address in &config.listen {
         for port in [IKE_PORT, NAT_T_PORT] {
-            match UdpSocket::bind(SocketAddr::new(*address, port), Offload::detect()) {
+            match OuterSocket::bind(SocketAddr::new(*address, port), Offload::detect()) {
                 Ok(socket) => sockets.push(socket),
                 // `::` is what IPv6 there is: a kernel without any has none.
-                Err(error) if address.is_unspecified() && udp::is_unsupported(&error) => {
+                Err(error) if address.is_unspecified() && outer::is_unsupported(&error) => {
                     tracing::info!("not serving on {address}: this machine has no such addresses");
                     break;
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+    if config.native_esp {
+        for address in &config.listen {
+            let IpAddr::V4(address) = address else { continue };
+            sockets.push(OuterSocket::esp(*address)?);
         }
     }
     anyhow::ensure!(!sockets.is_empty(), "this machine has none of the addresses to listen on");
@@ -79,7 +85,7 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
         workers,
         commands,
         signals,
-        inbox: udp::Inbox::new(),
+        inbox: outer::Inbox::new(),
         packets: tun::Inbox::new(),
         uplink: Uplink::default(),
         downlink: Downlink::default(),
@@ -90,13 +96,13 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
 
 struct EventLoop {
     server: Server,
-    sockets: Vec<UdpSocket>,
+    sockets: Vec<OuterSocket>,
     tun: Tun,
     waker: Waker,
     workers: Workers,
     commands: mpsc::Receiver<Command>,
     signals: SignalFd,
-    inbox: udp::Inbox,
+    inbox: outer::Inbox,
     packets: tun::Inbox,
     uplink: Uplink,
     downlink: Downlink,
@@ -174,7 +180,7 @@ impl EventLoop {
     fn up(&mut self, index: usize) -> anyhow::Result<bool> {
         for _ in 0..BUDGET {
             let socket = &mut self.sockets[index];
-            if socket.receive(&mut self.inbox).context("receiving from a UDP socket")? == 0 {
+            if socket.receive(&mut self.inbox).context("receiving from a socket")? == 0 {
                 return Ok(false);
             }
             let mut datagrams: Vec<Datagram<'_>> =
@@ -197,7 +203,7 @@ impl EventLoop {
             self.server.handle_tun(clock(), &packets, &mut self.downlink);
             for socket in &mut self.sockets {
                 let local = socket.local();
-                socket.send(self.downlink.runs().filter(|(path, ..)| udp::serves(local, path.local)));
+                socket.send(self.downlink.runs().filter(|(path, ..)| outer::serves(local, path.local)));
             }
         }
         Ok(true)
@@ -210,7 +216,7 @@ impl EventLoop {
         let transmits: Vec<_> = std::iter::from_fn(|| self.server.poll_transmit()).collect();
         for socket in &mut self.sockets {
             let local = socket.local();
-            let ours = transmits.iter().filter(|transmit| udp::serves(local, transmit.path.local));
+            let ours = transmits.iter().filter(|transmit| outer::serves(local, transmit.path.local));
             socket.send(ours.map(|transmit| (transmit.path, &*transmit.payload, transmit.payload.len())));
         }
         while let Some(line) = self.server.poll_event() {
@@ -236,10 +242,12 @@ impl EventLoop {
     /// The server's own account, and what the sockets and the device let go.
     fn status(&self) -> crate::status::Status {
         let mut status = self.server.status(clock());
-        let sockets = self.sockets.iter().flat_map(|socket| socket.counters().discards());
-        for (layer, (name, count)) in sockets
-            .map(|entry| ("udp", entry))
-            .chain(self.tun.counters().discards().map(|entry| ("tun", entry)))
+        let sockets = self.sockets.iter().flat_map(|socket| {
+            let layer = if socket.is_esp() { "native" } else { "udp" };
+            socket.counters().discards().map(move |entry| (layer, entry))
+        });
+        for (layer, (name, count)) in
+            sockets.chain(self.tun.counters().discards().map(|entry| ("tun", entry)))
         {
             *status.discards.entry(format!("{layer}.{name}")).or_default() += count;
         }

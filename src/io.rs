@@ -1,12 +1,13 @@
-//! Where packets enter and leave the process: UDP sockets in batches, the TUN device, and the wait for either.
+//! Where packets enter and leave the process: UDP sockets and those of native ESP in batches, the TUN device, and the wait for
+//! any of them.
 //!
-//! Nothing here knows a protocol above UDP, and nothing here fails because of what one peer or one
+//! Nothing here knows what UDP or ESP carry, and nothing here fails because of what one peer or one
 //! destination did: such packets are dropped and counted.
 
 // The batch calls, control messages and TUN ioctls have no safe binding that neither allocates per packet
 // nor forces DF. This is the only module of the binary with `unsafe`; every block says why it is sound.
 #![allow(unsafe_code)]
 
+pub mod outer;
 pub mod poll;
 pub mod tun;
-pub mod udp;

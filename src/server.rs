@@ -198,6 +198,7 @@ impl Server {
                 }
                 Timer::Farewell(peer) => self.ike.close_peer(now, peer),
                 Timer::Care(peer) => self.care(now, peer),
+                Timer::NativeLost(peer) => self.native_lost(now, peer),
             }
         }
         self.say_withheld(now);
@@ -310,7 +311,11 @@ impl Server {
                 self.handle_early_data(now, Lac { peer, port }, message);
             }
             Control::Confirmed { inbound } => self.ike.confirm(now, inbound),
-            Control::Moved { peer, path } => self.ike.handle_path_change(now, peer, path),
+            Control::Moved { peer, path } => {
+                if let Some(connection) = self.connections.get(&peer) {
+                    self.ike.handle_path_change(now, peer, connection.ike_path(path));
+                }
+            }
             Control::Truncated { peer, suite } => self.handle_truncated(peer, suite),
             Control::Heard { peer, session } => self.heard_session(now, peer, session),
         }
@@ -333,7 +338,7 @@ impl Server {
     /// The client's kernel cuts HMAC-SHA2-256 as it pleases; from its first packet on we know how.
     fn handle_truncated(&mut self, peer: PeerId, suite: EspSuite) {
         if let Some(connection) = self.connections.get_mut(&peer) {
-            connection.esp = suite.to_string();
+            connection.set_esp(suite);
             self.say(Level::Debug, Some(peer), format!("its packets are of {suite}"));
         }
     }

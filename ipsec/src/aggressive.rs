@@ -30,7 +30,7 @@ use crate::isakmp::{Chain, Cookies, Header, Id, IdPayload, Malformed, Payloads};
 use crate::isakmp_sa::open_first;
 use crate::job::KeyExchange;
 use crate::keymat::{IsakmpKeys, Skeyid, Transcript};
-use crate::nat::{Nat, NatTraversal};
+use crate::nat::{Nat, NatTraversal, Traversal};
 use crate::path::Path;
 use crate::phase1::{self, Agreed, Keys, MAX_ID_LEN, Verified, nonce, own_id, says_initial_contact};
 use crate::proposal::IkeSuite;
@@ -80,7 +80,8 @@ pub(crate) fn names(id: &Id, psk: &Psk) -> bool {
 /// What is known while the shared secret is computed.
 pub(crate) struct Computing {
     agreed: Agreed,
-    nat_traversal: NatTraversal,
+    /// How the client speaks NAT traversal, if it does.
+    version: Option<NatTraversal>,
     /// The answer's SA payload.
     chosen: Chain,
     initiator_nonce: Box<[u8]>,
@@ -96,13 +97,13 @@ impl Computing {
     pub(crate) fn new(
         message: &Message1<'_>,
         (agreed, chosen): (Agreed, Chain),
-        nat_traversal: NatTraversal,
+        version: Option<NatTraversal>,
         psk: Psk,
         request_len: usize,
     ) -> Self {
         Self {
             agreed,
-            nat_traversal,
+            version,
             chosen,
             initiator_nonce: message.nonce.into(),
             initiator_id: message.id.body.into(),
@@ -134,11 +135,10 @@ impl Computing {
         responder_nonce: [u8; NONCE_LEN],
         (own, hashes): (IpAddr, [&[u8]; 2]),
     ) -> (AwaitHash, Chain) {
-        let Self { agreed, nat_traversal, mut chosen, initiator_nonce, initiator_id, identity, psk, .. } =
-            self;
+        let Self { agreed, version, mut chosen, initiator_nonce, initiator_id, identity, psk, .. } = self;
         let id = own_id(own);
         let awaiting = AwaitHash {
-            nat_traversal,
+            version,
             timings: (agreed.message1, now),
             agreed,
             identity,
@@ -155,8 +155,10 @@ impl Computing {
         chosen.push(PayloadType::IDENTIFICATION, &id);
         chosen.push(PayloadType::HASH, &hash_r);
         awaiting.agreed.vendor.acknowledge(&mut chosen);
-        for hash in hashes {
-            chosen.push(nat_traversal.nat_d(), hash);
+        if let Some(version) = version {
+            for hash in hashes {
+                chosen.push(version.nat_d(), hash);
+            }
         }
         (awaiting, chosen)
     }
@@ -165,7 +167,7 @@ impl Computing {
 /// All there is to know except whether the client has the key.
 pub(crate) struct AwaitHash {
     pub(crate) agreed: Agreed,
-    pub(crate) nat_traversal: NatTraversal,
+    version: Option<NatTraversal>,
     /// When message 1 came, when the secret was there.
     pub(crate) timings: (Instant, Instant),
     pub(crate) identity: Id,
@@ -214,15 +216,15 @@ impl AwaitHash {
         let sent = payloads.require(PayloadType::HASH).ok()?;
         let verified = Verified::compare(&skeyid.hash_i(&said, &self.initiator_id), sent)?;
         // RFC 3947 §4 has the ports changed with this message, and does not say which ones its hashes are about.
-        let seen = paths.map(|path| Nat::detect(&payloads, self.nat_traversal, hash, header.cookies, path));
-        let nat = match seen {
-            [Some(one), Some(other)] => {
-                Some(Nat { client: one.client && other.client, server: one.server && other.server })
-            }
-            _ => None,
-        };
+        let detected = self.version.and_then(|version| {
+            let seen = paths.map(|path| Nat::detect(&payloads, version, hash, header.cookies, path));
+            let [Some(one), Some(other)] = seen else { return None };
+            let nat = Nat { client: one.client && other.client, server: one.server && other.server };
+            Some(Traversal::Detected(version, nat))
+        });
+        let traversal = detected.unwrap_or(Traversal::Unspoken);
         let initial_contact = says_initial_contact(&payloads);
-        Some(Authenticated { psk, initial_contact, nat, keys, iv, verified })
+        Some(Authenticated { psk, initial_contact, traversal, keys, iv, verified })
     }
 
     /// Whether a message of the second phase is of a client that has this key, and sent its message 3 in clear.
@@ -248,8 +250,7 @@ pub(crate) struct Authenticated<'k> {
     pub(crate) psk: &'k Psk,
     /// It has forgotten whatever SAs it had with us.
     pub(crate) initial_contact: bool,
-    /// `None` if it did not say where it is.
-    pub(crate) nat: Option<Nat>,
+    pub(crate) traversal: Traversal,
     keys: IsakmpKeys,
     iv: Iv,
     verified: Verified,

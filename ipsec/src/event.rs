@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::esp::{EspSuite, InboundSa, OutboundSa, Spi};
 use crate::isakmp::Id;
 use crate::nat::Nat;
-use crate::path::{Path, PeerId};
+use crate::path::{Encapsulation, Path, PeerId};
 use crate::proposal::IkeSuite;
 use crate::refusal::Refusal;
 
@@ -109,8 +109,8 @@ pub struct Phase1 {
     pub identity: Id,
     /// Name of the pre-shared key it used.
     pub psk: String,
-    /// Where address translation really is.
-    pub nat: Nat,
+    /// Where address translation really is; `None` if the client does not speak NAT traversal.
+    pub nat: Option<Nat>,
     /// For how long the client keeps the ISAKMP SA.
     pub lifetime: Duration,
     /// A live peer renewed its first phase.
@@ -137,8 +137,10 @@ pub struct Timings {
 /// Two ESP SAs made by one quick mode.
 #[derive(Debug)]
 pub struct SaPair {
-    /// Where the client is.
+    /// Where the client's IKE is.
     pub path: Path,
+    /// How the packets of both travel.
+    pub encapsulation: Encapsulation,
     /// The algorithms agreed on.
     pub suite: EspSuite,
     /// What the client sends with.

@@ -10,7 +10,7 @@ use crate::event::Phase1;
 use crate::isakmp::iana::{ExchangeType, PayloadType};
 use crate::isakmp::{Chain, Cookies, Header, MessageWriter, Payloads};
 use crate::keymat::IsakmpKeys;
-use crate::nat::NatTraversal;
+use crate::nat::Traversal;
 use crate::path::PeerId;
 use crate::phase1::Keys;
 use crate::phase2::QuickMode;
@@ -47,7 +47,7 @@ pub(crate) struct IsakmpSa {
 /// The first phase that made an ISAKMP SA.
 pub(crate) struct Origin {
     pub(crate) attempt: PeerId,
-    pub(crate) nat_traversal: NatTraversal,
+    pub(crate) traversal: Traversal,
     /// Long messages may go to the client in pieces.
     pub(crate) fragmentation: bool,
     /// The client has announced dead peer detection, so it answers it (RFC 3706 §5.1).

@@ -7,7 +7,7 @@
 //!
 //! | clause | wants | here | because |
 //! |---|---|---|---|
-//! | RFC 3947 §3.2 | the true hash of the client's address | a hash of nothing, if no NAT is there | ESP is served inside UDP only; the client then encapsulates |
+//! | RFC 3947 §3.2 | the true hash of the client's address | a hash of nothing, if no NAT is there, unless [`Config::native_esp`] says otherwise | the client then encapsulates, and no firewall that drops IP protocol 50 matters |
 //! | RFC 3947 §5.2 | NAT-OA with UDP transport mode, drafts included | RFC 3947 only | clients that speak a draft only got along with servers that sent none |
 //! | RFC 2408 §3.5 | as many transforms as a proposal counts | as many as are chained | the chain is what can be read |
 //! | RFC 2408 §5 | reserved fields checked to be zero | ignored | Android 4 fills them with rubbish |
@@ -53,7 +53,7 @@ pub use event::{CloseReason, Event, Phase1, SaPair, SaReason, Timings};
 pub use isakmp::Id;
 pub use job::{Job, JobDone};
 pub use nat::Nat;
-pub use path::{NAT_T_PORT, Path, PeerId, Transmit};
+pub use path::{Encapsulation, NAT_T_PORT, Path, PeerId, Transmit};
 pub use proposal::{Algorithms, IkeSuite};
 pub use refusal::Refusal;
 pub use responder::{Config, Responder};

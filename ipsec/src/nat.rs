@@ -25,6 +25,38 @@ impl NatTraversal {
             Self::Draft => PayloadType::NAT_D_DRAFT,
         }
     }
+}
+
+/// What a client's first phase tells of address translation between it and us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Traversal {
+    /// Nothing: it does not speak NAT traversal, so its ESP is native or there is none.
+    Unspoken,
+    /// It sent the hashes of the addresses that it knows.
+    Detected(NatTraversal, Nat),
+}
+
+impl Traversal {
+    /// The payload type of our own hashes, if the client knows what they are.
+    pub(crate) fn nat_d(self) -> Option<PayloadType> {
+        match self {
+            Self::Unspoken => None,
+            Self::Detected(version, _) => Some(version.nat_d()),
+        }
+    }
+
+    /// Where address translation stands, as far as the client said.
+    pub(crate) fn nat(self) -> Option<Nat> {
+        match self {
+            Self::Unspoken => None,
+            Self::Detected(_, nat) => Some(nat),
+        }
+    }
+
+    /// Whether nothing is known to stand in the way of native ESP.
+    pub(crate) fn admits_native(self) -> bool {
+        self.nat().is_none_or(Nat::is_none)
+    }
 
     /// The original addresses to send along with the answer to a transform of this mode.
     ///
@@ -32,7 +64,8 @@ impl NatTraversal {
     /// them. So a client that asks for plain transport mode gets none. The drafts differ in how many there are; racoon
     /// never answered with any, and clients that speak only a draft got along with it, so those get none either.
     pub(crate) fn original_addresses(self, mode: EncapsulationMode, path: Path) -> Option<[IpAddr; 2]> {
-        let wanted = self == Self::Rfc3947 && mode == EncapsulationMode::UDP_TRANSPORT;
+        let wanted = matches!(self, Self::Detected(NatTraversal::Rfc3947, _))
+            && mode == EncapsulationMode::UDP_TRANSPORT;
         wanted.then(|| [path.remote.ip().to_canonical(), path.local.ip().to_canonical()])
     }
 }
@@ -55,6 +88,11 @@ pub struct Nat {
 }
 
 impl Nat {
+    /// Each side has the address that the other sees.
+    pub(crate) fn is_none(self) -> bool {
+        !self.client && !self.server
+    }
+
     /// Compares the client's hashes with the path its message took: the first is of our address, the others of each of
     /// its own (RFC 3947 §3.2).
     pub(crate) fn detect(

@@ -24,7 +24,7 @@ use crate::isakmp::iana::{ExchangeType, IdType, NotifyType, PayloadType};
 use crate::isakmp::{Chain, Cookies, Header, Id, MessageWriter, Payloads};
 use crate::job::KeyExchange;
 use crate::keymat::{IsakmpKeys, Skeyid, Transcript};
-use crate::nat::{Nat, NatTraversal};
+use crate::nat::Traversal;
 use crate::proposal::{Algorithms, IkeSuite, choose_ike_for};
 use crate::secret::Psk;
 use crate::vendor::Vendor;
@@ -98,8 +98,7 @@ impl Agreed {
 /// What is known while the shared secret is computed.
 pub(crate) struct Computing {
     pub(crate) agreed: Agreed,
-    pub(crate) nat_traversal: NatTraversal,
-    pub(crate) nat: Nat,
+    pub(crate) traversal: Traversal,
     pub(crate) message3: Instant,
     pub(crate) initiator_nonce: Box<[u8]>,
 }
@@ -116,22 +115,15 @@ impl Computing {
         let mut chain = Chain::default();
         chain.push(PayloadType::KEY_EXCHANGE, &exchange.public);
         chain.push(PayloadType::NONCE, &responder_nonce);
-        for hash in hashes {
-            chain.push(self.nat_traversal.nat_d(), hash);
+        let Self { agreed, traversal, message3, initiator_nonce } = self;
+        if let Some(nat_d) = traversal.nat_d() {
+            for hash in hashes {
+                chain.push(nat_d, hash);
+            }
         }
-        let Self { agreed, nat_traversal, nat, message3, initiator_nonce } = self;
         let timings = (message3, now);
         (
-            AwaitId {
-                agreed,
-                nat_traversal,
-                nat,
-                timings,
-                initiator_nonce,
-                responder_nonce,
-                exchange,
-                failures: 0,
-            },
+            AwaitId { agreed, traversal, timings, initiator_nonce, responder_nonce, exchange, failures: 0 },
             chain,
         )
     }
@@ -140,8 +132,7 @@ impl Computing {
 /// All there is to know except who the client is and which key it has.
 pub(crate) struct AwaitId {
     pub(crate) agreed: Agreed,
-    pub(crate) nat_traversal: NatTraversal,
-    pub(crate) nat: Nat,
+    pub(crate) traversal: Traversal,
     /// When message 3 came, when the secret was there.
     pub(crate) timings: (Instant, Instant),
     /// How many messages 5 did not verify.

@@ -18,7 +18,7 @@ use crate::isakmp_sa::IsakmpSa;
 use crate::job::KeyExchange;
 use crate::keymat::{IsakmpKeys, Nonces};
 use crate::nat;
-use crate::path::Path;
+use crate::path::{Encapsulation, Path};
 use crate::phase1::{NONCE_LEN, nonce, says_initial_contact};
 use crate::proposal::EspChoice;
 
@@ -107,6 +107,7 @@ pub(crate) struct Opening {
     pub(crate) suite: EspSuite,
     pub(crate) lifetime: Duration,
     pub(crate) path: Path,
+    pub(crate) encapsulation: Encapsulation,
     pub(crate) requested: Instant,
     pub(crate) inbound: Spi,
     peer_spi: Spi,
@@ -139,14 +140,14 @@ impl Opening {
             tail.push((PayloadType::IDENTIFICATION, client.body.to_vec()));
             tail.push((PayloadType::IDENTIFICATION, server.body.to_vec()));
         }
-        for address in sa.origin.nat_traversal.original_addresses(choice.mode, own.path).into_iter().flatten()
-        {
+        for address in sa.origin.traversal.original_addresses(choice.mode, own.path).into_iter().flatten() {
             tail.push((PayloadType::NAT_OA, nat::original_address(address)));
         }
         Self {
             suite: choice.suite,
             lifetime: choice.lifetime,
             path: own.path,
+            encapsulation: choice.encapsulation,
             requested: own.requested,
             inbound: own.inbound,
             peer_spi: choice.peer_spi,

@@ -136,7 +136,7 @@ impl fmt::Display for Refusal {
                 f,
                 "{remote} was refused at {stage}: it does not speak NAT traversal (RFC 3947 or drafts 00 to 03), and \
                  ESP is served inside UDP 4500 only; Windows shows error 789, other devices time out; switch NAT traversal \
-                 on in the client"
+                 on in the client, or set `encapsulation: auto`, which is for IPv4"
             ),
             Cause::BadPublicValue => write!(
                 f,
@@ -203,7 +203,7 @@ impl fmt::Display for Refusal {
             ),
             Cause::NativeEsp => write!(
                 f,
-                "{remote} was refused at quick mode message 1: it did not move to UDP 4500, and ESP is served inside UDP only; \
+                "{remote} was refused at quick mode message 1: it did not move to UDP 4500, where ESP would be served to it; \
                  the device times out; switch NAT traversal on in the client"
             ),
             Cause::Selectors { what } => write!(

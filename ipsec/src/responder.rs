@@ -20,6 +20,7 @@ mod half_open;
 mod informational;
 mod main_mode;
 mod merge;
+mod no_native;
 mod peers;
 mod quick_mode;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use rand_core::{Rng, SeedableRng};
 use zeroize::Zeroizing;
 
 use self::half_open::HalfOpen;
+use self::no_native::NoNative;
 use self::timers::{Timer, Timers};
 use crate::crypto::Hash;
 use crate::dh::Group;
@@ -59,6 +61,8 @@ pub struct Config {
     pub psks: Vec<Psk>,
     /// How old a client may be.
     pub algorithms: Algorithms,
+    /// Whether ESP also travels as IP protocol 50: to whom no NAT is seen, and to whom does not speak NAT traversal.
+    pub native_esp: bool,
     /// Largest inner packet: algorithms are preferred with which it fits an outer packet of 1500.
     pub mtu: u16,
     /// Main modes under way at once.
@@ -76,6 +80,7 @@ impl Default for Config {
         Self {
             psks: Vec::new(),
             algorithms: Algorithms::default(),
+            native_esp: false,
             mtu: 1400,
             max_half_open: 8192,
             max_half_open_per_source: 1024,
@@ -90,6 +95,7 @@ pub struct Responder {
     config: Config,
     rng: ChaCha20Rng,
     half_open: HalfOpen,
+    no_native: NoNative,
     isakmp_sas: BTreeMap<Cookies, IsakmpSa>,
     peers: BTreeMap<PeerId, Peer>,
     /// The newest peer of each address and identity.
@@ -121,6 +127,7 @@ impl Responder {
         Self {
             half_open: HalfOpen::new(config.max_half_open, config.max_half_open_per_source),
             config,
+            no_native: NoNative::default(),
             rng: ChaCha20Rng::from_seed(seed),
             isakmp_sas: BTreeMap::new(),
             peers: BTreeMap::new(),

@@ -44,6 +44,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
         listen: listen(f, file.listen),
         psks: psks(f, root, ipsec.psk),
         algorithms: word(f, "ipsec.algorithms", ipsec.algorithms, ALGORITHMS, Algorithms::Compatible),
+        native_esp: word(f, "ipsec.encapsulation", ipsec.encapsulation, ENCAPSULATION, false),
         l2tp_secret: l2tp.secret.map(|secret| l2tp::Secret::new(self::secret(f, "l2tp.secret", &secret))),
         hello_interval: Duration::from_secs(number(f, "l2tp.hello", l2tp.hello, 10..=3600, 60)),
         dead_after: Duration::from_secs(number(f, "dead_after", file.dead_after, 60..=86_400, 300)),
@@ -364,6 +365,8 @@ fn words<T>(known: &[(&str, T)]) -> String {
 const BOOLEAN: &[(&str, bool)] = &[("true", true), ("false", false)];
 const ALGORITHMS: &[(&str, Algorithms)] =
     &[("modern", Algorithms::Modern), ("compatible", Algorithms::Compatible), ("legacy", Algorithms::Legacy)];
+/// Whether native ESP is served.
+const ENCAPSULATION: &[(&str, bool)] = &[("auto", true), ("always", false)];
 const AUTH_METHODS: &[(&str, AuthMethod)] = &[
     ("mschapv2", AuthMethod::MsChapV2),
     ("eap", AuthMethod::Eap),

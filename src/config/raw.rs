@@ -32,6 +32,7 @@ pub(super) struct File {
 pub(super) struct Ipsec {
     pub(super) psk: Option<Spanned<Vec<Psk>>>,
     pub(super) algorithms: Option<Text>,
+    pub(super) encapsulation: Option<Text>,
 }
 
 #[derive(Deserialize)]

@@ -87,6 +87,7 @@ listen: [192.0.2.1, 192.0.2.2, '2001:db8::1']
 ipsec:
   psk: [{ name: old, secret: 0x10 }, { name: new, id: staff, secret: 'a: b, and so much more' }]
   algorithms: legacy
+  encapsulation: auto
 l2tp: { secret: s, hello: 10 }
 pools: [{ name: a, range: 10.0.0.0/8 }, { name: b, range: 192.168.7.0/30 }]
 dns: []
@@ -106,7 +107,7 @@ limits: { half_open: 1, half_open_per_source: 2 }
     let ids: Vec<_> = config.psks.iter().map(|psk| psk.id.as_deref()).collect();
     assert_eq!(ids, [None, Some("staff")]);
     assert_eq!(config.algorithms, ipsec::Algorithms::Legacy);
-    assert!(config.l2tp_secret.is_some());
+    assert!(config.native_esp && config.l2tp_secret.is_some());
     assert_eq!(config.hello_interval.as_secs(), 10);
     assert_eq!(
         config.pools.iter().map(|pool| pool.range.to_string()).collect::<Vec<_>>(),
@@ -320,6 +321,10 @@ fn keys_need_names_and_secrets_that_are_not_shown() {
         (
             "ipsec: { psk: [{ name: a, secret: b }], algorithms: all }",
             "adit.yaml:1:53: ipsec.algorithms: found \"all\", expected one of modern, compatible, legacy",
+        ),
+        (
+            "ipsec: { psk: [{ name: a, secret: b }], encapsulation: native }",
+            "adit.yaml:1:56: ipsec.encapsulation: found \"native\", expected one of auto, always",
         ),
     ];
     for (content, expected) in cases {

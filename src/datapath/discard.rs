@@ -3,12 +3,14 @@
 /// A packet that went nowhere; each variant is a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Discard {
-    /// An empty UDP datagram, or one too short to be anything.
+    /// An empty datagram, or one too short to be anything.
     Runt,
     /// A NAT keepalive, RFC 3948 §2.3: one byte 0xFF. Counted, and all that it should be.
     Keepalive,
     /// ESP for an SPI that is not, or no longer, ours.
     UnknownSpi,
+    /// Native ESP of a client that agreed to have it in UDP, or the other way round.
+    OtherEncapsulation,
     /// Something other than UDP to the L2TP port inside ESP.
     NotL2tp,
     /// An L2TP data message that does not parse.
@@ -41,10 +43,11 @@ pub enum Discard {
 
 impl Discard {
     /// Every variant, in counter order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Runt,
         Self::Keepalive,
         Self::UnknownSpi,
+        Self::OtherEncapsulation,
         Self::NotL2tp,
         Self::MalformedL2tp,
         Self::NoSession,
@@ -67,6 +70,7 @@ impl Discard {
             Self::Runt => "runt",
             Self::Keepalive => "keepalive",
             Self::UnknownSpi => "unknown_spi",
+            Self::OtherEncapsulation => "other_encapsulation",
             Self::NotL2tp => "not_l2tp",
             Self::MalformedL2tp => "malformed_l2tp",
             Self::NoSession => "no_session",

@@ -10,7 +10,7 @@ impl Datapath {
         let index = *self.by_peer.entry(peer).or_insert_with(|| {
             self.peers.insert(Peer {
                 id: peer,
-                path: sa.path,
+                path: sa.encapsulation.esp_path(sa.path),
                 outbound: Vec::new(),
                 current: None,
                 sessions: Vec::new(),

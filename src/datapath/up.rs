@@ -10,12 +10,12 @@ use super::{
     Control, Datapath, Discard, HEARD_INTERVAL, L2TP_PORT, LANES, Session, SessionIndex, address::Ipv4, mss,
 };
 
-/// One UDP datagram as it came, non-ESP marker and all; it is decrypted in place.
+/// One UDP datagram as it came, non-ESP marker and all, or one native ESP packet; it is decrypted in place.
 #[derive(Debug)]
 pub struct Datagram<'a> {
     /// Where it came from and to which of our addresses.
     pub path: Path,
-    /// The UDP payload.
+    /// The payload of UDP, or of IP.
     pub bytes: &'a mut [u8],
 }
 
@@ -73,6 +73,9 @@ impl Datapath {
     /// Tells IKE, ESP and keepalives apart, RFC 3948 §2, and refuses ESP that needs no cryptography to be refused.
     fn classify(&mut self, index: usize, datagram: &Datagram<'_>) -> Option<Arrival> {
         let bytes = &*datagram.bytes;
+        if datagram.path.is_native() {
+            return self.classify_esp(index, datagram);
+        }
         if datagram.path.local.port() != ipsec::NAT_T_PORT {
             return Some(Arrival::Ike { datagram: index, message: 0..bytes.len() });
         }
@@ -80,19 +83,28 @@ impl Datapath {
             self.discards.count(Discard::Keepalive);
             return None;
         }
-        let Some((spi, _)) = bytes.split_first_chunk::<4>() else {
-            self.discards.count(Discard::Runt);
-            return None;
-        };
-        if *spi == NON_ESP_MARKER {
+        if bytes.starts_with(&NON_ESP_MARKER) {
             // iOS sometimes puts the marker twice. An initiator cookie is never zero, so a second one is nothing else.
             let doubled = bytes.get(4..8) == Some(&NON_ESP_MARKER);
             return Some(Arrival::Ike { datagram: index, message: if doubled { 8 } else { 4 }..bytes.len() });
         }
+        self.classify_esp(index, datagram)
+    }
+
+    fn classify_esp(&mut self, index: usize, datagram: &Datagram<'_>) -> Option<Arrival> {
+        let bytes = &*datagram.bytes;
+        let Some((spi, _)) = bytes.split_first_chunk::<4>() else {
+            self.discards.count(Discard::Runt);
+            return None;
+        };
         let Some(&inbound) = self.by_spi.get(&Spi(u32::from_be_bytes(*spi))) else {
             self.discards.count(Discard::UnknownSpi);
             return None;
         };
+        if self.peers[self.inbound[inbound].peer].path.is_native() != datagram.path.is_native() {
+            self.discards.count(Discard::OtherEncapsulation);
+            return None;
+        }
         match self.inbound[inbound].sa.check(bytes) {
             Ok(sequence) => Some(Arrival::Esp { datagram: index, inbound, sequence, verified: false }),
             Err(discard) => {

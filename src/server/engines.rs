@@ -8,6 +8,7 @@ pub(super) fn ipsec(config: &Config) -> ipsec::Config {
     ipsec::Config {
         psks: config.psks.clone(),
         algorithms: config.algorithms,
+        native_esp: config.native_esp,
         mtu: config.mtu,
         max_half_open: config.limits.half_open,
         max_half_open_per_source: config.limits.half_open_per_source,

@@ -1,8 +1,11 @@
 //! What IPsec reports: keys with a client, keys for its packets, the end of either.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
-use ipsec::{CloseReason, Event, Path, PeerId, Phase1, SaPair, Spi};
+use ipsec::{CloseReason, Encapsulation, Event, Path, PeerId, Phase1, SaPair, Spi};
 
 use l2tp::Disconnect;
 
@@ -52,26 +55,29 @@ impl Server {
                 format!("renewed its keys: IKE {suite} (exchange {attempt})"),
             );
         }
+        let nat_text = nat.map_or_else(|| "no NAT traversal".to_owned(), |nat| nat.to_string());
         let vendor = phase1.vendor.map(|vendor| format!(", {vendor}")).unwrap_or_default();
         self.say(
             Level::Info,
             Some(peer),
             format!(
-                "{} proved a key: IKE {suite}, key {psk:?}, {nat}, identity {identity}{vendor}",
+                "{} proved a key: IKE {suite}, key {psk:?}, {nat_text}, identity {identity}{vendor}",
                 path.remote
             ),
         );
-        if nat.server && !std::mem::replace(&mut self.told_of_nat, true) {
+        if nat.is_some_and(|nat| nat.server) && !std::mem::replace(&mut self.told_of_nat, true) {
             self.say(Level::Warn, None, SERVER_BEHIND_NAT);
         }
         let connection = Connection {
             path,
+            encapsulation: Encapsulation::Udp,
             ike: suite.to_string(),
             esp: String::new(),
-            nat: nat.to_string(),
+            nat: nat_text,
             psk: psk.clone(),
             identity: identity.clone(),
-            behind_nat: nat.client,
+            behind_nat: nat.is_some_and(|nat| nat.client),
+            speaks_nat_traversal: nat.is_some(),
             contacted: false,
             heard: now,
             probed: now,
@@ -95,9 +101,9 @@ impl Server {
 
     /// The packet that showed it was authentic, whichever layer it was for: where it came from is where the client is.
     fn moved(&mut self, now: Instant, peer: PeerId, path: Path) {
-        self.datapath.set_path(peer, path);
         let Some(connection) = self.connections.get_mut(&peer) else { return };
         let before = std::mem::replace(&mut connection.path, path);
+        self.datapath.set_path(peer, connection.encapsulation.esp_path(path));
         let text = format!("moved from {} to {}: its NAT changed", before.remote, path.remote);
         self.say_of_client(now, Level::Info, peer, text);
     }
@@ -105,10 +111,15 @@ impl Server {
     fn sa_opened(&mut self, now: Instant, peer: PeerId, sa: SaPair) {
         self.heard(now, peer);
         if let Some(connection) = self.connections.get_mut(&peer) {
-            connection.esp = sa.suite.to_string();
+            connection.encapsulation = sa.encapsulation;
+            self.datapath.set_path(peer, sa.encapsulation.esp_path(connection.path));
+            connection.set_esp(sa.suite);
             connection.keyed = now;
             if connection.tunnels == 0 {
                 self.timers.set(Timer::Farewell(peer), Some(now + UNUSED));
+                if sa.encapsulation == Encapsulation::Native {
+                    self.timers.set(Timer::NativeLost(peer), Some(now + NATIVE_PATIENCE));
+                }
             }
         }
         let what = if sa.rekey { "new ESP keys" } else { "ESP keys" };
@@ -130,6 +141,7 @@ impl Server {
     fn peer_closed(&mut self, now: Instant, peer: PeerId, reason: CloseReason) {
         self.timers.set(Timer::Farewell(peer), None);
         self.timers.set(Timer::Care(peer), None);
+        self.timers.set(Timer::NativeLost(peer), None);
         // Out of the table first: nothing that follows may start another goodbye.
         let Some(connection) = self.connections.remove(&peer) else { return };
         for port in connection.ports {
@@ -150,7 +162,27 @@ impl Server {
         };
         self.say(Level::Info, Some(peer), text);
     }
+
+    /// A client has native ESP, and no L2TP tunnel came of it: its packets, or ours, do not get through. Nothing else tells, for
+    /// a firewall drops them silently.
+    pub(super) fn native_lost(&mut self, now: Instant, peer: PeerId) {
+        let Some(connection) = self.connections.get(&peer) else { return };
+        let address = connection.path.remote.ip();
+        let remedy = if connection.speaks_nat_traversal {
+            self.ike.native_is_lost(address);
+            "Windows shows error 809, other devices time out; connect again: from now on its ESP goes in UDP"
+        } else {
+            "the device times out, and cannot do without, for it does not speak NAT traversal; open the firewall for protocol 50"
+        };
+        let text =
+            format!("{address} got no L2TP through as native ESP: a firewall drops IP protocol 50; {remedy}");
+        self.say_of_client(now, Level::Warn, peer, text);
+    }
 }
+
+/// How soon an L2TP tunnel follows native ESP SAs, or is taken to be lost: clients send their first message at once and repeat
+/// it after 1, 2 and 4 seconds, and none gives up before.
+const NATIVE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Said once: it holds for every client, and Windows cannot be helped from here.
 const SERVER_BEHIND_NAT: &str = "this server is behind a NAT: Windows does not connect to it (error 809) unless the DWORD value \

@@ -41,6 +41,7 @@ impl Server {
                     peer.peer,
                     format!("L2TP tunnel from {host_name:?} refused: {reason}"),
                 );
+                self.timers.set(Timer::NativeLost(peer.peer), None);
                 self.tunnel_gone(now, peer.peer);
             }
             Event::SessionFailed { peer, reason, .. } => {
@@ -69,6 +70,7 @@ impl Server {
             connection.tunnels += 1;
         }
         self.timers.set(Timer::Farewell(lac.peer), None);
+        self.timers.set(Timer::NativeLost(lac.peer), None);
         let vendor = vendor.map(|vendor| format!(" ({vendor:?})")).unwrap_or_default();
         self.say(
             Level::Debug,

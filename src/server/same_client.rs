@@ -65,11 +65,13 @@ impl Server {
         let Some(new) = self.connections.remove(&newer) else { return };
         self.timers.set(super::Timer::Farewell(newer), None);
         self.timers.set(super::Timer::Care(newer), None);
+        self.timers.set(super::Timer::NativeLost(newer), None);
         self.datapath.merge(newer, older);
         self.ike.merge(now, newer, older);
         if let Some(old) = self.connections.get_mut(&older) {
             old.ike = new.ike;
             if !new.esp.is_empty() {
+                old.encapsulation = new.encapsulation;
                 old.esp = new.esp;
                 old.keyed = new.keyed;
             }

@@ -18,6 +18,8 @@ pub(super) enum Timer {
     Farewell(PeerId),
     /// Time to see whether a connection has been silent.
     Care(PeerId),
+    /// No tunnel has come of native ESP.
+    NativeLost(PeerId),
 }
 
 /// At most one deadline for each [`Timer`].

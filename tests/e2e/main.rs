@@ -11,6 +11,7 @@ mod hostile;
 mod inner;
 mod lifecycle;
 mod nat;
+mod native;
 mod no_waiting;
 mod policy;
 mod refusals;

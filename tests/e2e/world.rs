@@ -124,6 +124,11 @@ impl World {
         self.network.mute(device.0, off);
     }
 
+    /// A firewall before the server drops native ESP from now on.
+    pub(crate) fn drop_native_esp(&mut self) {
+        self.network.drops_native_esp = true;
+    }
+
     /// How many keepalives the server has sent, RFC 3948 §2.3.
     pub(crate) fn keepalives(&self) -> usize {
         self.record.iter().filter(|sent| !sent.to_server && sent.payload == [0xff]).count()

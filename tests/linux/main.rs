@@ -2,6 +2,7 @@
 //! Without root it fails and says so, rather than pass for something it did not look at.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod esp;
 mod host;
 mod namespace;
 mod tun;

@@ -6,9 +6,9 @@ use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use adit::io::outer::{self, Offload, OuterSocket, Path};
 use adit::io::poll::{self, Waker};
 use adit::io::tun::{Counters, Inbox, Interface, Tun};
-use adit::io::udp::{self, Offload, Path, UdpSocket};
 use adit::pool::Range;
 
 use crate::namespace::{run, within};
@@ -194,7 +194,7 @@ fn udp_of_one_kernel_is_accepted_by_the_other() {
     let counters = between_two_kernels(
         true,
         || {
-            let mut socket = UdpSocket::bind("10.1.0.1:9".parse().unwrap(), Offload::detect()).unwrap();
+            let mut socket = OuterSocket::bind("10.1.0.1:9".parse().unwrap(), Offload::detect()).unwrap();
             let path =
                 Path { local: socket.local(), remote: SocketAddr::from((Ipv4Addr::new(10, 2, 0, 1), 99)) };
             let (long, short) = (run_of(1300), run_of(333));
@@ -207,9 +207,9 @@ fn udp_of_one_kernel_is_accepted_by_the_other() {
             assert_eq!(socket.counters().sent, 82);
         },
         |ready| {
-            let mut socket = UdpSocket::bind("10.2.0.1:99".parse().unwrap(), Offload::detect()).unwrap();
+            let mut socket = OuterSocket::bind("10.2.0.1:99".parse().unwrap(), Offload::detect()).unwrap();
             ready.send(()).unwrap();
-            let mut inbox = udp::Inbox::new();
+            let mut inbox = outer::Inbox::new();
             let mut received: Vec<Vec<u8>> = Vec::new();
             while received.len() < 82 {
                 assert!(

@@ -4,16 +4,16 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use adit::io::outer::{Inbox, Offload, OuterSocket, Path};
 use adit::io::poll;
-use adit::io::udp::{Inbox, Offload, Path, UdpSocket};
 
 use crate::namespace::{run, within};
 
-fn bind() -> UdpSocket {
-    UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Offload::detect()).unwrap()
+fn bind() -> OuterSocket {
+    OuterSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)), Offload::detect()).unwrap()
 }
 
-fn lengths(socket: &mut UdpSocket, count: usize) -> Vec<usize> {
+fn lengths(socket: &mut OuterSocket, count: usize) -> Vec<usize> {
     let mut inbox = Inbox::new();
     let mut lengths = Vec::new();
     while lengths.len() < count {
@@ -44,7 +44,7 @@ fn longer_than_the_mtu_is_fragmented_alone_and_in_a_run() {
 #[test]
 fn no_route_is_counted_and_passes() {
     within(|| {
-        let mut socket = UdpSocket::bind(SocketAddr::from(([0, 0, 0, 0], 0)), Offload::detect()).unwrap();
+        let mut socket = OuterSocket::bind(SocketAddr::from(([0, 0, 0, 0], 0)), Offload::detect()).unwrap();
         let path = Path { local: socket.local(), remote: SocketAddr::from(([192, 0, 2, 1], 9)) };
         socket.send([(path, &[0; 900][..], 300)]);
         assert_eq!((socket.counters().sent, socket.counters().unreachable), (0, 3));
@@ -71,11 +71,12 @@ fn ipv6_is_answered_from_the_address_that_was_asked() {
         let index = u32::from_str_radix(near.split_whitespace().nth(1).unwrap(), 16).unwrap();
         let v6 =
             |address: &str, scope| SocketAddr::V6(SocketAddrV6::new(address.parse().unwrap(), 0, 0, scope));
-        let mut server = UdpSocket::bind(v6("::", 0), Offload::detect()).unwrap();
-        let both = UdpSocket::bind(SocketAddr::new([0, 0, 0, 0].into(), server.local().port()), Offload::OFF);
+        let mut server = OuterSocket::bind(v6("::", 0), Offload::detect()).unwrap();
+        let both =
+            OuterSocket::bind(SocketAddr::new([0, 0, 0, 0].into(), server.local().port()), Offload::OFF);
         assert!(both.is_ok(), "the other family's port stays free");
         for (asked, scope) in [("2001:db8::1", 0), ("2001:db8::2", 0), ("fe80::1", index)] {
-            let mut client = UdpSocket::bind(v6(asked, scope), Offload::detect()).unwrap();
+            let mut client = OuterSocket::bind(v6(asked, scope), Offload::detect()).unwrap();
             let mut question = v6(asked, scope);
             question.set_port(server.local().port());
             client.send([(Path { local: client.local(), remote: question }, &b"question"[..], 0)]);

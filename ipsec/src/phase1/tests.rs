@@ -6,6 +6,7 @@ use super::*;
 use crate::crypto::modp::{ModpKey, PRIME_1024};
 use crate::isakmp::{Cookie, IdPayload, Message};
 use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
+use crate::nat::{Nat, NatTraversal};
 use crate::path::PeerId;
 use crate::phase2;
 use crate::responder::tests::start;
@@ -38,9 +39,9 @@ fn await_id(vectors: &Vectors) -> AwaitId {
         shared: private.shared(message4.public).expect("a shared secret"),
     };
     let nat = Nat { client: false, server: false };
+    let traversal = Traversal::Detected(NatTraversal::Rfc3947, nat);
     let initiator_nonce = message3.nonce.into();
-    let computing =
-        Computing { agreed, nat_traversal: NatTraversal::Rfc3947, nat, message3: start(), initiator_nonce };
+    let computing = Computing { agreed, traversal, message3: start(), initiator_nonce };
     computing.finish(start(), exchange, message4.nonce.try_into().expect("32 octets"), [&[1], &[2]]).0
 }
 
@@ -63,19 +64,14 @@ fn the_recorded_client_is_authenticated_and_answered_as_strongswan_did() {
         suite: await_id.agreed.suite,
         identity: IdPayload::parse(&[1, 0, 0, 0, 10, 0, 3, 1]).expect("an ID").to_id(),
         psk: "AAAA".into(),
-        nat: await_id.nat,
+        nat: await_id.traversal.nat(),
         lifetime: await_id.agreed.lifetime,
         rekey: false,
         vendor: None,
         timings: Timings { message1: start(), message3: start(), shared: start(), message5: start() },
     };
-    let origin = Origin {
-        attempt: PeerId(1),
-        nat_traversal: NatTraversal::Rfc3947,
-        fragmentation: false,
-        dpd: true,
-        phase1,
-    };
+    let origin =
+        Origin { attempt: PeerId(1), traversal: await_id.traversal, fragmentation: false, dpd: true, phase1 };
     let sa = IsakmpSa::new(cookies, keys, Answered { request, response: message6 }, origin);
     let quick1 = Message::parse(vectors.get("qm1")).expect("a message");
     let opened = sa.open_first(&quick1.header, quick1.body).expect("HASH(1)");

@@ -11,12 +11,14 @@ use crate::isakmp::iana::{
     AuthenticationAlgorithm, EncapsulationMode, EspAttribute, EspTransform, ProtocolId,
 };
 use crate::isakmp::{Proposal, SaPayload, Transform};
+use crate::path::Encapsulation;
 
 /// The transform we answer.
 #[derive(Clone, Debug)]
 pub(crate) struct EspChoice<'a> {
     pub(crate) suite: EspSuite,
     pub(crate) mode: EncapsulationMode,
+    pub(crate) encapsulation: Encapsulation,
     pub(crate) lifetime: Duration,
     /// The group of the client's KE payload, if it wants perfect forward secrecy.
     pub(crate) pfs: Option<Group>,
@@ -26,15 +28,17 @@ pub(crate) struct EspChoice<'a> {
     pub(crate) transform: &'a Transform<'a>,
 }
 
-/// Why nothing of an offer can be had.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Why nothing of an offer can be had: what stands furthest down is what came nearest to it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum EspRefusal {
-    /// Only tunnel mode: not an L2TP client, or one misconfigured.
-    TunnelMode,
     /// Only AH, or ESP bundled with something.
     NotEsp,
+    /// Only tunnel mode: not an L2TP client, or one misconfigured.
+    TunnelMode,
     /// No transform we know and allow.
     NoneAllowed,
+    /// Such a one only inside UDP, by a client that has not moved to its port.
+    UdpTransport,
 }
 
 /// What we know when we choose.
@@ -43,6 +47,8 @@ pub(crate) struct EspPolicy {
     pub(crate) algorithms: Algorithms,
     /// The inner MTU: an inner packet of that size should fit an outer one of 1500.
     pub(crate) mtu: u16,
+    /// How the packets would travel.
+    pub(crate) encapsulation: Encapsulation,
     /// Whether the outer packet is IPv6, whose header is longer.
     pub(crate) ipv6: bool,
     /// Octets of the KE payload, if one came.
@@ -59,6 +65,7 @@ pub(crate) fn choose_esp<'a>(
         let bundle = offer.proposals.iter().filter(|other| other.number == proposal.number).count();
         proposal.protocol == ProtocolId::ESP && bundle == 1
     };
+    let encapsulation = policy.encapsulation;
     let mut refusal = EspRefusal::NotEsp;
     let mut choices = Vec::new();
     for proposal in offer.proposals.iter().filter(alone) {
@@ -67,17 +74,24 @@ pub(crate) fn choose_esp<'a>(
             let read = read(transform, policy.public_len);
             let allowed = read.filter(|read| allowed(read, policy.algorithms));
             let Some(Read { suite, mode, pfs }) = allowed else {
-                refusal = EspRefusal::NoneAllowed;
+                refusal = refusal.max(EspRefusal::NoneAllowed);
                 continue;
             };
-            if !is_transport(mode) {
-                if refusal == EspRefusal::NotEsp {
-                    refusal = EspRefusal::TunnelMode;
-                }
+            if let Err(reason) = check_mode(mode, encapsulation) {
+                refusal = refusal.max(reason);
                 continue;
             }
             let lifetime = lifetime(transform, EspAttribute::LIFE_TYPE.0, EspAttribute::LIFE_DURATION.0);
-            choices.push(EspChoice { suite, mode, lifetime, pfs, peer_spi, proposal, transform });
+            choices.push(EspChoice {
+                suite,
+                mode,
+                encapsulation,
+                lifetime,
+                pfs,
+                peer_spi,
+                proposal,
+                transform,
+            });
         }
     }
     let ranked = choices
@@ -93,14 +107,19 @@ fn spi(proposal: &Proposal<'_>) -> Option<Spi> {
     (spi >= 256).then_some(Spi(spi))
 }
 
-/// Transport mode under any of its names; with NAT traversal on, plain `transport` means the encapsulated one to some.
-fn is_transport(mode: EncapsulationMode) -> bool {
-    let transports = [
-        EncapsulationMode::TRANSPORT,
-        EncapsulationMode::UDP_TRANSPORT,
-        EncapsulationMode::UDP_TRANSPORT_DRAFT,
-    ];
-    transports.contains(&mode)
+/// Whether it is transport mode: inside UDP under any of its names, for there plain `transport` means the encapsulated one to
+/// some.
+fn check_mode(mode: EncapsulationMode, encapsulation: Encapsulation) -> Result<(), EspRefusal> {
+    match (mode, encapsulation) {
+        (EncapsulationMode::TRANSPORT, _)
+        | (EncapsulationMode::UDP_TRANSPORT | EncapsulationMode::UDP_TRANSPORT_DRAFT, Encapsulation::Udp) => {
+            Ok(())
+        }
+        (EncapsulationMode::UDP_TRANSPORT | EncapsulationMode::UDP_TRANSPORT_DRAFT, _) => {
+            Err(EspRefusal::UdpTransport)
+        }
+        _ => Err(EspRefusal::TunnelMode),
+    }
 }
 
 fn allowed(read: &Read, policy: Algorithms) -> bool {

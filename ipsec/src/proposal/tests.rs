@@ -1,5 +1,6 @@
 use super::*;
 use crate::isakmp::SaPayload;
+use crate::path::Encapsulation;
 use crate::responder::tests::profile::{Profile, WINDOWS_SA, esp_attributes, proposals, sa, tlv, tv};
 
 fn ike(offer: &[u8], policy: Algorithms) -> Option<(String, u8, Duration)> {
@@ -15,7 +16,8 @@ fn esp(transforms: &[(u8, Vec<u8>)], policy: Algorithms, mtu: u16) -> Option<Str
 fn esp_over(ipv6: bool, transforms: &[(u8, Vec<u8>)], policy: Algorithms, mtu: u16) -> Option<String> {
     let offer = sa(1, &[0, 0, 1, 0], transforms);
     let offer = SaPayload::parse(&offer).expect("an SA");
-    let policy = EspPolicy { algorithms: policy, mtu, ipv6, public_len: None };
+    let policy =
+        EspPolicy { algorithms: policy, mtu, encapsulation: Encapsulation::Udp, ipv6, public_len: None };
     choose_esp(&offer, policy).ok().map(|choice| choice.suite.to_string())
 }
 
@@ -157,7 +159,13 @@ fn no_encryption_is_a_last_choice_and_legacy_only() {
 #[test]
 fn an_unusable_spi_is_no_offer() {
     let transforms = [(12, esp_attributes(4, Some(128), 2, &[]))];
-    let policy = EspPolicy { algorithms: Algorithms::Modern, mtu: 1400, ipv6: false, public_len: None };
+    let policy = EspPolicy {
+        algorithms: Algorithms::Modern,
+        mtu: 1400,
+        encapsulation: Encapsulation::Udp,
+        ipv6: false,
+        public_len: None,
+    };
     for (spi, good) in
         [(&[0, 0, 0, 255][..], false), (&[0, 0, 1, 0], true), (&[1, 2, 3], false), (&[1; 16], false)]
     {

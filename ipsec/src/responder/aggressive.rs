@@ -14,7 +14,7 @@ use crate::isakmp::iana::{ExchangeType, NotifyType};
 use crate::isakmp::{Cookie, Cookies, Id, Message, MessageWriter};
 use crate::isakmp_sa::Answered;
 use crate::job::KeyExchange;
-use crate::nat::address_hash;
+use crate::nat::{Traversal, address_hash};
 use crate::path::Path;
 use crate::phase1::Agreed;
 use crate::proposal::describe_ike;
@@ -102,12 +102,12 @@ impl Responder {
             let cause = Cause::NoIkeProposal { stage: Stage::Aggressive1, offer, policy, remedy };
             (cause, NotifyType::NO_PROPOSAL_CHOSEN)
         })?;
-        let (nat_traversal, _) = message1
-            .first
-            .vendor
-            .nat
-            .ok_or((Cause::NoNatTraversal { stage: Stage::Aggressive1 }, NotifyType::NO_PROPOSAL_CHOSEN))?;
-        Ok(Computing::new(message1, agreed, nat_traversal, psk.clone(), request_len))
+        let version = message1.first.vendor.nat.map(|(version, _)| version);
+        if version.is_none() && !self.serves_native(path) {
+            let cause = Cause::NoNatTraversal { stage: Stage::Aggressive1 };
+            return Err((cause, NotifyType::NO_PROPOSAL_CHOSEN));
+        }
+        Ok(Computing::new(message1, agreed, version, psk.clone(), request_len))
     }
 
     /// The key of that identifier to make HASH_R with. While there are two, because one is being replaced, nothing says which
@@ -166,7 +166,7 @@ impl Responder {
         let hash = computing.suite().hash;
         let ours = address_hash(hash, cookies, path.local);
         // Where the client is shows with its next message only.
-        let theirs = self.hash_of_client(hash, cookies, path, false);
+        let theirs = self.hash_of_client(hash, cookies, path, None);
         let nonce = self.random::<NONCE_LEN>();
         let (awaiting, chain) =
             computing.finish(now, cookies, exchange, nonce, (path.local.ip(), [&theirs, &ours]));
@@ -188,6 +188,7 @@ impl Responder {
     ) -> Result<(), Discard> {
         let header = message.header;
         let cookies = header.cookies;
+        let serves_native = self.serves_native(path);
         let attempt = self.half_open.get_mut(cookies).ok_or(Discard::UnknownCookies)?;
         let State::Aggressive(Aggressive::AwaitHash(awaiting)) = &mut attempt.state else {
             return Err(Discard::Unexpected);
@@ -198,8 +199,8 @@ impl Responder {
         let paths = [path, attempt.path];
         let client = awaiting.authenticate(&header, message.body, &self.config.psks, paths);
         let proved = client.is_some();
-        let nat = client.as_ref().and_then(|client| client.nat);
-        let (Some(client), Some(nat)) = (client, nat) else {
+        let is_served = |traversal| traversal != Traversal::Unspoken || serves_native;
+        let Some(client) = client.filter(|client| is_served(client.traversal)) else {
             // Somebody else may have made this message up: the attempt goes on, and its client may yet be heard.
             awaiting.failures += 1;
             let (id, first) = (attempt.id, awaiting.failures == 1);
@@ -217,27 +218,17 @@ impl Responder {
             return Err(Discard::Unauthenticated);
         };
         let psk = client.psk.name.clone();
-        let initial_contact = client.initial_contact;
+        let (traversal, initial_contact) = (client.traversal, client.initial_contact);
         let keys = client.into_keys();
         let Some(Attempt { id: attempt, state: State::Aggressive(Aggressive::AwaitHash(done)), .. }) =
             self.drop_attempt(cookies)
         else {
             return Err(Discard::Unexpected);
         };
-        let AwaitHash { agreed, nat_traversal, timings, identity, .. } = *done;
+        let AwaitHash { agreed, timings, identity, .. } = *done;
         let last = Answered { request, response: Vec::new() };
-        let established = Established {
-            attempt,
-            agreed,
-            nat,
-            nat_traversal,
-            timings,
-            identity,
-            psk,
-            initial_contact,
-            keys,
-            last,
-        };
+        let established =
+            Established { attempt, agreed, traversal, timings, identity, psk, initial_contact, keys, last };
         self.establish(now, path, cookies, established);
         Ok(())
     }

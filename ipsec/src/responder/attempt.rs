@@ -14,7 +14,7 @@ use crate::event::{CloseReason, Event, Phase1, Timings};
 use crate::isakmp::iana::NotifyType;
 use crate::isakmp::{Cookie, Cookies, Id, Message};
 use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
-use crate::nat::{Nat, NatTraversal, address_hash};
+use crate::nat::{Nat, Traversal, address_hash};
 use crate::path::{NAT_T_PORT, Path, PeerId};
 use crate::phase1::{Agreed, Keys, MainMode};
 use crate::refusal::Cause;
@@ -23,8 +23,7 @@ use crate::refusal::Cause;
 pub(super) struct Established {
     pub(super) attempt: PeerId,
     pub(super) agreed: Agreed,
-    pub(super) nat: Nat,
-    pub(super) nat_traversal: NatTraversal,
+    pub(super) traversal: Traversal,
     /// When its public value came, when the secret was there.
     pub(super) timings: (Instant, Instant),
     pub(super) identity: Id,
@@ -106,24 +105,35 @@ impl Responder {
     /// The client must believe that it sits behind a NAT, so that it moves to 4500 and encapsulates: if it does not, this is a
     /// hash of nothing (the RFC would have it true). Ours stays true: Windows does not connect to a server behind a NAT
     /// unless a registry value allows it.
+    ///
+    /// Where native ESP is served, and is not known to get lost, the client is told the truth and decides. `nat` is what its own
+    /// hashes tell, if they came already.
     pub(super) fn hash_of_client(
         &mut self,
         hash: Hash,
         cookies: Cookies,
         path: Path,
-        is_behind_nat: bool,
+        nat: Option<Nat>,
     ) -> Digest {
-        if is_behind_nat {
+        let is_native = self.serves_native(path)
+            && nat.is_none_or(Nat::is_none)
+            && !self.no_native.contains(path.remote.ip());
+        if is_native || nat.is_some_and(|nat| nat.client) {
             address_hash(hash, cookies, path.remote)
         } else {
             hash.digest(&[&self.random::<32>()])
         }
     }
 
+    /// Whether ESP is served outside of UDP there. Not over IPv6: nothing translates its addresses, and more firewalls drop
+    /// what they do not know.
+    pub(super) fn serves_native(&self, path: Path) -> bool {
+        self.config.native_esp && path.remote.ip().to_canonical().is_ipv4()
+    }
+
     /// The client knows our key: its ISAKMP SA belongs to a new peer, or to the one that renews its first phase.
     pub(super) fn establish(&mut self, now: Instant, path: Path, cookies: Cookies, established: Established) {
-        let Established { attempt, agreed, nat, nat_traversal, identity, psk, initial_contact, .. } =
-            established;
+        let Established { attempt, agreed, traversal, identity, psk, initial_contact, .. } = established;
         let Established { timings: (message3, shared), keys, last, .. } = established;
         let same = self.by_identity.get(&(path.remote, identity.clone())).copied();
         let renewed = match same {
@@ -138,7 +148,7 @@ impl Responder {
             suite: agreed.suite,
             identity,
             psk,
-            nat,
+            nat: traversal.nat(),
             lifetime: agreed.lifetime,
             rekey: renewed.is_some(),
             vendor: agreed.vendor.name,
@@ -146,7 +156,7 @@ impl Responder {
         };
         let fragmentation = agreed.vendor.fragmentation.is_some();
         let dpd = agreed.vendor.dpd;
-        let origin = Origin { attempt, nat_traversal, fragmentation, dpd, phase1: phase1.clone() };
+        let origin = Origin { attempt, traversal, fragmentation, dpd, phase1: phase1.clone() };
         let mut sa = IsakmpSa::new(cookies, keys, last, origin);
         sa.peer = peer;
         sa.contacted = initial_contact;

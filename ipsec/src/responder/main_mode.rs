@@ -13,7 +13,7 @@ use crate::isakmp::iana::{ExchangeType, NotifyType};
 use crate::isakmp::{Cookie, Cookies, Message, MessageWriter};
 use crate::isakmp_sa::Answered;
 use crate::job::KeyExchange;
-use crate::nat::{Nat, address_hash};
+use crate::nat::{Nat, Traversal, address_hash};
 use crate::path::Path;
 use crate::phase1::{Agreed, AwaitId, Computing, MainMode, Message1, Message3, NONCE_LEN};
 use crate::proposal::describe_ike;
@@ -88,10 +88,11 @@ impl Responder {
         };
         let suite = *suite;
         let detected = vendor.nat.and_then(|(version, _)| {
-            Some((version, Nat::detect(&payloads, version, suite.hash, cookies, path)?))
+            Some(Traversal::Detected(version, Nat::detect(&payloads, version, suite.hash, cookies, path)?))
         });
+        let traversal = detected.or_else(|| self.serves_native(path).then_some(Traversal::Unspoken));
         let initiator_nonce = nonce.into();
-        if detected.is_some() {
+        if traversal.is_some() {
             self.start_job(Asker::MainMode(cookies), suite.group, public)?;
         }
         self.half_open.prove(cookies);
@@ -101,7 +102,7 @@ impl Responder {
         let State::Main(MainMode::AwaitKe(agreed)) = mem::replace(&mut attempt.state, State::Refused) else {
             return Err(Discard::Unexpected);
         };
-        let Some((nat_traversal, nat)) = detected else {
+        let Some(traversal) = traversal else {
             let notify = NotifyType::NO_PROPOSAL_CHOSEN;
             self.refuse_attempt(
                 path,
@@ -112,7 +113,7 @@ impl Responder {
             );
             return Ok(());
         };
-        let computing = Computing { agreed, nat_traversal, nat, message3: now, initiator_nonce };
+        let computing = Computing { agreed, traversal, message3: now, initiator_nonce };
         attempt.state = State::Main(MainMode::Computing(computing));
         Ok(())
     }
@@ -136,7 +137,7 @@ impl Responder {
         };
         let hash = computing.agreed.suite.hash;
         let ours = address_hash(hash, cookies, path.local);
-        let theirs = self.hash_of_client(hash, cookies, path, computing.nat.client);
+        let theirs = self.hash_of_client(hash, cookies, path, computing.traversal.nat());
         let nonce = self.random::<NONCE_LEN>();
         let (await_id, chain) = computing.finish(now, exchange, nonce, [&theirs, &ours]);
         let response = MessageWriter::new(cookies, ExchangeType::MAIN_MODE, 0).clear(&chain);
@@ -191,7 +192,7 @@ impl Responder {
         };
         self.timers.stop(Timer::HalfOpen(cookies));
         self.timers.stop(Timer::ResendMessage4(cookies));
-        let AwaitId { agreed, nat, nat_traversal, timings: (message3, shared), .. } = *done;
+        let AwaitId { agreed, traversal, timings: (message3, shared), .. } = *done;
 
         self.establish(
             now,
@@ -200,8 +201,7 @@ impl Responder {
             Established {
                 attempt,
                 agreed,
-                nat,
-                nat_traversal,
+                traversal,
                 timings: (message3, shared),
                 identity,
                 psk,

@@ -1,5 +1,6 @@
 //! What belongs to which client, and when it ends.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rand_core::Rng;
@@ -30,6 +31,11 @@ impl Responder {
     /// Authenticated ESP came by a new path: a NAT has given the client another address or port.
     pub fn handle_path_change(&mut self, _now: Instant, peer: PeerId, path: Path) {
         self.move_peer(peer, path);
+    }
+
+    /// Native ESP gets lost on the way from there or back: who connects from there again is made to use UDP, if it can.
+    pub fn native_is_lost(&mut self, remote: IpAddr) {
+        self.no_native.insert(remote);
     }
 
     /// Asks a client whether it is still there, RFC 3706 §5.3; false if it has not announced that it answers, or has no ISAKMP SA

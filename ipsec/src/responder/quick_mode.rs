@@ -12,7 +12,7 @@ use crate::isakmp::iana::{NotifyType, ProtocolId};
 use crate::isakmp::{Chain, Cookies, Message};
 use crate::isakmp_sa::{Answered, Exchange, IsakmpSa};
 use crate::job::KeyExchange;
-use crate::path::{NAT_T_PORT, Path};
+use crate::path::{Encapsulation, NAT_T_PORT, Path};
 use crate::peer::Pair;
 use crate::phase2::{Message1, Opening, Own, QuickMode};
 use crate::proposal::{EspChoice, EspPolicy, EspRefusal, choose_esp, describe_esp};
@@ -84,6 +84,7 @@ impl Responder {
             return Err(Discard::Replay);
         }
         let opened = sa.open_first(&header, message.body).ok_or(Discard::Unauthenticated)?;
+        let native = self.serves_native(path) && sa.origin.traversal.admits_native();
         let payloads = opened.payloads().ok_or(Discard::Malformed)?;
         let message1 = Message1::try_from(&payloads).map_err(|_| Discard::Malformed)?;
         if message1.selectors.is_some_and(|selectors| !selectors.are_modest()) {
@@ -96,10 +97,14 @@ impl Responder {
         let policy = EspPolicy {
             algorithms: self.config.algorithms,
             mtu: self.config.mtu,
+            encapsulation: match path.local.port() {
+                NAT_T_PORT => Encapsulation::Udp,
+                _ => Encapsulation::Native,
+            },
             ipv6: path.remote.ip().to_canonical().is_ipv6(),
             public_len: message1.public.map(<[u8]>::len),
         };
-        let choice = match choose(&message1, path, policy) {
+        let choice = match choose(&message1, native, policy) {
             Ok(choice) => choice,
             Err((cause, notify)) => {
                 self.refuse_quick(now, path, cookies, Refused { message_id, request, cause, notify });
@@ -155,7 +160,7 @@ impl Responder {
         let QuickMode::Computing(opening) = mem::replace(&mut exchange.state, QuickMode::Done) else {
             return;
         };
-        let Opening { suite, lifetime, path, requested, inbound, .. } = opening;
+        let Opening { suite, lifetime, path, encapsulation, requested, inbound, .. } = opening;
         let outbound = opening.peer_spi();
         let Ok((awaiting, response, inbound_sa, outbound_sa)) = opening.finish(sa, message_id, pfs) else {
             // A weak DES key: once in 2^52, and the client will try again.
@@ -172,8 +177,16 @@ impl Responder {
         self.timers.set(Timer::Quick(cookies, message_id), now + EXCHANGE);
         self.schedule_quick(now, cookies, message_id);
         self.transmit(path, response);
-        let sa =
-            SaPair { path, suite, inbound: inbound_sa, outbound: outbound_sa, lifetime, rekey, requested };
+        let sa = SaPair {
+            path,
+            encapsulation,
+            suite,
+            inbound: inbound_sa,
+            outbound: outbound_sa,
+            lifetime,
+            rekey,
+            requested,
+        };
         self.events.push_back(Event::SaOpened { peer, sa: Box::new(sa) });
     }
 
@@ -273,16 +286,17 @@ struct Refused {
     notify: NotifyType,
 }
 
-/// What is served: L2TP, in transport mode, inside UDP.
+/// What is served: L2TP, in transport mode, inside UDP; outside of it to whom that is open.
 fn choose<'a>(
     message: &'a Message1<'a>,
-    path: Path,
+    native: bool,
     policy: EspPolicy,
 ) -> Result<EspChoice<'a>, (Cause, NotifyType)> {
     let choice = choose_esp(&message.sa, policy).map_err(|refusal| {
         let (offer, remedy) = describe_esp(&message.sa, policy);
         let cause = match refusal {
             EspRefusal::TunnelMode => Cause::TunnelMode,
+            EspRefusal::UdpTransport => Cause::NativeEsp,
             EspRefusal::NotEsp => Cause::NotEsp { offer },
             EspRefusal::NoneAllowed => Cause::NoEspProposal { offer, policy: policy.algorithms, remedy },
         };
@@ -291,7 +305,7 @@ fn choose<'a>(
     if let Some(selectors) = message.selectors.filter(|selectors| !selectors.admit_l2tp()) {
         return Err((Cause::Selectors { what: selectors.describe() }, NotifyType::INVALID_ID_INFORMATION));
     }
-    if path.local.port() != NAT_T_PORT {
+    if choice.encapsulation == Encapsulation::Native && !native {
         return Err((Cause::NativeEsp, NotifyType::NO_PROPOSAL_CHOSEN));
     }
     Ok(choice)

@@ -5,6 +5,7 @@ mod fragments;
 mod hostile;
 mod initiator;
 mod moving;
+mod native;
 mod phase1;
 mod phase2;
 pub(crate) mod profile;
@@ -176,7 +177,7 @@ fn line(event: &Event) -> String {
             phase1.suite,
             phase1.identity,
             phase1.psk,
-            phase1.nat,
+            phase1.nat.map_or_else(|| "no NAT traversal".into(), |nat| nat.to_string()),
             if phase1.rekey { " rekey" } else { "" }
         ),
         Event::SaOpened { peer, sa } => {

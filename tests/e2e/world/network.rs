@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use load::Transmit;
+use load::{NO_PORT, Transmit};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
@@ -119,6 +119,8 @@ pub(crate) struct Network {
     places: Vec<Place>,
     /// Devices whose radio is off.
     muted: BTreeSet<usize>,
+    /// A firewall before the server drops what is neither UDP nor TCP.
+    pub(crate) drops_native_esp: bool,
 }
 
 impl Network {
@@ -132,6 +134,7 @@ impl Network {
             nats: Vec::new(),
             places: Vec::new(),
             muted: BTreeSet::new(),
+            drops_native_esp: false,
         }
     }
 
@@ -188,6 +191,8 @@ impl Network {
         let from = match self.places[number] {
             Place::Public(address) => SocketAddr::new(address.into(), transmit.from_port),
             Place::PublicV6(address) => SocketAddr::new(address.into(), transmit.from_port),
+            // It has no ports that a NAT could change.
+            Place::Behind(..) if transmit.from_port == NO_PORT => return,
             Place::Behind(NatId(nat), _) => {
                 let nat = &mut self.nats[nat];
                 SocketAddr::new(nat.outside.into(), nat.outside_port(number, transmit.from_port))
@@ -202,7 +207,7 @@ impl Network {
     }
 
     fn send(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
-        if self.chance(self.quality.loss) {
+        if self.chance(self.quality.loss) || self.drops_native_esp && to.port() == NO_PORT {
             return;
         }
         let copies = if self.chance(self.quality.duplication) { 2 } else { 1 };
@@ -253,7 +258,8 @@ impl Network {
 
     fn find(&self, to: SocketAddr) -> Option<(usize, u16)> {
         let public = |place: &Place| !matches!(place, Place::Behind(..)) && place.local() == to.ip();
-        if let Some(number) = self.places.iter().position(public) {
+        // Who dials again from the same address is there in the place of who dialled before.
+        if let Some(number) = self.places.iter().rposition(public) {
             return Some((number, to.port()));
         }
         let nat = self.nats.iter().find(|nat| nat.outside == to.ip())?;

@@ -20,6 +20,7 @@ pub(crate) struct Setup {
     /// Replaces the pool 10.20.0.0/24.
     pub(crate) range: &'static str,
     pub(crate) algorithms: &'static str,
+    pub(crate) encapsulation: &'static str,
     /// Further lines of the configuration.
     pub(crate) extra: &'static str,
 }
@@ -32,6 +33,7 @@ impl Default for Setup {
             batches: false,
             range: "10.20.0.0/24",
             algorithms: "compatible",
+            encapsulation: "always",
             extra: "",
         }
     }
@@ -39,14 +41,14 @@ impl Default for Setup {
 
 impl Setup {
     pub(super) fn parse(&self, keys: &[(&str, &str)]) -> (Config, Users) {
-        let Self { range, algorithms, extra, .. } = self;
+        let Self { range, algorithms, encapsulation, extra, .. } = self;
         let keys: String = keys
             .iter()
             .map(|(name, secret)| format!("    - {{ name: {name}, secret: '{secret}' }}\n"))
             .collect();
         let config = format!(
             "listen: [203.0.113.1, '2001:db8::1']\n\
-             ipsec:\n  algorithms: {algorithms}\n  psk:\n{keys}\
+             ipsec:\n  algorithms: {algorithms}\n  encapsulation: {encapsulation}\n  psk:\n{keys}\
              pools: [{{ name: default, range: {range} }}]\n\
              dns: [9.9.9.9, 149.112.112.112]\n\
              mtu: 1400\n{extra}\n"

@@ -19,7 +19,7 @@ use rand_core::{Rng as _, SeedableRng as _};
 use self::farewell::Leaving;
 pub use self::report::{End, Event, Stage};
 use crate::esp::{InboundSa, OutboundSa};
-use crate::ike::nat::IKE_PORT;
+use crate::ike::nat::{IKE_PORT, NAT_T_PORT, NO_PORT};
 use crate::ike::{Ike, PendingDelete, Setup};
 use crate::lac::Lac;
 use crate::ppp::Link;
@@ -38,7 +38,7 @@ pub struct Credentials {
     pub password: String,
 }
 
-/// A datagram to be sent to the server.
+/// A datagram to be sent to the server, or an ESP packet without UDP: then both ports are [`NO_PORT`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// The client's own port.
@@ -49,6 +49,12 @@ pub struct Transmit {
     pub payload: Vec<u8>,
 }
 
+impl Transmit {
+    fn esp(port: u16, payload: Vec<u8>) -> Self {
+        Self { from_port: port, to_port: port, payload }
+    }
+}
+
 /// One device that dials in.
 pub struct Client {
     profile: Profile,
@@ -57,6 +63,8 @@ pub struct Client {
     ike: Ike,
     /// The newest; none before phase 2, or when the server deleted it.
     outbound: Option<OutboundSa>,
+    /// Where packets of those go from and to.
+    esp_port: u16,
     /// Each with the end of its grace, once it was replaced.
     inbound: Vec<(InboundSa, Option<Instant>)>,
     deletes: Vec<PendingDelete>,
@@ -104,6 +112,7 @@ impl Client {
             rng,
             ike: Ike::new(now, setup, ike_rng),
             outbound: None,
+            esp_port: NAT_T_PORT,
             inbound: Vec::new(),
             deletes: Vec::new(),
             upper: Upper::Nothing,
@@ -124,7 +133,7 @@ impl Client {
         self.l2tp_ids = Some((tunnel, session));
     }
 
-    /// Takes a UDP payload that came from the server to one of our ports.
+    /// Takes a UDP payload that came from the server to one of our ports, or an ESP packet that came without UDP, to [`NO_PORT`].
     pub fn handle_datagram(&mut self, now: Instant, local_port: u16, datagram: &[u8]) {
         if self.end.is_some() {
             return;
@@ -133,7 +142,8 @@ impl Client {
             self.ike.handle_datagram(now, datagram);
         } else if let Some(message) = datagram.strip_prefix(&NON_ESP_MARKER) {
             self.ike.handle_datagram(now, message);
-        } else if datagram != [0xff] {
+        } else if datagram != [0xff] && (local_port == NO_PORT) == (self.esp_port == NO_PORT) {
+            // A kernel takes ESP only as it was agreed on.
             let mut packet = datagram.to_vec();
             if let Some(range) = self.open(now, &mut packet) {
                 self.packets.extend(packet.get(range).map(<[u8]>::to_vec));

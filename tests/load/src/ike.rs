@@ -91,6 +91,8 @@ pub(crate) struct Ike {
     keepalive: Option<Instant>,
     message_ids_used: u8,
     established_once: bool,
+    /// The last phase 1 ended on port 4500.
+    floated: bool,
     outgoing: VecDeque<(u16, Vec<u8>)>,
     events: VecDeque<Event>,
 }
@@ -109,6 +111,7 @@ impl Ike {
             keepalive: None,
             message_ids_used: 0,
             established_once: false,
+            floated: false,
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
         };
@@ -139,8 +142,7 @@ impl Ike {
         if self.negotiation.is_some() {
             return;
         }
-        let floated = self.sas.last().is_some_and(|sa| sa.port == nat::NAT_T_PORT) || self.established_once;
-        let port = main_mode::first_port(floated, self.setup.ike.renews_on_4500);
+        let port = main_mode::first_port(self.floated, self.setup.ike.renews_on_4500);
         let first = !self.established_once;
         let started = MainMode::start(now, &self.setup, &mut self.rng, port, first);
         self.outgoing.push_back((started.port, started.sent.clone()));
@@ -207,6 +209,7 @@ impl Ike {
     fn establish(&mut self, now: Instant, sa: IsakmpSa) {
         let renewed = self.established_once;
         self.established_once = true;
+        self.floated = sa.port == nat::NAT_T_PORT;
         self.events.push_back(Event::Passed(Mark::Message6));
         self.events.push_back(Event::Established { behind_nat: sa.behind_nat, renewed });
         self.keepalive = self.setup.ike.keepalive.map(|interval| now + interval);

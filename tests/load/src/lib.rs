@@ -21,7 +21,7 @@ mod udp;
 pub use client::{Client, Credentials, End, Event, Stage, Transmit};
 pub use crypto::{Cipher, Hash};
 pub use dh::Group;
-pub use ike::nat::{IKE_PORT, NAT_T_PORT};
+pub use ike::nat::{IKE_PORT, NAT_T_PORT, NO_PORT};
 pub use ppp::Refusal;
 pub use profile::Profile;
 pub use timeline::{Mark, Timeline};

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use load::{Client, Credentials, Event, IKE_PORT, NAT_T_PORT, Profile, Stage};
+use load::{Client, Credentials, Event, IKE_PORT, NAT_T_PORT, NO_PORT, Profile, Stage};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 
@@ -164,6 +164,9 @@ impl Tunnel {
         while let Some(transmit) = self.client.poll_transmit() {
             let [ike, nat_t] = &self.sockets;
             let socket = if transmit.from_port == IKE_PORT { ike } else { nat_t };
+            if transmit.from_port == NO_PORT {
+                bail!("native ESP: the flood is for UDP, `encapsulation: always`");
+            }
             // Message 1 of a renewal goes from 500 to 4500; a connected socket cannot, and no flood lasts that long.
             flood::send(socket, &transmit.payload)?;
         }

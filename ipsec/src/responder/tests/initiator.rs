@@ -17,7 +17,7 @@ use crate::isakmp::iana::{ExchangeType, NotifyType, PayloadType, ProtocolId};
 use crate::isakmp::{Chain, Cookie, Cookies, IdPayload, Message, MessageWriter, Payloads, SaPayload};
 use crate::keymat::{IsakmpKeys, Nonces, Skeyid, Transcript};
 use crate::nat::{Nat, NatTraversal, address_hash, original_address};
-use crate::path::{NAT_T_PORT, Path};
+use crate::path::{Encapsulation, NAT_T_PORT, Path};
 use crate::proposal::{Algorithms, EspPolicy, IkeSuite, choose_esp, choose_ike};
 use crate::vendor::Vendor;
 
@@ -157,18 +157,26 @@ impl Initiator {
         self.main_writer().clear(&chain)
     }
 
-    /// Reads message 4 and moves to port 4500 if it finds a NAT.
+    /// Reads message 4, which must say that there is a NAT, and moves to port 4500.
     pub(crate) fn float(&mut self, message4: &[u8]) -> Path {
+        let nat = self.read_message4(message4).expect("two NAT-D");
+        assert!(nat.server, "the client must think that it is behind a NAT");
+        assert_eq!(nat.client, self.server != self.server_inside, "the truth about the server");
+        self.move_to_4500();
+        self.path()
+    }
+
+    /// Reads message 4; where it says that NATs are, from the client's point of view.
+    pub(crate) fn read_message4(&mut self, message4: &[u8]) -> Option<Nat> {
         let message = Message::parse(message4).expect("message 4");
         let payloads = message.payloads().expect("payloads");
         let peer_public = payloads.require(PayloadType::KEY_EXCHANGE).expect("a KE");
         let peer_nonce = payloads.require(PayloadType::NONCE).expect("a nonce");
         let suite = self.suite.expect("a suite");
-        let version = self.nat_traversal.expect("NAT traversal");
         let path = Path { local: self.inside, remote: self.server };
-        let nat = Nat::detect(&payloads, version, suite.hash, self.cookies, path).expect("two NAT-D");
-        assert!(nat.server, "the client must think that it is behind a NAT");
-        assert_eq!(nat.client, self.server != self.server_inside, "the truth about the server");
+        let nat = self
+            .nat_traversal
+            .and_then(|version| Nat::detect(&payloads, version, suite.hash, self.cookies, path));
 
         let private = self.private.take().expect("a private value");
         let shared = private.shared(peer_public).expect("a shared secret");
@@ -178,8 +186,7 @@ impl Initiator {
         let keys = skeyid.keys(suite.cipher, &shared, &said).expect("no weak key");
         let iv = said.iv(suite.hash, suite.cipher);
         self.main = Some(MainMode { suite, skeyid, keys, iv, public, peer_public });
-        self.move_to_4500();
-        self.path()
+        nat
     }
 
     pub(crate) fn move_to_4500(&mut self) {
@@ -295,6 +302,10 @@ impl Initiator {
         let policy = EspPolicy {
             algorithms: Algorithms::Legacy,
             mtu: 1400,
+            encapsulation: match self.server.port() {
+                NAT_T_PORT => Encapsulation::Udp,
+                _ => Encapsulation::Native,
+            },
             ipv6: false,
             public_len: public.map(<[u8]>::len),
         };

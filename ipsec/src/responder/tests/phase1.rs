@@ -43,7 +43,7 @@ fn without_nat_the_client_still_moves_to_4500_and_the_log_knows_the_truth() {
     let mut client = client(Profile::windows10()).public();
     world.connect(&mut client);
     assert_eq!(client.path().to_string(), "198.51.100.7:4500 → 192.0.2.1:4500");
-    assert_eq!(world.established().1.nat.to_string(), "no NAT");
+    assert_eq!(world.established().1.nat.expect("NAT-D").to_string(), "no NAT");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_server_behind_nat_is_not_hidden() {
     let mut client = client(Profile::apple());
     client.server_inside = addr("172.16.0.9:500");
     world.connect(&mut client);
-    assert_eq!(world.established().1.nat.to_string(), "client and server behind NAT");
+    assert_eq!(world.established().1.nat.expect("NAT-D").to_string(), "client and server behind NAT");
 }
 
 #[test]

@@ -8,7 +8,6 @@ use rand_chacha::ChaCha20Rng;
 use super::{Client, Transmit, Upper};
 use crate::esp::OutboundSa;
 use crate::ike::Setup;
-use crate::ike::nat::NAT_T_PORT;
 use crate::udp;
 
 impl Client {
@@ -51,12 +50,12 @@ impl Client {
         let mut payload = Vec::with_capacity(packet.len() + 128);
         let sealed = self.seal_packet(packet, &mut payload);
         if sealed {
-            self.transmits.push_back(Transmit { from_port: NAT_T_PORT, to_port: NAT_T_PORT, payload });
+            self.transmits.push_back(Transmit::esp(self.esp_port, payload));
         }
         sealed
     }
 
-    /// Appends an IP packet as the UDP payload that carries it from port 4500 to port 4500.
+    /// Appends an IP packet as the ESP packet that carries it.
     ///
     /// The load generator's way out; it may seal ahead of sending.
     pub fn seal_packet(&mut self, packet: &[u8], datagram: &mut Vec<u8>) -> bool {
@@ -76,7 +75,7 @@ impl Client {
         let Some(sa) = &mut self.outbound else { return false };
         let mut payload = Vec::new();
         seal(self.ike.setup(), sa, &mut self.rng, &[datagram], &mut payload);
-        self.transmits.push_back(Transmit { from_port: NAT_T_PORT, to_port: NAT_T_PORT, payload });
+        self.transmits.push_back(Transmit::esp(self.esp_port, payload));
         true
     }
 

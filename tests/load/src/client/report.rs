@@ -35,8 +35,6 @@ pub enum End {
     Refused(Refusal),
     /// Nothing came in spite of retransmissions; this was awaited.
     NoAnswer(&'static str),
-    /// Main Mode found no NAT, so that ESP would have to travel as an IP protocol, which needs IO.
-    NativeEsp,
     /// The server did what this client cannot live with.
     Violated(String),
 }

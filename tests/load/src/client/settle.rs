@@ -29,9 +29,6 @@ impl Client {
                 ike::Event::Passed(mark) => self.timeline.pass(mark, now),
                 ike::Event::Established { behind_nat, renewed } => {
                     self.events.push_back(Event::Established { behind_nat, renewed });
-                    if !behind_nat {
-                        self.close(End::NativeEsp);
-                    }
                 }
                 ike::Event::Opened(pair) => self.install(now, *pair),
                 ike::Event::Deleted(spi) => {
@@ -63,6 +60,7 @@ impl Client {
         }
         self.inbound.push((pair.inbound, None));
         self.outbound = Some(pair.outbound);
+        self.esp_port = pair.port;
         self.events.push_back(Event::SaOpened { renewed });
         if matches!(self.upper, Upper::Nothing) {
             let mut rng = fork(&mut self.rng);
@@ -155,7 +153,7 @@ impl Client {
             } else {
                 return;
             }
-            self.transmits.push_back(Transmit { from_port: NAT_T_PORT, to_port: NAT_T_PORT, payload });
+            self.transmits.push_back(Transmit::esp(self.esp_port, payload));
         }
     }
 

@@ -342,7 +342,7 @@ fn find<'a>(payloads: &[Received<'a>], kind: u8) -> Option<&'a [u8]> {
     payloads.iter().find(|payload| payload.kind == kind).map(|payload| payload.body)
 }
 
-/// Where message 1 goes: 500, or 4500 for a renewal by clients that stay there.
-pub(crate) fn first_port(renewal: bool, stays: bool) -> u16 {
-    if renewal && stays { NAT_T_PORT } else { IKE_PORT }
+/// Where message 1 goes: 500, or 4500 for a renewal by clients that have moved there and stay.
+pub(crate) fn first_port(floated: bool, stays: bool) -> u16 {
+    if floated && stays { NAT_T_PORT } else { IKE_PORT }
 }

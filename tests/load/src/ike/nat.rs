@@ -12,6 +12,9 @@ pub const IKE_PORT: u16 = 500;
 /// UDP port of IKE and ESP once a NAT was found.
 pub const NAT_T_PORT: u16 = 4500;
 
+/// Stands for the port where ESP travels as IP protocol 50, which has none.
+pub const NO_PORT: u16 = 0;
+
 /// The version both sides announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NatT {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
-use super::nat::{address_bytes, address_type};
+use super::nat::{NAT_T_PORT, NO_PORT, address_bytes, address_type};
 use super::offer::{PROTO_ESP, esp_choice, esp_offer};
 use super::{IsakmpSa, Setup, pad};
 use crate::dh::KeyPair;
@@ -47,6 +47,8 @@ pub(crate) struct AwaitAnswer {
 
 /// A pair of ESP SAs that Quick Mode made.
 pub(crate) struct SaPair {
+    /// Where packets go from and to: port 4500, or none if they are native.
+    pub(crate) port: u16,
     pub(crate) inbound: InboundSa,
     pub(crate) outbound: OutboundSa,
     pub(crate) lifetime: Duration,
@@ -189,6 +191,7 @@ impl QuickMode {
             |spi: &[u8; 4]| sa.keys.keymat(&secret, &[&[PROTO_ESP], spi, &waiting.nonce, nonce], length);
         let icv = setup.icv_len(transform.integrity);
         let pair = SaPair {
+            port: if sa.behind_nat { NAT_T_PORT } else { NO_PORT },
             inbound: InboundSa::new(waiting.spi, transform, &keymat(&waiting.spi), icv),
             outbound: OutboundSa::new(choice.spi, transform, &keymat(&choice.spi), icv),
             lifetime: choice.lifetime.map_or(setup.esp.lifetime, |given| given.min(setup.esp.lifetime)),

@@ -23,8 +23,8 @@ impl Initiator {
         self.aggressive_writer().clear(&chain)
     }
 
-    /// Reads message 2, moves to 4500 and writes message 3, encrypted as strongSwan does or in clear as racoon does. `None` if
-    /// the server has another key.
+    /// Reads message 2, moves to 4500 if it says that there is a NAT, and writes message 3, encrypted as strongSwan does or in
+    /// clear as racoon does. `None` if the server has another key.
     pub(crate) fn aggressive3(&mut self, message2: &[u8], encrypted: bool) -> Option<Vec<u8>> {
         let message = Message::parse(message2).expect("message 2");
         assert_eq!(message.header.exchange, ExchangeType::AGGRESSIVE_MODE);
@@ -39,7 +39,7 @@ impl Initiator {
         let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
         let suite =
             choose_ike(&SaPayload::parse(body).expect("an SA"), Algorithms::Legacy).expect("one").suite;
-        let version = Vendor::read(&payloads).nat.expect("NAT traversal").0;
+        let version = Vendor::read(&payloads).nat.map(|(version, _)| version);
         let private = self.private.take().expect("a private value");
         let peer_public = payloads.require(PayloadType::KEY_EXCHANGE).expect("a KE").to_vec();
         let peer_nonce = payloads.require(PayloadType::NONCE).expect("a nonce");
@@ -58,18 +58,24 @@ impl Initiator {
             return None;
         }
         let path = Path { local: self.inside, remote: self.server };
-        let nat = Nat::detect(&payloads, version, suite.hash, self.cookies, path).expect("two NAT-D");
-        assert!(nat.server, "the client must think that it is behind a NAT");
-        assert_eq!(nat.client, self.server != self.server_inside, "the truth about the server");
-        self.move_to_4500();
+        let nat = version.map(|version| {
+            Nat::detect(&payloads, version, suite.hash, self.cookies, path).expect("two NAT-D")
+        });
+        if let Some(nat) = nat.filter(|nat| !nat.is_none()) {
+            assert!(nat.server, "the client must think that it is behind a NAT");
+            assert_eq!(nat.client, self.server != self.server_inside, "the truth about the server");
+            self.move_to_4500();
+        }
 
         let keys = skeyid.keys(suite.cipher, &shared, &said).expect("no weak key");
         let mut iv = said.iv(suite.hash, suite.cipher);
         let mut chain = Chain::default();
         chain.push(PayloadType::HASH, &skeyid.hash_i(&said, &self.identifier));
         let (server, inside) = self.hashes_of.unwrap_or((self.server, self.inside));
-        chain.push(version.nat_d(), &address_hash(suite.hash, self.cookies, server));
-        chain.push(version.nat_d(), &address_hash(suite.hash, self.cookies, inside));
+        for address in [server, inside] {
+            let Some(version) = version else { continue };
+            chain.push(version.nat_d(), &address_hash(suite.hash, self.cookies, address));
+        }
         if self.says_initial_contact {
             let cookies = self.cookies.to_bytes();
             chain.push_notify(ProtocolId::ISAKMP, NotifyType::INITIAL_CONTACT, &cookies, &[]);

@@ -1,4 +1,5 @@
-//! A bound UDP socket that receives and sends in batches and keeps the local address of every datagram.
+//! A socket outside the tunnel, of UDP or of native ESP, that receives and sends in batches and keeps the local address of
+//! every datagram.
 //!
 //! ```text
 //! recvmmsg ─ 16 GRO superpackets or 64 datagrams ─▶ Inbox ─ segments() ─▶ (path, &mut bytes) …
@@ -9,7 +10,7 @@
 //! socket then sends the same bytes without it and stays without it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use anyhow::Context;
@@ -25,9 +26,9 @@ mod offload;
 mod receive;
 mod send;
 
-/// One UDP socket, nonblocking.
+/// One UDP socket, or a raw one of IP protocol 50, nonblocking. A datagram is what stands behind the UDP or IPv4 header.
 #[derive(Debug)]
-pub struct UdpSocket {
+pub struct OuterSocket {
     socket: Socket,
     local: SocketAddr,
     offload: Offload,
@@ -35,8 +36,8 @@ pub struct UdpSocket {
     counters: Counters,
 }
 
-impl UdpSocket {
-    /// Binds to `local`; an unspecified address serves every address of the machine, each under its own name.
+impl OuterSocket {
+    /// Binds to the UDP port of `local`; an unspecified address serves every address of the machine, each under its own name.
     pub fn bind(local: SocketAddr, offload: Offload) -> anyhow::Result<Self> {
         let socket = open(local).with_context(|| format!("UDP socket for {local}"))?;
         if let Err(error) = socket.bind(&local.into()) {
@@ -53,10 +54,37 @@ impl UdpSocket {
         Ok(Self { socket, local, offload, outbox: send::Outbox::new(), counters: Counters::default() })
     }
 
-    /// The address it is bound to; the port is the one really taken.
+    /// All of IP protocol 50 that comes to `local`, which may be unspecified as with [`Self::bind`].
+    pub fn esp(local: Ipv4Addr) -> anyhow::Result<Self> {
+        let local = SocketAddr::new(local.into(), NO_PORT);
+        let open = || {
+            let protocol = Protocol::from(libc::IPPROTO_ESP);
+            let socket = Socket::new(Domain::IPV4, Type::RAW.nonblocking(), Some(protocol))?;
+            prepare(&socket, local)?;
+            socket.bind(&local.into())?;
+            Ok(socket)
+        };
+        let socket = open().map_err(|error: io::Error| {
+            let why = match error.kind() {
+                io::ErrorKind::PermissionDenied => " (`encapsulation: auto` needs root or CAP_NET_RAW)",
+                _ => "",
+            };
+            anyhow::anyhow!("cannot listen on IP protocol 50 of {}: {error}{why}", local.ip())
+        })?;
+        let (outbox, counters) = (send::Outbox::new(), Counters::default());
+        Ok(Self { socket, local, offload: Offload::OFF, outbox, counters })
+    }
+
+    /// The address it is bound to; the port is the one really taken, or zero for ESP, which has none.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Whether it is of native ESP.
+    #[must_use]
+    pub fn is_esp(&self) -> bool {
+        self.local.port() == NO_PORT
     }
 
     /// Whether datagrams of a path with this local address leave through this socket.
@@ -86,14 +114,14 @@ pub fn serves(bound: SocketAddr, local: SocketAddr) -> bool {
         && (bound.ip().is_unspecified() || bound.ip() == local.ip())
 }
 
-/// Whether [`UdpSocket::bind`] failed because the kernel knows nothing of the address's family.
+/// Whether [`OuterSocket::bind`] failed because the kernel knows nothing of the address's family.
 #[must_use]
 pub fn is_unsupported(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.and_then(io::Error::raw_os_error) == Some(libc::EAFNOSUPPORT)
 }
 
-impl AsFd for UdpSocket {
+impl AsFd for OuterSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -136,22 +164,28 @@ impl Counters {
 
 fn open(local: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(local), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+    prepare(&socket, local)?;
+    Ok(socket)
+}
+
+/// Sets what every socket needs before it is bound.
+fn prepare(socket: &Socket, local: SocketAddr) -> io::Result<()> {
     for (forced, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
     {
-        set_option(&socket, libc::SOL_SOCKET, forced, BUFFER)
-            .or_else(|_| set_option(&socket, libc::SOL_SOCKET, plain, BUFFER))?;
+        set_option(socket, libc::SOL_SOCKET, forced, BUFFER)
+            .or_else(|_| set_option(socket, libc::SOL_SOCKET, plain, BUFFER))?;
     }
     if local.is_ipv4() {
-        set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         // DF off: an IKE message with certificates is longer than the path's MTU and must be fragmented
         // (RFC 2408 has no fragmentation of its own).
-        set_option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)?;
+        set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)?;
     } else {
         socket.set_only_v6(true)?;
-        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
-        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)?;
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)?;
     }
-    Ok(socket)
+    Ok(())
 }
 
 fn set_option(socket: &Socket, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
@@ -162,6 +196,9 @@ fn set_option(socket: &Socket, level: c_int, name: c_int, value: c_int) -> io::R
         unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// Stands for the port in an address of ESP.
+const NO_PORT: u16 = 0;
 
 /// Socket buffers: half a second of the traffic one core can serve would be far more; this is what is
 /// needed to survive the scheduling gaps of a busy machine.

@@ -8,9 +8,9 @@ use libc::{iovec, mmsghdr};
 use socket2::{SockAddr, Socket};
 
 use super::control::Control;
-use super::{Counters, Offload, Path, UdpSocket};
+use super::{Counters, Offload, OuterSocket, Path};
 
-impl UdpSocket {
+impl OuterSocket {
     /// Sends every run: bytes for one path that are datagrams of `segment` bytes each, the last maybe shorter.
     /// A `segment` of zero or beyond the length means one datagram.
     ///
@@ -89,7 +89,7 @@ impl Counters {
 }
 
 /// The kernel's view of what is to be sent, kept between calls. It is empty between two calls of
-/// [`UdpSocket::send`], so its pointers are followed only while what they point at is borrowed.
+/// [`OuterSocket::send`], so its pointers are followed only while what they point at is borrowed.
 #[derive(Debug)]
 pub(super) struct Outbox {
     entries: Box<[mmsghdr]>,

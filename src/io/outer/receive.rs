@@ -9,7 +9,7 @@ use libc::{iovec, mmsghdr};
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::control::{self, Control};
-use super::{Path, UdpSocket};
+use super::{NO_PORT, OuterSocket, Path};
 
 /// The memory that datagrams are received into. One serves all sockets, one after the other.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Inbox {
 #[derive(Clone, Copy, Debug)]
 struct Message {
     path: Path,
+    /// Octets of the IPv4 header before it, which the kernel leaves on what a raw socket receives.
+    header: usize,
     length: usize,
     segment: usize,
 }
@@ -39,10 +41,10 @@ impl Inbox {
         }
     }
 
-    /// The datagrams of the last [`UdpSocket::receive`], in the order of their arrival.
+    /// The datagrams of the last [`OuterSocket::receive`], in the order of their arrival.
     pub fn segments(&mut self) -> impl Iterator<Item = (Path, &mut [u8])> {
         self.arena.chunks_exact_mut(SLOT).zip(&self.messages).flat_map(|(slot, message)| {
-            let filled = slot.get_mut(..message.length).unwrap_or_default();
+            let filled = slot.get_mut(message.header..message.length).unwrap_or_default();
             filled.chunks_mut(message.segment).map(|bytes| (message.path, bytes))
         })
     }
@@ -54,7 +56,7 @@ impl Default for Inbox {
     }
 }
 
-impl UdpSocket {
+impl OuterSocket {
     /// Receives what is there, up to one batch, in place of what `inbox` held; returns the number of datagrams.
     ///
     /// A full batch is no sign of more, and less than one no sign of the end: ask [`super::super::poll`].
@@ -80,7 +82,12 @@ impl UdpSocket {
         };
         let mut datagrams = 0;
         for index in 0..filled {
-            let (message, count) = headers.message(index, self.local);
+            let (mut message, mut count) = headers.message(index, self.local);
+            if self.is_esp() && count > 0 {
+                let packet = arena.get(index * SLOT..).unwrap_or_default();
+                message.header = ipv4_header_len(packet);
+                count = usize::from(message.header < message.length);
+            }
             datagrams += count;
             self.counters.unusable += u64::from(count == 0);
             messages.push(message);
@@ -148,7 +155,8 @@ impl Headers {
 
     /// The message at `index` and the number of datagrams in it; none if it cannot be used.
     fn message(&mut self, index: usize, bound: SocketAddr) -> (Message, usize) {
-        let unusable = (Message { path: Path { local: bound, remote: bound }, length: 0, segment: 1 }, 0);
+        let unusable =
+            (Message { path: Path { local: bound, remote: bound }, header: 0, length: 0, segment: 1 }, 0);
         let (Some(entry), Some(name), Some(control)) =
             (self.entries.get(index), self.names.get(index), self.controls.get_mut(index))
         else {
@@ -166,12 +174,21 @@ impl Headers {
         };
         let received = control.received(header.msg_controllen);
         let local = received.local.unwrap_or_else(|| bound.ip());
-        let Some(remote) = name.as_socket().filter(|remote| remote.port() != 0) else { return unusable };
+        // A UDP datagram from port 0 cannot be answered; native ESP has no ports.
+        let no_port = |remote: &SocketAddr| remote.port() == NO_PORT;
+        let Some(remote) = name.as_socket().filter(|remote| no_port(remote) == no_port(&bound)) else {
+            return unusable;
+        };
         let length = entry.msg_len as usize;
         let segment = received.segment.filter(|&size| size > 0).unwrap_or(length).max(1);
         let path = Path { local: SocketAddr::new(local, bound.port()), remote };
-        (Message { path, length, segment }, length.div_ceil(segment))
+        (Message { path, header: 0, length, segment }, length.div_ceil(segment))
     }
+}
+
+/// RFC 791 §3.1: the low half of the first octet counts words of four octets.
+fn ipv4_header_len(packet: &[u8]) -> usize {
+    packet.first().map_or(0, |first| usize::from(first & 0x0f) * 4)
 }
 
 /// Room for the longest datagram, and for the longest superpacket that `UDP_GRO` makes.

@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::*;
 use crate::io::poll;
 
-fn bind(address: [u8; 4], offload: Offload) -> UdpSocket {
-    UdpSocket::bind(SocketAddr::from((address, 0)), offload).unwrap()
+fn bind(address: [u8; 4], offload: Offload) -> OuterSocket {
+    OuterSocket::bind(SocketAddr::from((address, 0)), offload).unwrap()
 }
 
-fn path(from: &UdpSocket, to: SocketAddr) -> Path {
+fn path(from: &OuterSocket, to: SocketAddr) -> Path {
     Path { local: from.local(), remote: to }
 }
 
 /// Receives until `count` datagrams are there: their remote and local addresses, and their bytes.
-fn receive(socket: &mut UdpSocket, count: usize) -> Vec<(Path, Vec<u8>)> {
+fn receive(socket: &mut OuterSocket, count: usize) -> Vec<(Path, Vec<u8>)> {
     let mut inbox = Inbox::new();
     let mut all = Vec::new();
     while all.len() < count {
@@ -129,11 +129,11 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
 
 #[test]
 fn ipv6_too() {
-    let Ok(mut server) = UdpSocket::bind("[::]:0".parse().unwrap(), Offload::detect()) else {
+    let Ok(mut server) = OuterSocket::bind("[::]:0".parse().unwrap(), Offload::detect()) else {
         eprintln!("this machine has no IPv6");
         return;
     };
-    let mut client = UdpSocket::bind("[::1]:0".parse().unwrap(), Offload::detect()).unwrap();
+    let mut client = OuterSocket::bind("[::1]:0".parse().unwrap(), Offload::detect()).unwrap();
     let asked = SocketAddr::new(client.local().ip(), server.local().port());
     client.send([(path(&client, asked), &numbered(3, 500)[..], 500)]);
     let received = receive(&mut server, 3);
@@ -191,8 +191,8 @@ fn a_kernel_that_stops_segmenting_is_sent_single_datagrams() {
 #[test]
 fn a_port_in_use_is_named() {
     let first = bind([127, 0, 0, 1], Offload::OFF);
-    let error = UdpSocket::bind(first.local(), Offload::OFF).unwrap_err().to_string();
+    let error = OuterSocket::bind(first.local(), Offload::OFF).unwrap_err().to_string();
     assert!(error.contains(&first.local().to_string()) && error.contains("another"), "{error}");
-    let error = UdpSocket::bind("192.0.2.1:500".parse().unwrap(), Offload::OFF).unwrap_err().to_string();
+    let error = OuterSocket::bind("192.0.2.1:500".parse().unwrap(), Offload::OFF).unwrap_err().to_string();
     assert!(error.contains("no interface"), "{error}");
 }
