@@ -62,6 +62,12 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// The client let its ESP SAs' time pass and made no new ones. If the owner still needs them it calls
+    /// [`Responder::renew`](crate::Responder::renew); otherwise they end soon.
+    Overdue {
+        /// Whose.
+        peer: PeerId,
+    },
     /// A peer's authentic packet came from elsewhere than the ones before: its NAT gave it another address or port.
     Moved {
         /// Who.

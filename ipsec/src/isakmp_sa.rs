@@ -109,11 +109,22 @@ impl IsakmpSa {
 
     /// A message of the Informational exchange, RFC 2409 §5.7.
     pub(crate) fn informational(&self, message_id: u32, chain: Chain) -> Vec<u8> {
+        self.seal_first(ExchangeType::INFORMATIONAL, message_id, chain).0
+    }
+
+    /// The first message of a quick mode of ours, and where its IV stands behind it.
+    pub(crate) fn seal_quick_first(&self, message_id: u32, chain: Chain) -> (Vec<u8>, Iv) {
+        self.seal_first(ExchangeType::QUICK_MODE, message_id, chain)
+    }
+
+    /// Puts `HASH(1)` in front and encrypts.
+    fn seal_first(&self, exchange: ExchangeType, message_id: u32, chain: Chain) -> (Vec<u8>, Iv) {
         let hash = self.keys.hash_1(message_id, chain.as_bytes());
         let chain = chain.prefixed(PayloadType::HASH, &hash);
         let mut iv = self.keys.phase2_iv(&self.iv, message_id);
-        let writer = MessageWriter::new(self.cookies, ExchangeType::INFORMATIONAL, message_id);
-        envelope::seal(self.keys.cipher_key(), &mut iv, writer, &chain)
+        let writer = MessageWriter::new(self.cookies, exchange, message_id);
+        let message = envelope::seal(self.keys.cipher_key(), &mut iv, writer, &chain);
+        (message, iv)
     }
 
     /// Whether an exchange of that id is over.
@@ -165,7 +176,7 @@ impl Opened {
 }
 
 /// The hash that comes first and the payloads it covers, without padding.
-fn split_hash<'a>(payloads: &Payloads<'a>, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+pub(crate) fn split_hash<'a>(payloads: &Payloads<'a>, text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let first = payloads.first().filter(|payload| payload.kind == PayloadType::HASH)?;
     Some((first.body, text.get(first.whole.len()..payloads.len())?))
 }

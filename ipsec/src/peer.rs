@@ -6,6 +6,7 @@ use crate::esp::Spi;
 use crate::event::CloseReason;
 use crate::isakmp::{Cookies, Id};
 use crate::path::Path;
+use crate::phase2::Terms;
 
 /// One client connection. ESP SAs outlive the ISAKMP SA that made them.
 pub(crate) struct Peer {
@@ -17,6 +18,8 @@ pub(crate) struct Peer {
     pub(crate) isakmp: VecDeque<Cookies>,
     /// Its ESP SAs, oldest first.
     pub(crate) pairs: VecDeque<Pair>,
+    /// On which the last of them was made that it asked for.
+    pub(crate) terms: Option<Terms>,
     /// It has had an ESP SA.
     pub(crate) opened: bool,
     /// What to say if it never gets another one.
@@ -43,6 +46,7 @@ impl Peer {
             identity,
             isakmp: VecDeque::new(),
             pairs: VecDeque::new(),
+            terms: None,
             opened: false,
             epitaph: CloseReason::NoEsp,
         }

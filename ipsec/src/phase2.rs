@@ -7,6 +7,8 @@
 //!   3  HDR*, HASH(3)        ─▶                                                                  Done
 //! ```
 
+mod rekey;
+
 use std::time::{Duration, Instant};
 
 use crate::crypto::{Digest, Iv, WeakKey};
@@ -22,14 +24,29 @@ use crate::path::{Encapsulation, Path};
 use crate::phase1::{NONCE_LEN, nonce, says_initial_contact};
 use crate::proposal::EspChoice;
 
+pub(crate) use self::rekey::{Answer, AwaitMessage2, Draft, Pfs, Rekey, Terms};
+
 /// How far a quick mode has come.
 pub(crate) enum QuickMode {
     /// The arithmetic of perfect forward secrecy is under way.
     Computing(Opening),
     /// Message 2 is sent.
     AwaitHash3(AwaitHash3),
+    /// Ours, with the client as the responder.
+    Rekey(Rekey),
     /// Finished or refused; remembered for a while so that its messages may come again.
     Done,
+}
+
+impl QuickMode {
+    /// The SPI that is kept for it while it makes no pair yet.
+    pub(crate) fn reserved(&self) -> Option<Spi> {
+        match self {
+            Self::Computing(opening) => Some(opening.inbound),
+            Self::Rekey(rekey) => rekey.reserved(),
+            Self::AwaitHash3(_) | Self::Done => None,
+        }
+    }
 }
 
 /// `HDR*, HASH(1), SA, Ni [, KE] [, IDci, IDcr]`, the hash verified already.
@@ -110,6 +127,7 @@ pub(crate) struct Opening {
     pub(crate) encapsulation: Encapsulation,
     pub(crate) requested: Instant,
     pub(crate) inbound: Spi,
+    pub(crate) terms: Terms,
     peer_spi: Spi,
     initiator_nonce: Box<[u8]>,
     responder_nonce: [u8; NONCE_LEN],
@@ -150,6 +168,7 @@ impl Opening {
             encapsulation: choice.encapsulation,
             requested: own.requested,
             inbound: own.inbound,
+            terms: Terms::new(message, choice),
             peer_spi: choice.peer_spi,
             initiator_nonce: message.nonce.into(),
             responder_nonce: own.nonce,

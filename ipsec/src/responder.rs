@@ -23,6 +23,7 @@ mod merge;
 mod no_native;
 mod peers;
 mod quick_mode;
+mod rekey;
 #[cfg(test)]
 pub(crate) mod tests;
 mod timers;
@@ -119,6 +120,8 @@ enum Asker {
     MainMode(Cookies),
     Aggressive(Cookies),
     QuickMode(Cookies, u32),
+    /// One of ours.
+    Rekey(Cookies, u32),
 }
 
 impl Responder {
@@ -161,6 +164,7 @@ impl Responder {
                 Timer::IsakmpSa(cookies) => self.forget_isakmp_sa(now, cookies),
                 Timer::ResendQuick(cookies, message_id) => self.resend_quick(now, cookies, message_id),
                 Timer::Quick(cookies, message_id) => self.quick_expired(now, cookies, message_id),
+                Timer::Renewal(inbound) => self.renewal_due(inbound),
                 Timer::EspSa(inbound) => self.esp_sa_expired(now, inbound),
                 Timer::Peer(peer) => self.idle_peer_expired(now, peer),
                 Timer::Fragments(cookies) => self.fragments_expired(cookies),
@@ -190,7 +194,9 @@ impl Responder {
                 Some(Asker::MainMode(cookies) | Asker::Aggressive(cookies)) => {
                     self.half_open.get(*cookies).is_some()
                 }
-                Some(Asker::QuickMode(cookies, _)) => self.isakmp_sas.contains_key(cookies),
+                Some(Asker::QuickMode(cookies, _) | Asker::Rekey(cookies, _)) => {
+                    self.isakmp_sas.contains_key(cookies)
+                }
                 None => false,
             };
             if wanted {
@@ -208,6 +214,9 @@ impl Responder {
             Some(Asker::Aggressive(cookies)) => self.aggressive_mode_computed(now, cookies, done.outcome),
             Some(Asker::QuickMode(cookies, message_id)) => {
                 self.quick_mode_computed(now, cookies, message_id, done.outcome);
+            }
+            Some(Asker::Rekey(cookies, message_id)) => {
+                self.rekey_computed(now, cookies, message_id, done.outcome);
             }
             None => {}
         }
@@ -305,11 +314,27 @@ impl Responder {
 
     /// Hands out arithmetic, unless too much is waiting already.
     fn start_job(&mut self, asker: Asker, group: Group, peer_public: &[u8]) -> Result<(), Discard> {
+        let seed = self.job_seed();
+        self.start_job_with(asker, group, seed, peer_public)
+    }
+
+    /// Randomness for one private value.
+    fn job_seed(&mut self) -> Zeroizing<[u8; 32]> {
+        let mut seed = Zeroizing::new([0; 32]);
+        self.rng.fill_bytes(&mut *seed);
+        seed
+    }
+
+    fn start_job_with(
+        &mut self,
+        asker: Asker,
+        group: Group,
+        seed: Zeroizing<[u8; 32]>,
+        peer_public: &[u8],
+    ) -> Result<(), Discard> {
         if self.jobs.len() >= self.config.max_jobs {
             return Err(Discard::JobLimit);
         }
-        let mut seed = Zeroizing::new([0; 32]);
-        self.rng.fill_bytes(&mut *seed);
         self.last_ticket = Ticket(self.last_ticket.0 + 1);
         self.jobs.insert(self.last_ticket, asker);
         self.ready_jobs.push_back(Job::new(self.last_ticket, group, seed, peer_public));

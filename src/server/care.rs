@@ -56,6 +56,20 @@ impl Server {
         self.timers.set(Timer::Care(peer), Some(now + KEEPALIVE));
     }
 
+    /// The client let the time of its keys pass. One whose sessions live is asked for new ones before they end: who is gone does
+    /// not answer.
+    pub(super) fn overdue(&mut self, now: Instant, peer: PeerId) {
+        if self.connections.get(&peer).is_none_or(|connection| connection.sessions.is_empty()) {
+            return;
+        }
+        let text = if self.ike.renew(now, peer) {
+            "did not renew its ESP keys in time: asking it for new ones"
+        } else {
+            "did not renew its ESP keys in time, and has no ISAKMP SA under which it could be asked to: they end soon"
+        };
+        self.say(Level::Info, Some(peer), text);
+    }
+
     /// A device that vanished and dials again by the same port of its NAT is the same IPsec peer, if it does not say
     /// INITIAL-CONTACT (Windows never does), and has one more tunnel there, through newer keys. The user's session in an older
     /// tunnel is its last one if nothing came out of it since those keys were made. A device with several sessions in one

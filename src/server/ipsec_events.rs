@@ -32,6 +32,7 @@ impl Server {
                 self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));
             }
             Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
+            Event::Overdue { peer } => self.overdue(now, peer),
             Event::Moved { peer, path } => self.moved(now, peer, path),
             Event::Met { peer, other } => self.met(now, peer, other),
             Event::InitialContact { peer } => {

@@ -108,6 +108,52 @@ fn a_night_of_idling() {
     }
 }
 
+/// A client that leaves new ESP keys to the server, with ESP keys for ten minutes and pings all along.
+#[track_caller]
+fn lets_its_keys_time_pass(mut profile: Profile, quality: Quality, limit: Duration) {
+    println!("{}", profile.name);
+    profile.esp.rekey_after = None;
+    profile.esp.lifetime = Duration::from_secs(600);
+    let (mut world, device, _) = one_client(profile);
+    world.set_quality(quality);
+    for _ in 0..120 {
+        world.run(Duration::from_secs(60));
+        world.ping(device, limit);
+        world.ping_back(device, limit);
+    }
+    let log = || world.log.join("\n");
+    let renewed = world.device(device).events.iter().filter(|event| **event == RENEWED).count();
+    assert!(world.lines(&["asking it for new ones"]).len() >= 11, "{}", log());
+    assert!(renewed >= 11, "{renewed}: {}", log());
+    assert_eq!(world.lines(&["is out"]).len(), 0, "{}", log());
+}
+
+const RENEWED: Event = Event::SaOpened { renewed: true };
+
+#[test]
+fn the_server_renews_esp_keys_that_the_client_does_not() {
+    // The last one wants a second exchange.
+    for profile in [Profile::windows_10(), Profile::android(), Profile::apple(), Profile::libreswan()] {
+        lets_its_keys_time_pass(profile.clone(), Quality::CLEAN, Duration::from_secs(1));
+        lets_its_keys_time_pass(profile, Quality::BAD, Duration::from_secs(30));
+    }
+}
+
+/// One that never renews, and answers no Quick Mode, loses its session when its keys end.
+#[test]
+fn keys_that_nobody_renews_end() {
+    let mut profile = Profile::windows_10();
+    profile.esp.rekey_after = None;
+    profile.esp.answers = false;
+    profile.esp.lifetime = Duration::from_secs(600);
+    let (mut world, _, _) = one_client(profile);
+    world.run(Duration::from_secs(590));
+    assert_eq!(world.server.status(world.now).sessions.len(), 1);
+    world.run(Duration::from_secs(75));
+    assert!(world.server.is_idle(), "{}", world.log.join("\n"));
+    assert_eq!(world.lines(&["is out", "let its keys expire"]).len(), 1, "{}", world.log.join("\n"));
+}
+
 /// Android forgets its ISAKMP SA without a word; the ESP SAs go on, and later a new phase 1 serves a new phase 2.
 #[test]
 fn esp_outlives_its_isakmp_sa() {

@@ -132,7 +132,7 @@ impl Responder {
         let share = self.config.max_jobs.div_ceil(STRANGERS_SHARE);
         let strangers = self.jobs.values().filter_map(|asker| match asker {
             Asker::Aggressive(cookies) => Some(cookies),
-            Asker::MainMode(_) | Asker::QuickMode(..) => None,
+            Asker::MainMode(_) | Asker::QuickMode(..) | Asker::Rekey(..) => None,
         });
         let remotes =
             strangers.map(|cookies| self.half_open.get(*cookies).map(|attempt| attempt.first_remote));

@@ -87,7 +87,7 @@ impl Responder {
 
     /// A message that is no replay came from there: so that is where the client is. It must have come to where the client sends
     /// its ESP, because that is what we answer from.
-    fn follow(&mut self, peer: PeerId, path: Path) {
+    pub(super) fn follow(&mut self, peer: PeerId, path: Path) {
         if self.peers.get(&peer).is_some_and(|peer| peer.path.local == path.local) {
             self.move_peer(peer, path);
         }

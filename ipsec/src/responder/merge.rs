@@ -6,7 +6,6 @@ use std::time::Instant;
 use super::{Responder, Timer};
 use crate::path::PeerId;
 use crate::peer::Peer;
-use crate::phase2::QuickMode;
 
 impl Responder {
     /// Makes all that `newer` has a part of `older`, which moves to where `newer` is; nobody is called `newer` any more.
@@ -16,7 +15,9 @@ impl Responder {
         if newer == older || !self.peers.contains_key(&older) {
             return;
         }
-        let Some(Peer { path, identity, isakmp, pairs, .. }) = self.peers.remove(&newer) else { return };
+        let Some(Peer { path, identity, isakmp, pairs, terms, .. }) = self.peers.remove(&newer) else {
+            return;
+        };
         self.timers.stop(Timer::Peer(newer));
         let key = (path.remote, identity);
         if self.by_identity.get(&key) == Some(&newer) {
@@ -26,12 +27,12 @@ impl Responder {
             let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { continue };
             sa.peer = older;
             sa.origin.phase1.rekey = true;
-            let openings = sa.quick.values().filter_map(|exchange| match &exchange.state {
-                QuickMode::Computing(opening) => Some((opening.inbound, older)),
-                QuickMode::AwaitHash3(_) | QuickMode::Done => None,
-            });
-            self.by_inbound.extend(openings);
+            let reserved = sa.quick.values().filter_map(|exchange| exchange.state.reserved());
+            self.by_inbound.extend(reserved.map(|inbound| (inbound, older)));
             self.attach(now, older, path, &key.1, cookies);
+        }
+        if let Some(peer) = self.peers.get_mut(&older).filter(|_| terms.is_some()) {
+            peer.terms = terms;
         }
         for pair in pairs {
             self.adopt_pair(now, older, pair);

@@ -12,7 +12,6 @@ use crate::isakmp::iana::{NotifyType, ProtocolId};
 use crate::isakmp::{Chain, Cookies, Id};
 use crate::path::{Path, PeerId};
 use crate::peer::{MAX_ISAKMP_SAS, Pair, Peer};
-use crate::phase2::QuickMode;
 
 impl Responder {
     /// The first authenticated ESP packet arrived on this SA: its quick mode's last message is not needed any more.
@@ -96,6 +95,7 @@ impl Responder {
 
     /// Adds a new pair of ESP SAs; the peer's surplus one goes.
     pub(super) fn add_pair(&mut self, now: Instant, id: PeerId, pair: Pair, lifetime: Duration) {
+        self.timers.set(Timer::Renewal(pair.inbound), now + lifetime);
         self.timers.set(Timer::EspSa(pair.inbound), now + lifetime + ESP_GRACE);
         self.adopt_pair(now, id, pair);
     }
@@ -130,6 +130,7 @@ impl Responder {
         }
         let idle = peer.pairs.is_empty();
         self.by_inbound.remove(&inbound);
+        self.timers.stop(Timer::Renewal(inbound));
         self.timers.stop(Timer::EspSa(inbound));
         self.events.push_back(Event::SaClosed { peer: id, inbound, reason });
         if idle {
@@ -263,11 +264,15 @@ impl Responder {
         }
     }
 
-    fn send_delete(&mut self, id: PeerId, inbound: Spi) {
-        let Some(peer) = self.peers.get(&id) else { return };
+    /// The newest ISAKMP SA of a peer that can still be used.
+    pub(super) fn alive_isakmp_sa(&self, id: PeerId) -> Option<Cookies> {
         let alive = |cookies: &&Cookies| self.isakmp_sas.get(cookies).is_some_and(|sa| !sa.deleted);
-        let Some(&cookies) = peer.isakmp.iter().rev().find(alive) else { return };
-        let path = peer.path;
+        self.peers.get(&id)?.isakmp.iter().rev().find(alive).copied()
+    }
+
+    fn send_delete(&mut self, id: PeerId, inbound: Spi) {
+        let Some(cookies) = self.alive_isakmp_sa(id) else { return };
+        let Some(path) = self.peers.get(&id).map(|peer| peer.path) else { return };
         let mut chain = Chain::default();
         chain.push_delete(ProtocolId::ESP, &inbound.0.to_be_bytes());
         self.inform(path, cookies, chain);
@@ -290,8 +295,8 @@ impl Responder {
         for (message_id, exchange) in &sa.quick {
             self.timers.stop(Timer::Quick(cookies, *message_id));
             self.timers.stop(Timer::ResendQuick(cookies, *message_id));
-            if let QuickMode::Computing(opening) = &exchange.state {
-                self.by_inbound.remove(&opening.inbound);
+            if let Some(inbound) = exchange.state.reserved() {
+                self.by_inbound.remove(&inbound);
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::isakmp_sa::{Answered, Exchange, IsakmpSa};
 use crate::job::KeyExchange;
 use crate::path::{Encapsulation, NAT_T_PORT, Path};
 use crate::peer::Pair;
-use crate::phase2::{Message1, Opening, Own, QuickMode};
+use crate::phase2::{Message1, Opening, Own, QuickMode, Rekey};
 use crate::proposal::{EspChoice, EspPolicy, EspRefusal, choose_esp, describe_esp};
 use crate::refusal::Cause;
 
@@ -65,6 +65,7 @@ impl Responder {
                 Ok(())
             }
             QuickMode::AwaitHash3(_) => Err(Discard::Unauthenticated),
+            QuickMode::Rekey(_) => self.rekey_message2(now, path, &message, request),
             QuickMode::Computing(_) => Err(Discard::Unexpected),
             QuickMode::Done => Err(Discard::Replay),
         }
@@ -161,6 +162,7 @@ impl Responder {
             return;
         };
         let Opening { suite, lifetime, path, encapsulation, requested, inbound, .. } = opening;
+        let terms = opening.terms.clone();
         let outbound = opening.peer_spi();
         let Ok((awaiting, response, inbound_sa, outbound_sa)) = opening.finish(sa, message_id, pfs) else {
             // A weak DES key: once in 2^52, and the client will try again.
@@ -171,7 +173,9 @@ impl Responder {
         let Some(exchange) = sa.quick.get_mut(&message_id) else { return };
         exchange.state = QuickMode::AwaitHash3(awaiting);
         exchange.last.response.clone_from(&response);
-        let rekey = self.peers.get(&peer).is_some_and(|peer| peer.opened);
+        let Some(owner) = self.peers.get_mut(&peer) else { return };
+        owner.terms = Some(terms);
+        let rekey = owner.opened;
         let pair = Pair { inbound, outbound, confirmed: false, exchange: (cookies, message_id) };
         self.add_pair(now, peer, pair, lifetime);
         self.timers.set(Timer::Quick(cookies, message_id), now + EXCHANGE);
@@ -199,7 +203,7 @@ impl Responder {
         self.timers.set(Timer::Quick(cookies, message_id), now + EXCHANGE);
     }
 
-    fn schedule_quick(&mut self, now: Instant, cookies: Cookies, message_id: u32) {
+    pub(super) fn schedule_quick(&mut self, now: Instant, cookies: Cookies, message_id: u32) {
         let Some(exchange) = self.quick_mut(cookies, message_id) else { return };
         if let Some(wait) = backoff(exchange.resent) {
             exchange.resent += 1;
@@ -212,6 +216,9 @@ impl Responder {
         let (Some(peer), Some(exchange)) = (self.peers.get(&sa.peer), sa.quick.get(&message_id)) else {
             return;
         };
+        if let QuickMode::Rekey(Rekey::Settling(inbound)) = exchange.state {
+            return self.confirm(now, inbound);
+        }
         let (path, response) = (peer.path, exchange.last.response.clone());
         self.transmit(path, response);
         self.schedule_quick(now, cookies, message_id);
@@ -226,16 +233,16 @@ impl Responder {
                 self.forget_quick(cookies, message_id);
                 self.delete_pair(now, peer, inbound, SaReason::NeverConfirmed);
             }
-            Some(QuickMode::Computing(opening)) => {
-                let inbound = opening.inbound;
-                self.by_inbound.remove(&inbound);
+            Some(state @ (QuickMode::Computing(_) | QuickMode::Rekey(_))) => {
+                let reserved = state.reserved();
+                reserved.and_then(|inbound| self.by_inbound.remove(&inbound));
                 self.forget_quick(cookies, message_id);
             }
             Some(QuickMode::Done) | None => self.forget_quick(cookies, message_id),
         }
     }
 
-    fn forget_quick(&mut self, cookies: Cookies, message_id: u32) {
+    pub(super) fn forget_quick(&mut self, cookies: Cookies, message_id: u32) {
         self.timers.stop(Timer::Quick(cookies, message_id));
         self.timers.stop(Timer::ResendQuick(cookies, message_id));
         if let Some(sa) = self.isakmp_sas.get_mut(&cookies)
@@ -246,7 +253,7 @@ impl Responder {
     }
 
     /// A finished exchange gives way to a new one; too many unfinished ones do not.
-    fn make_exchange_room(&mut self, cookies: Cookies) -> Result<(), Discard> {
+    pub(super) fn make_exchange_room(&mut self, cookies: Cookies) -> Result<(), Discard> {
         let Some(sa) = self.isakmp_sas.get(&cookies) else { return Err(Discard::UnknownCookies) };
         if sa.quick.len() < MAX_EXCHANGES {
             return Ok(());
@@ -273,7 +280,7 @@ impl Responder {
         self.refuse(peer, path, cause);
     }
 
-    fn quick_mut(&mut self, cookies: Cookies, message_id: u32) -> Option<&mut Exchange> {
+    pub(super) fn quick_mut(&mut self, cookies: Cookies, message_id: u32) -> Option<&mut Exchange> {
         self.isakmp_sas.get_mut(&cookies).and_then(|sa: &mut IsakmpSa| sa.quick.get_mut(&message_id))
     }
 }
@@ -312,7 +319,7 @@ fn choose<'a>(
 }
 
 /// How long a quick mode may take, and how long it is remembered: Android repeats itself for 30 s.
-const EXCHANGE: Duration = Duration::from_secs(30);
+pub(super) const EXCHANGE: Duration = Duration::from_secs(30);
 
 /// Quick modes under one ISAKMP SA at once, finished ones that are still remembered among them.
 const MAX_EXCHANGES: usize = 16;

@@ -10,6 +10,7 @@ mod phase1;
 mod phase2;
 pub(crate) mod profile;
 mod recorded;
+mod rekey;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -186,6 +187,7 @@ fn line(event: &Event) -> String {
         Event::SaConfirmed { peer, .. } => format!("{peer} confirmed"),
         Event::SaClosed { peer, reason, .. } => format!("{peer} sa closed: {reason}"),
         Event::PeerClosed { peer, reason } => format!("{peer} closed: {reason}"),
+        Event::Overdue { peer } => format!("{peer} overdue"),
         Event::Moved { peer, path } => format!("{peer} moved {path}"),
         Event::Met { peer, other } => format!("{peer} met {other}"),
         Event::InitialContact { peer } => format!("{peer} contact"),

@@ -1,5 +1,6 @@
 //! IKEv1, initiator side: the exchanges and SAs of one client, RFC 2409.
 
+mod answer;
 mod informational;
 mod keymat;
 mod main_mode;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
+use self::answer::Answer;
 use self::keymat::Keys;
 use self::main_mode::MainMode;
 use self::nat::NatT;
@@ -85,6 +87,8 @@ pub(crate) struct Ike {
     /// The newest last; the one before it is kept for messages under way.
     sas: Vec<IsakmpSa>,
     quick_modes: VecDeque<QuickMode>,
+    /// Those that the server started.
+    answers: VecDeque<Answer>,
     /// When to start a Quick Mode.
     quick_mode_due: Option<Instant>,
     renew_esp: Option<Instant>,
@@ -106,6 +110,7 @@ impl Ike {
             negotiation: None,
             sas: Vec::new(),
             quick_modes: VecDeque::new(),
+            answers: VecDeque::new(),
             quick_mode_due: None,
             renew_esp: None,
             keepalive: None,
@@ -237,7 +242,7 @@ impl Ike {
             .quick_modes
             .iter_mut()
             .find(|quick| quick.message_id == header.message_id && quick.responder == header.responder);
-        let Some(quick) = found else { return };
+        let Some(quick) = found else { return self.handle_asked(now, header, message) };
         match quick.handle(&self.setup, &mut self.rng, sa, message) {
             quick_mode::Step::Ignored => {}
             quick_mode::Step::Repeated => self.outgoing.push_back((sa.port, quick.sent.clone())),
@@ -252,6 +257,31 @@ impl Ike {
         }
     }
 
+    /// A message of a Quick Mode that the server started.
+    fn handle_asked(&mut self, now: Instant, header: &Header, message: &[u8]) {
+        let Some(sa) = self.sas.iter().find(|sa| sa.is_for(header)) else { return };
+        let known = |answer: &&mut Answer| {
+            (answer.message_id, answer.responder) == (header.message_id, header.responder)
+        };
+        let Some(answer) = self.answers.iter_mut().find(known) else {
+            let wanted = self.setup.esp.answers;
+            let answer = wanted.then(|| Answer::start(now, &self.setup, &mut self.rng, sa, message));
+            if let Some(answer) = answer.flatten() {
+                self.outgoing.push_back((sa.port, answer.sent.clone()));
+                self.answers.push_back(answer);
+            }
+            if self.answers.len() > REMEMBERED {
+                self.answers.pop_front();
+            }
+            return;
+        };
+        match answer.handle(sa, message) {
+            answer::Step::Ignored => {}
+            answer::Step::Repeated => self.outgoing.push_back((sa.port, answer.sent.clone())),
+            answer::Step::Done(pair) => self.events.push_back(Event::Opened(pair)),
+        }
+    }
+
     /// Forgets the newest ISAKMP SA without a word, as after its lifetime.
     pub(crate) fn forget_isakmp(&mut self) {
         self.sas.pop();
@@ -263,6 +293,7 @@ impl Ike {
         self.negotiation = None;
         self.sas.clear();
         self.quick_modes.clear();
+        self.answers.clear();
         self.quick_mode_due = None;
         self.renew_esp = None;
         self.keepalive = None;

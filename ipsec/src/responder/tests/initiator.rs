@@ -1,6 +1,7 @@
 //! A minimal initiator: the other half of Main Mode and Quick Mode.
 
 mod aggressive;
+mod answer;
 
 use std::net::{IpAddr, SocketAddr};
 

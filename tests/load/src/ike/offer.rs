@@ -125,6 +125,25 @@ pub(crate) struct EspChoice {
 /// The choice in a Quick Mode answer; `None` unless it is one transform of the offer.
 pub(crate) fn esp_choice(profile: &EspProfile, mode: u16, body: &[u8]) -> Option<EspChoice> {
     let chosen = Chosen::decode(body)?;
+    let (number, choice) = esp_wanted(profile, mode, &chosen)?;
+    // RFC 2408 §4.2: the responder keeps the number of the proposal it accepts.
+    let expected = if profile.layout == EspLayout::Windows { number } else { 1 };
+    (chosen.number == expected).then_some(choice)
+}
+
+/// What the server asks for in a Quick Mode of its own; `None` unless it is one transform, and one of ours.
+pub(crate) fn esp_asked(profile: &EspProfile, mode: u16, body: &[u8]) -> Option<EspChoice> {
+    esp_wanted(profile, mode, &Chosen::decode(body)?).map(|(_, choice)| choice)
+}
+
+/// The SA payload that takes what the server asks for, with our SPI in the place of its own.
+pub(crate) fn esp_answer(asked: &[u8], spi: [u8; 4]) -> Vec<u8> {
+    let at = DOI_AND_SITUATION.len() + 8;
+    [asked.get(..at).unwrap_or_default(), &spi, asked.get(at + 4..).unwrap_or_default()].concat()
+}
+
+/// The transform of ours that it is, and its number in our offer.
+fn esp_wanted(profile: &EspProfile, mode: u16, chosen: &Chosen<'_>) -> Option<(u8, EspChoice)> {
     let value = |kind| chosen.attribute(kind);
     let proper = chosen.protocol == PROTO_ESP
         && value(4) == Some(u32::from(mode))
@@ -135,11 +154,8 @@ pub(crate) fn esp_choice(profile: &EspProfile, mode: u16, body: &[u8]) -> Option
             && value(6) == offered.cipher.key_length_attribute().map(u32::from)
             && value(5) == Some(u32::from(esp_integrity(offered.integrity)))
     })?;
-    // RFC 2408 §4.2: the responder keeps the number of the proposal it accepts.
-    let expected = if profile.layout == EspLayout::Windows { number } else { 1 };
-    (chosen.number == expected).then_some(())?;
     let lifetime = value(2).map(|seconds| Duration::from_secs(seconds.into()));
-    Some(EspChoice { transform: *transform, spi: chosen.spi.try_into().ok()?, lifetime })
+    Some((number, EspChoice { transform: *transform, spi: chosen.spi.try_into().ok()?, lifetime }))
 }
 
 /// An answer's single proposal with its single transform.

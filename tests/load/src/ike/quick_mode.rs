@@ -191,13 +191,18 @@ impl QuickMode {
             |spi: &[u8; 4]| sa.keys.keymat(&secret, &[&[PROTO_ESP], spi, &waiting.nonce, nonce], length);
         let icv = setup.icv_len(transform.integrity);
         let pair = SaPair {
-            port: if sa.behind_nat { NAT_T_PORT } else { NO_PORT },
+            port: esp_port(sa),
             inbound: InboundSa::new(waiting.spi, transform, &keymat(&waiting.spi), icv),
             outbound: OutboundSa::new(choice.spi, transform, &keymat(&choice.spi), icv),
             lifetime: choice.lifetime.map_or(setup.esp.lifetime, |given| given.min(setup.esp.lifetime)),
         };
         Ok(Some((pair, nonce.to_vec())))
     }
+}
+
+/// Where ESP goes from and to.
+pub(super) fn esp_port(sa: &IsakmpSa) -> u16 {
+    if sa.behind_nat { NAT_T_PORT } else { NO_PORT }
 }
 
 /// An address with protocol UDP and a port, RFC 2407 §4.6.2.
@@ -210,7 +215,7 @@ fn original_address(ip: IpAddr) -> Vec<u8> {
     [&[address_type(ip), 0, 0, 0][..], &address_bytes(ip)].concat()
 }
 
-fn header(sa: &IsakmpSa, next: u8, message_id: u32) -> Header {
+pub(super) fn header(sa: &IsakmpSa, next: u8, message_id: u32) -> Header {
     Header {
         initiator: sa.initiator,
         responder: sa.responder,

@@ -9,6 +9,7 @@ impl Ike {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.resend_main_mode(now);
         self.resend_quick_modes(now);
+        self.resend_answers(now);
         if self.quick_mode_due.is_some_and(|due| now >= due) && !self.sas.is_empty() {
             self.start_quick_mode(now);
         }
@@ -69,11 +70,24 @@ impl Ike {
         }
     }
 
+    fn resend_answers(&mut self, now: Instant) {
+        let port = self.port();
+        for answer in &mut self.answers {
+            let due = answer.waiting.as_mut().map(|waiting| waiting.resend.check(now));
+            match due {
+                Some(Due::Again) => self.outgoing.push_back((port, answer.sent.clone())),
+                Some(Due::GiveUp) => answer.waiting = None,
+                Some(Due::Later) | None => {}
+            }
+        }
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let quick_modes = self.quick_modes.iter().filter_map(|quick| match &quick.state {
             quick_mode::State::AwaitAnswer(waiting) => Some(waiting.resend.due()),
             quick_mode::State::Done(_) => None,
         });
+        let answers = self.answers.iter().filter_map(|answer| Some(answer.waiting.as_ref()?.resend.due()));
         let newest = self.sas.last();
         [
             self.negotiation.as_ref().map(|active| active.resend.due()),
@@ -86,6 +100,7 @@ impl Ike {
         .into_iter()
         .flatten()
         .chain(quick_modes)
+        .chain(answers)
         .min()
     }
 }

@@ -122,6 +122,7 @@ impl Profile {
                 udp_checksum: true,
                 rekey_after: Some(Duration::from_secs(23_040)),
                 deletes_replaced: None,
+                answers: true,
             },
             l2tp: L2tpProfile {
                 source_port_1701: false,

@@ -87,6 +87,7 @@ impl Profile {
                 udp_checksum: true,
                 rekey_after: Some(Duration::from_secs(2_880)),
                 deletes_replaced: Some(Duration::from_secs(6)),
+                answers: true,
             },
             l2tp: L2tpProfile {
                 source_port_1701: false,

@@ -32,6 +32,8 @@ pub struct EspProfile {
     pub rekey_after: Option<Duration>,
     /// Sends a Delete for the SA that was replaced, after this time.
     pub deletes_replaced: Option<Duration>,
+    /// Answers a Quick Mode that the server starts.
+    pub answers: bool,
 }
 
 /// One ESP transform.

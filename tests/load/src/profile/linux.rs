@@ -120,6 +120,7 @@ impl Profile {
                 udp_checksum: false,
                 rekey_after: Some(Duration::from_secs(2_900)),
                 deletes_replaced: Some(Duration::ZERO),
+                answers: true,
             },
             l2tp: L2tpProfile {
                 source_port_1701: true,

@@ -118,6 +118,7 @@ impl Profile {
                 udp_checksum: true,
                 rekey_after: Some(Duration::from_secs(3_500)),
                 deletes_replaced: Some(Duration::ZERO),
+                answers: true,
             },
             l2tp: L2tpProfile {
                 source_port_1701: true,
