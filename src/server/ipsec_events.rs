@@ -175,8 +175,9 @@ impl Server {
         } else {
             "the device times out, and cannot do without, for it does not speak NAT traversal; open the firewall for protocol 50"
         };
-        let text =
-            format!("{address} got no L2TP through as native ESP: a firewall drops IP protocol 50; {remedy}");
+        let text = format!(
+            "{address} got no L2TP through as native ESP: a firewall seems to drop IP protocol 50; {remedy}"
+        );
         self.say_of_client(now, Level::Warn, peer, text);
     }
 }

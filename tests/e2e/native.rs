@@ -1,4 +1,4 @@
-//! ESP as IP protocol 50: to whom no NAT is in the way of, to whom cannot do otherwise, and where a firewall drops it.
+//! ESP as IP protocol 50: for clients without a NAT, for those that know no other way, and where a firewall drops it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -78,9 +78,22 @@ CONF
 
   touch "$logs/ppp.log"
   ipsec start --nofork >"$logs/charon.log" 2>&1 &
+  await 20 "charon did not start" charon_ready && start_xl2tpd
+}
+
+start_xl2tpd() {
   mkdir -p /run/xl2tpd
-  xl2tpd -c /etc/xl2tpd/xl2tpd.conf -C /run/xl2tpd/control -p /run/xl2tpd/pid -D >"$logs/xl2tpd.log" 2>&1 &
-  await 20 "charon did not start" charon_ready && await 5 "xl2tpd did not start" test -p /run/xl2tpd/control
+  xl2tpd -c /etc/xl2tpd/xl2tpd.conf -C /run/xl2tpd/control -p /run/xl2tpd/pid -D >>"$logs/xl2tpd.log" 2>&1 &
+  xl2tpd_pid=$!
+  await 5 "xl2tpd did not start" test -p /run/xl2tpd/control
+}
+
+# Gives up an attempt that nobody answered, as NetworkManager does: with a new xl2tpd for the next one.
+give_up() {
+  ipsec down l2tp
+  kill -KILL "$xl2tpd_pid"
+  rm /run/xl2tpd/control
+  start_xl2tpd
 }
 
 # pppd's end without an address, too, is an answer.
