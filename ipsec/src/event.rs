@@ -46,6 +46,14 @@ pub enum Event {
         /// Which pair.
         inbound: Spi,
     },
+    /// The client takes no more packets through a pair. Those that it sent through it before may still be under way; the pair
+    /// is removed a little later.
+    SaRetired {
+        /// Whose.
+        peer: PeerId,
+        /// Which pair.
+        inbound: Spi,
+    },
     /// A pair is to be removed.
     SaClosed {
         /// Whose.

@@ -34,8 +34,17 @@ pub(crate) struct Pair {
     pub(crate) outbound: Spi,
     /// The client has shown that it has the pair too.
     pub(crate) confirmed: bool,
+    /// The client has deleted it.
+    pub(crate) retired: bool,
     /// The quick mode that made it.
     pub(crate) exchange: (Cookies, u32),
+}
+
+impl Pair {
+    /// One that the client has yet to confirm.
+    pub(crate) fn new(inbound: Spi, outbound: Spi, exchange: (Cookies, u32)) -> Self {
+        Self { inbound, outbound, confirmed: false, retired: false, exchange }
+    }
 }
 
 impl Peer {
@@ -52,13 +61,15 @@ impl Peer {
         }
     }
 
-    /// The pair that has to go for one more: an unconfirmed one before one in use, an old one before a new one.
+    /// The pair that has to go for one more: a deleted one before an unconfirmed one before one in use, an old one before a new
+    /// one.
     pub(crate) fn surplus(&self) -> Option<Spi> {
         if self.pairs.len() < MAX_PAIRS {
             return None;
         }
-        let unconfirmed = self.pairs.iter().find(|pair| !pair.confirmed);
-        unconfirmed.or_else(|| self.pairs.front()).map(|pair| pair.inbound)
+        let retired = self.pairs.iter().find(|pair| pair.retired);
+        let unconfirmed = || self.pairs.iter().find(|pair| !pair.confirmed);
+        retired.or_else(unconfirmed).or_else(|| self.pairs.front()).map(|pair| pair.inbound)
     }
 
     /// Takes a pair out.

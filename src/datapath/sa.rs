@@ -43,6 +43,18 @@ impl Datapath {
     pub(crate) fn remove_sa(&mut self, inbound: Spi) {
         let Some(place) = self.by_spi.remove(&inbound) else { return };
         let Inbound { peer, .. } = self.inbound.remove(place);
+        self.remove_outbound(peer, inbound);
+    }
+
+    /// The client takes no more packets through the pair of `inbound`; those under way from it are still taken.
+    pub(crate) fn retire_sa(&mut self, inbound: Spi) {
+        let entry = self.by_spi.get(&inbound).and_then(|place| self.inbound.get(*place));
+        if let Some(peer) = entry.map(|entry| entry.peer) {
+            self.remove_outbound(peer, inbound);
+        }
+    }
+
+    fn remove_outbound(&mut self, peer: usize, inbound: Spi) {
         let Some(peer) = self.peers.get_mut(peer) else { return };
         peer.outbound.retain(|outbound| outbound.inbound != inbound);
         let confirmed = |outbound: &Outbound| {

@@ -27,6 +27,7 @@ impl Server {
             }
             Event::SaOpened { peer, sa } => self.sa_opened(now, peer, *sa),
             Event::SaConfirmed { peer, inbound } => self.sa_confirmed(now, peer, inbound),
+            Event::SaRetired { inbound, .. } => self.datapath.retire_sa(inbound),
             Event::SaClosed { peer, inbound, reason } => {
                 self.datapath.remove_sa(inbound);
                 self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use load::{End, Event, Profile};
 
-use crate::world::{Device, Place, Quality, Setup, World};
+use crate::inner;
+use crate::world::{Device, HOST, Place, Quality, Setup, World};
 
 const NAT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 23);
@@ -106,6 +107,29 @@ fn a_night_of_idling() {
         }
         assert_eq!(world.lines(&["is out"]).len(), 0);
     }
+}
+
+/// On a line where packets overtake each other, the Delete of the old keys arrives before some of what was sent with them.
+#[test]
+fn a_delete_that_overtakes_packets_loses_none() {
+    let (mut world, device, _) = one_client(Profile::windows_10());
+    world.set_quality(Quality { jitter: Duration::from_millis(60), ..Quality::CLEAN });
+    let packet = inner::ping(world.address(device), HOST, 1_000);
+    let mut sent = world.beyond.len();
+    for _ in 0..20 {
+        let before = world.device(device).events.len();
+        world.with(device, |client, now| client.rekey_phase2(now));
+        let renewed = |world: &World| world.device(device).events[before..].contains(&RENEWED);
+        while !renewed(&world) {
+            world.with(device, |client, now| client.send_packet(now, &packet));
+            sent += 1;
+            world.run(Duration::from_millis(1));
+        }
+        world.run(Duration::from_secs(6));
+    }
+    assert_eq!(world.lines(&["deleted by the client"]).len(), 20, "{}", world.log.join("\n"));
+    assert_eq!(world.discarded("unknown_spi"), 0);
+    assert_eq!(world.beyond.len(), sent);
 }
 
 /// A client that leaves new ESP keys to the server, with ESP keys for ten minutes and pings all along.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Responder;
 use crate::discard::Discard;
 use crate::esp::Spi;
-use crate::event::{Event, SaReason};
+use crate::event::Event;
 use crate::isakmp::iana::{NotifyType, PayloadType, ProtocolId};
 use crate::isakmp::{Chain, Cookies, DeletePayload, Message, NotifyPayload, Payload};
 use crate::isakmp_sa::IsakmpSa;
@@ -121,7 +121,7 @@ impl Responder {
                     let pairs = self.peers.get(&id).map(|peer| &peer.pairs);
                     let pair = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.outbound == spi));
                     if let Some(inbound) = pair.map(|pair| pair.inbound) {
-                        self.remove_pair(now, id, inbound, SaReason::Deleted);
+                        self.retire_pair(now, id, inbound);
                     }
                 }
                 self.close_if_empty(now, id);

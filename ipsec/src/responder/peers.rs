@@ -115,8 +115,29 @@ impl Responder {
 
     /// Removes a pair of ESP SAs and tells the client, if an ISAKMP SA is left to tell it with.
     pub(super) fn delete_pair(&mut self, now: Instant, id: PeerId, inbound: Spi, reason: SaReason) {
-        self.send_delete(id, inbound);
-        self.remove_pair(now, id, inbound, reason);
+        match self.pair_mut(id, inbound) {
+            Some(Pair { retired: true, .. }) => self.remove_pair(now, id, inbound, SaReason::Deleted),
+            _ => {
+                self.send_delete(id, inbound);
+                self.remove_pair(now, id, inbound, reason);
+            }
+        }
+    }
+
+    /// The client deleted a pair of ESP SAs. While it has others, what it sent through this one may still be under way, behind
+    /// the Delete; without others it is hanging up.
+    pub(super) fn retire_pair(&mut self, now: Instant, id: PeerId, inbound: Spi) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let has_others = peer.pairs.iter().any(|pair| !pair.retired && pair.inbound != inbound);
+        if !has_others {
+            let all: Vec<Spi> = peer.pairs.iter().map(|pair| pair.inbound).collect();
+            return all.into_iter().for_each(|inbound| self.remove_pair(now, id, inbound, SaReason::Deleted));
+        }
+        let Some(pair) = self.pair_mut(id, inbound).filter(|pair| !pair.retired) else { return };
+        pair.retired = true;
+        self.timers.stop(Timer::Renewal(inbound));
+        self.timers.set(Timer::EspSa(inbound), now + RETIRED);
+        self.events.push_back(Event::SaRetired { peer: id, inbound });
     }
 
     /// Removes a pair of ESP SAs.
@@ -154,12 +175,12 @@ impl Responder {
     /// Ends a peer and all it has.
     pub(super) fn drop_peer(&mut self, now: Instant, id: PeerId, reason: CloseReason) {
         let Some(peer) = self.peers.get(&id) else { return };
-        let pairs: Vec<Spi> = peer.pairs.iter().map(|pair| pair.inbound).collect();
+        let pairs: Vec<Pair> = peer.pairs.iter().copied().collect();
         let isakmp: Vec<Cookies> = peer.isakmp.iter().copied().collect();
         // A client that said INITIAL-CONTACT has forgotten all of it.
         let farewell = reason != CloseReason::Replaced;
-        for inbound in pairs {
-            if farewell {
+        for Pair { inbound, retired, .. } in pairs {
+            if farewell && !retired {
                 self.send_delete(id, inbound);
             }
             self.remove_pair(now, id, inbound, SaReason::PeerClosed);
@@ -311,6 +332,9 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// The same once the client has deleted the last one; Windows deletes one before it makes the next.
 const HANGING_UP: Duration = Duration::from_secs(5);
+
+/// How long a packet may take that was sent before the Delete of its SA.
+const RETIRED: Duration = Duration::from_secs(5);
 
 /// How long we keep ESP SAs behind their lifetime: the client's clock started after ours.
 const ESP_GRACE: Duration = Duration::from_secs(30);

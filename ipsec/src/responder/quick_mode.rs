@@ -176,7 +176,7 @@ impl Responder {
         let Some(owner) = self.peers.get_mut(&peer) else { return };
         owner.terms = Some(terms);
         let rekey = owner.opened;
-        let pair = Pair { inbound, outbound, confirmed: false, exchange: (cookies, message_id) };
+        let pair = Pair::new(inbound, outbound, (cookies, message_id));
         self.add_pair(now, peer, pair, lifetime);
         self.timers.set(Timer::Quick(cookies, message_id), now + EXCHANGE);
         self.schedule_quick(now, cookies, message_id);

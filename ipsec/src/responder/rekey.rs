@@ -58,7 +58,7 @@ impl Responder {
     /// A pair's time is over. If it is not the newest, its client has seen to it.
     pub(super) fn renewal_due(&mut self, inbound: Spi) {
         let Some(&id) = self.by_inbound.get(&inbound) else { return };
-        let newest = self.peers.get(&id).and_then(|peer| peer.pairs.back());
+        let newest = self.peers.get(&id).and_then(|peer| peer.pairs.iter().rev().find(|pair| !pair.retired));
         if newest.is_some_and(|pair| pair.inbound == inbound && pair.confirmed) {
             self.events.push_back(Event::Overdue { peer: id });
         }
@@ -183,7 +183,7 @@ impl Responder {
         let Some(exchange) = sa.quick.get_mut(&message_id) else { return };
         exchange.state = QuickMode::Rekey(Rekey::Settling(inbound));
         exchange.last.response.clone_from(&message3);
-        let pair = Pair { inbound, outbound, confirmed: false, exchange: (cookies, message_id) };
+        let pair = Pair::new(inbound, outbound, (cookies, message_id));
         self.add_pair(now, peer, pair, lifetime);
         self.timers.set(Timer::Quick(cookies, message_id), now + EXCHANGE);
         self.timers.set(Timer::ResendQuick(cookies, message_id), now + SETTLING);

@@ -185,6 +185,7 @@ fn line(event: &Event) -> String {
             format!("{peer} opened {} {}", sa.suite, if sa.rekey { "rekey" } else { "first" })
         }
         Event::SaConfirmed { peer, .. } => format!("{peer} confirmed"),
+        Event::SaRetired { peer, .. } => format!("{peer} retired"),
         Event::SaClosed { peer, reason, .. } => format!("{peer} sa closed: {reason}"),
         Event::PeerClosed { peer, reason } => format!("{peer} closed: {reason}"),
         Event::Overdue { peer } => format!("{peer} overdue"),

@@ -284,6 +284,38 @@ fn a_client_hangs_up_in_every_order() {
     }
 }
 
+/// A Delete may overtake what was sent before it: through a pair that has a successor, packets are taken for a while.
+#[test]
+fn a_replaced_pair_that_is_deleted_still_receives_for_a_while() {
+    let (mut world, mut client) = connected(Profile::apple());
+    let mut spis = Vec::new();
+    for _ in 0..3 {
+        let message2 = world.ask(client.path(), &client.quick1());
+        let (message3, pair) = client.quick3_and_pair(&message2);
+        world.send(client.path(), &message3);
+        spis.push(pair.spi);
+    }
+    world.log();
+    for _ in 0..2 {
+        // Windows says it twice.
+        let delete = client.delete(ProtocolId::ESP, &spis[0].0.to_be_bytes());
+        assert!(world.send(client.path(), &delete).is_empty());
+    }
+    assert_eq!(world.log(), ["c1 retired"]);
+    world.wait(secs(5));
+    assert_eq!(world.log(), ["c1 sa closed: deleted by the client"]);
+    for spi in &spis[1..] {
+        let delete = client.delete(ProtocolId::ESP, &spi.0.to_be_bytes());
+        world.send(client.path(), &delete);
+    }
+    let closed = "c1 sa closed: deleted by the client";
+    assert_eq!(world.log(), ["c1 retired", closed, closed], "with the last one it hangs up");
+    assert!(world.sent().is_empty(), "it is not told what it said itself");
+    world.wait(secs(5));
+    assert_eq!(world.log(), ["c1 closed: the client hung up"]);
+    assert_nothing_left(&world);
+}
+
 #[test]
 fn a_client_deletes_nothing_but_its_own() {
     let mut world = World::with_psks(&["main"]);

@@ -78,7 +78,7 @@ fn who_answers_gets_new_keys_on_the_same_terms() {
                 // The client deletes it as it deletes its own.
                 let delete = client.delete(ProtocolId::ESP, &answered.pair.spi.0.to_be_bytes());
                 world.send(client.path(), &delete);
-                assert!(world.log().iter().any(|line| line == "c1 sa closed: deleted by the client"));
+                assert!(world.log().iter().any(|line| line == "c1 retired"));
             }
         }
     }
