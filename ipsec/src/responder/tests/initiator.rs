@@ -14,7 +14,7 @@ use crate::crypto::{Hash, Iv};
 use crate::dh::{Group, PrivateKey};
 use crate::envelope;
 use crate::esp::{EspKeys, EspSuite, Spi};
-use crate::isakmp::iana::{ExchangeType, NotifyType, PayloadType, ProtocolId};
+use crate::isakmp::iana::{EncapsulationMode, ExchangeType, NotifyType, PayloadType, ProtocolId};
 use crate::isakmp::{Chain, Cookie, Cookies, IdPayload, Message, MessageWriter, Payloads, SaPayload};
 use crate::keymat::{IsakmpKeys, Nonces, Skeyid, Transcript};
 use crate::nat::{Nat, NatTraversal, address_hash, original_address};
@@ -75,6 +75,7 @@ pub(crate) struct ClientPair {
     pub(crate) server_spi: Spi,
     pub(crate) outbound_keys: EspKeys,
     pub(crate) nat_oa: usize,
+    pub(crate) mode: EncapsulationMode,
 }
 
 impl Initiator {
@@ -323,6 +324,7 @@ impl Initiator {
                 .esp_keys(choice.suite, choice.peer_spi, nonces, shared.as_ref())
                 .expect("keys"),
             nat_oa: payloads.of(PayloadType::NAT_OA).count(),
+            mode: choice.mode,
         };
         let mut chain = Chain::default();
         chain.push(PayloadType::HASH, &keys.hash_3(message_id, &nonce, peer_nonce));

@@ -65,9 +65,41 @@ fn encapsulation_modes_are_answered_in_kind() {
         let (mut world, mut client) = connected(Profile::windows10().with_esp(&esp));
         let message2 = world.ask(client.path(), &client.quick1());
         let (message3, pair) = client.quick3_and_pair(&message2);
-        assert_eq!(pair.nat_oa, nat_oa);
+        assert_eq!((pair.mode.0, pair.nat_oa), (mode, nat_oa));
         world.send(client.path(), &message3);
         assert_eq!(world.log(), ["c1 opened AES-128-CBC/HMAC-SHA1-96 first", "c1 confirmed"]);
+    }
+}
+
+/// Clients that speak one draft of NAT traversal and nothing newer: Windows XP 02 with a line feed, old racoons the others.
+#[test]
+fn encapsulation_modes_of_every_draft_are_answered_in_kind() {
+    let drafts = [
+        ("00", hex_literal::hex!("4485152d18b6bbcd0be8a8469579ddcc")),
+        ("02", hex_literal::hex!("cd60464335df21f87cfdb2fc68b6a448")),
+        ("02\n", hex_literal::hex!("90cb80913ebb696e086381b5ec427b1f")),
+        ("03", hex_literal::hex!("7d9419a65310ca6f2c179d9215529d56")),
+    ];
+    for (draft, id) in drafts {
+        let offering = |mode| {
+            let esp = [(12, esp_attributes(mode, Some(128), 2, &[]))];
+            let mut profile = Profile::windows10().with_esp(&esp);
+            profile.vendor_ids = vec![id.into()];
+            profile
+        };
+        for mode in [61_444, 2] {
+            let (mut world, mut client) = connected(offering(mode));
+            let message2 = world.ask(client.path(), &client.quick1());
+            let (message3, pair) = client.quick3_and_pair(&message2);
+            assert_eq!((pair.mode.0, pair.nat_oa), (mode, 0), "draft {draft}");
+            world.send(client.path(), &message3);
+            assert_eq!(world.log(), ["c1 opened AES-128-CBC/HMAC-SHA1-96 first", "c1 confirmed"]);
+        }
+        for tunnel in [61_443, 1] {
+            let (mut world, mut client) = connected(offering(tunnel));
+            world.ask(client.path(), &client.quick1());
+            assert_eq!(world.log(), ["c1 refused: tunnel_mode"], "draft {draft}");
+        }
     }
 }
 

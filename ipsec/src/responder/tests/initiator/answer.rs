@@ -75,6 +75,7 @@ impl Initiator {
                 .esp_keys(choice.suite, choice.peer_spi, nonces, shared.as_ref())
                 .expect("keys"),
             nat_oa: payloads.of(PayloadType::NAT_OA).count(),
+            mode: choice.mode,
         };
         (message2, Answered { iv, hash_3: keys.hash_3(message_id, peer_nonce, &nonce), pair })
     }
