@@ -23,6 +23,8 @@ pub enum Group {
     Modp1536,
     /// Group 14, RFC 3526 §3.
     Modp2048,
+    /// Group 15, RFC 3526 §4.
+    Modp3072,
     /// Group 19, RFC 5903 §3.1.
     Ecp256,
     /// Group 20, RFC 5903 §3.2.
@@ -31,8 +33,15 @@ pub enum Group {
 
 impl Group {
     /// Every group, weakest first.
-    pub const ALL: [Self; 6] =
-        [Self::Modp768, Self::Modp1024, Self::Modp1536, Self::Modp2048, Self::Ecp256, Self::Ecp384];
+    pub const ALL: [Self; 7] = [
+        Self::Modp768,
+        Self::Modp1024,
+        Self::Modp1536,
+        Self::Modp2048,
+        Self::Modp3072,
+        Self::Ecp256,
+        Self::Ecp384,
+    ];
 
     /// The number in a Group Description attribute, RFC 2409 App. A.
     pub fn number(self) -> u16 {
@@ -41,6 +50,7 @@ impl Group {
             Self::Modp1024 => 2,
             Self::Modp1536 => 5,
             Self::Modp2048 => 14,
+            Self::Modp3072 => 15,
             Self::Ecp256 => 19,
             Self::Ecp384 => 20,
         }
@@ -58,6 +68,7 @@ impl Group {
             Self::Modp1024 => 128,
             Self::Modp1536 => 192,
             Self::Modp2048 => 256,
+            Self::Modp3072 => 384,
             Self::Ecp256 => 64,
             Self::Ecp384 => 96,
         }
@@ -70,7 +81,7 @@ impl Group {
             Self::Modp1024 => 80,
             Self::Modp1536 => 90,
             Self::Modp2048 => 112,
-            Self::Ecp256 => 128,
+            Self::Modp3072 | Self::Ecp256 => 128,
             Self::Ecp384 => 192,
         }
     }
@@ -83,6 +94,7 @@ impl fmt::Display for Group {
             Self::Modp1024 => "MODP-1024",
             Self::Modp1536 => "MODP-1536",
             Self::Modp2048 => "MODP-2048",
+            Self::Modp3072 => "MODP-3072",
             Self::Ecp256 => "ECP-256",
             Self::Ecp384 => "ECP-384",
         })
@@ -127,6 +139,7 @@ impl PrivateKey {
             Group::Modp1024 => Value::Modp(ModpKey::generate(modp::PRIME_1024, rng)),
             Group::Modp1536 => Value::Modp(ModpKey::generate(modp::PRIME_1536, rng)),
             Group::Modp2048 => Value::Modp(ModpKey::generate(modp::PRIME_2048, rng)),
+            Group::Modp3072 => Value::Modp(ModpKey::generate(modp::PRIME_3072, rng)),
             Group::Ecp256 => Value::Ecp(EcpKey::generate(ecp::P256, 32, rng)),
             Group::Ecp384 => Value::Ecp(EcpKey::generate(ecp::P384, 48, rng)),
         };
@@ -165,11 +178,12 @@ mod tests {
         ChaCha20Rng::from_seed([seed; 32])
     }
 
-    const MODP: [(Group, &str); 4] = [
+    const MODP: [(Group, &str); 5] = [
         (Group::Modp768, modp::PRIME_768),
         (Group::Modp1024, modp::PRIME_1024),
         (Group::Modp1536, modp::PRIME_1536),
         (Group::Modp2048, modp::PRIME_2048),
+        (Group::Modp3072, modp::PRIME_3072),
     ];
 
     #[test]

@@ -63,7 +63,7 @@ impl Algorithms {
 
     fn allows_group(self, group: Group) -> bool {
         self >= match group {
-            Group::Modp2048 | Group::Ecp256 | Group::Ecp384 => Self::Modern,
+            Group::Modp2048 | Group::Modp3072 | Group::Ecp256 | Group::Ecp384 => Self::Modern,
             // The native client of Android knows no other group than MODP-1024.
             Group::Modp1024 | Group::Modp1536 => Self::Compatible,
             Group::Modp768 => Self::Legacy,

@@ -62,7 +62,7 @@ def prime(bits, constant):
 
 def modp():
     print("\n# Diffie-Hellman: public = 2^x mod p, shared = peer^x mod p")
-    for bits, constant in ((768, 149686), (1024, 129093), (1536, 741804), (2048, 124476)):
+    for bits, constant in ((768, 149686), (1024, 129093), (1536, 741804), (2048, 124476), (3072, 1690314)):
         p = prime(bits, constant)
         x = int.from_bytes(some(f"x {bits}", 32), "big")
         y = int.from_bytes(some(f"y {bits}", bits // 8), "big") % p

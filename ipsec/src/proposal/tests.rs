@@ -58,6 +58,7 @@ fn the_weaker_of_group_and_cipher_decides_before_anything_else() {
     let best =
         |transforms: &[(u8, Vec<u8>)]| ike(&sa(1, &[], transforms), Algorithms::Legacy).expect("one").1;
     assert_eq!(best(&[transform(aes(256), 6, 2), transform(tv(1, 5), 2, 14)]), 2, "112 bits before 80");
+    assert_eq!(best(&[transform(aes(128), 2, 14), transform(aes(128), 2, 15)]), 2, "112 bits before 128");
     assert_eq!(best(&[transform(aes(128), 2, 20), transform(aes(128), 2, 19)]), 1, "both 128: the group");
     assert_eq!(best(&[transform(aes(128), 2, 14), transform(aes(256), 2, 14)]), 2, "both 112: the cipher");
     assert_eq!(best(&[transform(aes(256), 1, 14), transform(aes(256), 5, 14)]), 2, "the hash");
@@ -109,6 +110,9 @@ fn esp_integrity_is_chosen_by_what_works() {
         (vec![aes(256, sha512), aes(256, sha1)], 1405, "AES-256-CBC/HMAC-SHA2-512-256"),
         (vec![aes(256, sha512), aes(128, sha1)], 1400, "AES-128-CBC/HMAC-SHA1-96"),
         (vec![aes(256, sha512), aes(256, sha256)], 1400, "AES-256-CBC/HMAC-SHA2-512-256"),
+        // How long its ICV is, nobody knows: not taken where something as strong is offered without that doubt.
+        (vec![aes(256, sha256), aes(256, sha384)], 1400, "AES-256-CBC/HMAC-SHA2-384-192"),
+        (vec![aes(256, sha256), aes(256, sha1)], 1400, "AES-256-CBC/HMAC-SHA1-96"),
         (vec![aes(256, sha256), aes(128, sha1)], 1400, "AES-128-CBC/HMAC-SHA1-96"),
         (vec![aes(128, sha256), triple_des(sha1)], 1400, "AES-128-CBC/HMAC-SHA2-256-128"),
         (vec![aes(256, md5), aes(256, sha256)], 1400, "AES-256-CBC/HMAC-SHA2-256-128"),

@@ -117,7 +117,7 @@ pub(super) const CHROMEOS: Row = Row {
     versions: "with strongSwan and xl2tpd",
     source: "ChromiumOS platform/vpn-manager l2tpipsec_vpn.cc",
     profile: Profile::chromeos,
-    ike: "AES-128-CBC/SHA1/MODP-2048",
+    ike: "AES-128-CBC/SHA2-256/MODP-3072",
     esp: "AES-128-CBC/HMAC-SHA1-96",
 };
 

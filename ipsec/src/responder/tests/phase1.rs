@@ -178,7 +178,7 @@ fn a_refused_offer_is_told_and_logged_once() {
             Some("`algorithms: legacy` would accept it"),
         ),
         (Profile::simple(Some(256), 2, 1), Algorithms::Legacy, None),
-        (Profile::simple(Some(256), 2, 15), Algorithms::Legacy, Some("must be set to")),
+        (Profile::simple(Some(256), 2, 16), Algorithms::Legacy, Some("must be set to")),
     ];
     for (profile, algorithms, remedy) in cases {
         let mut world = World::new(Config { algorithms, ..config(&["main"]) });
