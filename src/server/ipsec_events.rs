@@ -119,7 +119,8 @@ impl Server {
             connection.keyed = now;
             if connection.tunnels == 0 {
                 self.timers.set(Timer::Farewell(peer), Some(now + UNUSED));
-                if sa.encapsulation == Encapsulation::Native {
+                // From its first ones on: Windows makes new ones every few seconds while L2TP is unanswered.
+                if sa.encapsulation == Encapsulation::Native && !sa.rekey {
                     self.timers.set(Timer::NativeLost(peer), Some(now + NATIVE_PATIENCE));
                 }
             }
