@@ -319,6 +319,31 @@ fn a_vanished_client_is_found_dead() {
     world.ping_back(again, SOON);
 }
 
+/// A second tunnel that was not dialled with new keys may be one of two that a device wants: it ends none. A tunnel in which
+/// nobody is any more is found dead, though the other is alive.
+#[test]
+fn another_tunnel_through_the_same_keys_ends_none() {
+    let (mut world, device, _) = one_client(Profile::linux());
+    // The keys are renewed in between, which is no new dial.
+    for _ in 0..2 {
+        let before = world.device(device).events.len();
+        world.with(device, |client, now| client.rekey_phase2(now));
+        await_event(&mut world, device, before, &RENEWED);
+        world.ping(device, SOON);
+        world.run(Duration::from_secs(2));
+    }
+    world.with(device, |client, now| client.redial_l2tp(now));
+    world.until_up(device, SOON);
+    world.ping(device, SOON);
+    assert_eq!(world.server.status(world.now).sessions.len(), 2, "{}", world.log.join("\n"));
+    for _ in 0..42 {
+        world.run(Duration::from_secs(10));
+        world.ping(device, SOON);
+    }
+    assert_eq!(world.server.status(world.now).sessions.len(), 1, "{}", world.log.join("\n"));
+    world.ping_back(device, SOON);
+}
+
 /// It comes back by the same port of its NAT, without INITIAL-CONTACT and as somebody else: one peer, two tunnels. The old one
 /// is found dead though the new one is alive.
 #[test]

@@ -143,3 +143,61 @@ fn a_crowd_behind_one_nat() {
         world.ping_back(device, Duration::from_secs(15));
     }
 }
+
+/// Two devices that are alike in everything, whose ports change while both renew both phases: each goes on as itself.
+#[test]
+fn identical_twins_that_move_and_renew_stay_who_they_are() {
+    for (profile, seed) in [(Profile::windows_10(), 1), (Profile::android(), 2), (Profile::apple(), 3)] {
+        let mut world = World::new(&Setup { seed, ..Setup::default() });
+        let nat = world.add_nat(NAT);
+        let twins = [0, 1].map(|_| {
+            let twin = world.dial(profile.clone(), Place::Behind(nat, PRIVATE));
+            world.with(twin, |client, _| client.choose_l2tp_ids(7, 1));
+            twin
+        });
+        for twin in twins {
+            world.until_up(twin, SOON);
+        }
+        let addresses = twins.map(|twin| world.address(twin));
+        for round in 0..4 {
+            for twin in twins {
+                world.remap(twin);
+                world.with(twin, |client, now| client.rekey_phase1(now));
+            }
+            // Both orders of the phases, and packets in between or none.
+            world.run(Duration::from_secs(if round % 2 == 0 { 2 } else { 0 }));
+            for twin in twins {
+                rekey(&mut world, twin);
+            }
+            for twin in twins {
+                world.ping(twin, SOON);
+                world.ping_back(twin, SOON);
+            }
+            assert_eq!(twins.map(|twin| world.address(twin)), addresses);
+            assert_eq!(world.server.status(world.now).sessions.len(), 2, "{}", world.log.join("\n"));
+            world.run(Duration::from_secs(60));
+        }
+        assert!(world.lines(&["is out"]).is_empty(), "{}", world.log.join("\n"));
+    }
+}
+
+/// It renewed its first phase by a port that the server had not seen, and says nothing for two minutes.
+#[test]
+fn a_renewal_by_another_port_waits_for_its_proof() {
+    for profile in [Profile::windows_10(), Profile::android(), Profile::apple(), Profile::linux()] {
+        let mut world = World::new(&Setup::default());
+        let nat = world.add_nat(NAT);
+        let device = world.dial(profile, Place::Behind(nat, PRIVATE));
+        world.until_up(device, SOON);
+        world.remap(device);
+        world.with(device, |client, now| client.rekey_phase1(now));
+        world.run(Duration::from_secs(120));
+        world.ping(device, SOON);
+        world.ping_back(device, SOON);
+        assert!(!world.device(device).events.contains(&Event::IsakmpDeleted), "{}", world.log.join("\n"));
+        rekey(&mut world, device);
+        world.ping_back(device, SOON);
+        assert_eq!(world.server.status(world.now).sessions.len(), 1);
+        assert!(world.lines(&["is out"]).is_empty(), "{}", world.log.join("\n"));
+    }
+}

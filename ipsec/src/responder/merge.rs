@@ -1,6 +1,7 @@
 //! One client that was taken for two: its NAT gave it another port in the very moment in which it renewed its first phase, so
 //! that nothing but a pre-shared key, which others may have too, told whose renewal it was.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::{Responder, Timer};
@@ -38,5 +39,16 @@ impl Responder {
             self.adopt_pair(now, older, pair);
         }
         self.move_peer(older, path);
+    }
+
+    /// Whether somebody at the same address says it is the same, and has ESP SAs.
+    pub(super) fn may_be_a_renewal(&self, id: PeerId) -> bool {
+        let Some(Peer { path, identity, .. }) = self.peers.get(&id) else { return false };
+        let address = path.remote.ip();
+        let first = (SocketAddr::new(address, 0), identity.clone());
+        let neighbours =
+            self.by_identity.range(first..).take_while(|((remote, _), _)| remote.ip() == address);
+        let mut namesakes = neighbours.filter(|((_, other), peer)| other == identity && **peer != id);
+        namesakes.any(|(_, peer)| self.peers.get(peer).is_some_and(|peer| !peer.pairs.is_empty()))
     }
 }

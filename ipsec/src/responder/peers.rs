@@ -68,7 +68,8 @@ impl Responder {
         let idle = peer.pairs.is_empty();
         let surplus = if peer.isakmp.len() > MAX_ISAKMP_SAS { peer.isakmp.pop_front() } else { None };
         if idle {
-            self.timers.set(Timer::Peer(id), now + IDLE);
+            let wait = if self.may_be_a_renewal(id) { UNPROVED } else { IDLE };
+            self.timers.set(Timer::Peer(id), now + wait);
         }
         if let Some(cookies) = surplus {
             self.remove_isakmp_sa(cookies);
@@ -329,6 +330,10 @@ impl Responder {
 
 /// How long a peer may be without ESP SAs: Android starts its quick mode a second after phase 1, under loss some later.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// The same for one that may be a renewal of another one: without its ISAKMP SA its client would have nothing to make new ESP
+/// SAs with. By then the other has been heard at the same place, or is dead.
+const UNPROVED: Duration = Duration::from_secs(600);
 
 /// The same once the client has deleted the last one; Windows deletes one before it makes the next.
 const HANGING_UP: Duration = Duration::from_secs(5);

@@ -224,6 +224,14 @@ impl Client {
         self.settle(now);
     }
 
+    /// Dials L2TP anew through the keys there are, as a daemon does that was started again: nothing is said of the tunnel it had.
+    pub fn redial_l2tp(&mut self, now: Instant) {
+        let mut rng = fork(&mut self.rng);
+        let profile = self.profile.l2tp.clone();
+        self.upper = Upper::Tunnel(Box::new(Lac::new(now, profile, &mut rng, self.l2tp_ids)));
+        self.settle(now);
+    }
+
     /// Forgets its ISAKMP SA without a word, as some clients do when its lifetime ends.
     pub fn forget_isakmp(&mut self) {
         self.ike.forget_isakmp();

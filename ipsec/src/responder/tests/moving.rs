@@ -107,3 +107,22 @@ fn two_that_meet_are_one_if_the_owner_says_so() {
     assert_eq!(world.responder.timers.len(), 0);
     assert_eq!((world.responder.by_identity.len(), world.responder.by_inbound.len()), (0, 0));
 }
+
+/// Until it is proved whose renewal it is its ISAKMP SA stays: the client has no other.
+#[test]
+fn what_may_be_a_renewal_is_given_time() {
+    let (mut world, old) = connected(Profile::windows10());
+    let mut stranger = Initiator::new(Profile::windows10(), "main", 3);
+    stranger.inside = addr("10.0.0.3:500");
+    world.connect(&mut stranger);
+    let mut new = old.again(2);
+    new.outside = addr("198.51.100.7:40000");
+    world.connect(&mut new);
+    world.log();
+    world.wait(secs(30));
+    assert_eq!(world.log(), ["c2 closed: the client did not go on after the first phase"]);
+    world.wait(secs(569));
+    assert!(world.log().is_empty());
+    world.wait(secs(1));
+    assert_eq!(world.log(), ["c3 closed: the client did not go on after the first phase"]);
+}
