@@ -2,6 +2,7 @@
 //!
 //! `conf/adit.yaml` is the reference: every key with its default and what it means.
 
+mod certificate;
 mod check;
 pub(crate) use check::EXAMPLE_SECRET;
 pub(crate) mod problem;
@@ -10,6 +11,7 @@ pub(crate) mod yaml;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_saphyr::Spanned;
@@ -25,8 +27,11 @@ pub(crate) const CONTROL: &str = "/run/adit/control.sock";
 pub struct Config {
     /// Local addresses; UDP 500 and 4500 on each. An unspecified one is all of its family, if there are any.
     pub listen: Vec<IpAddr>,
-    /// The pre-shared keys, at least one; message 5 of main mode decides which of them a client has.
+    /// The pre-shared keys, at least one unless there is a certificate; message 5 of main mode decides which of them a client
+    /// has.
     pub psks: Vec<ipsec::Psk>,
+    /// Our certificate and those of the authorities whose clients are believed.
+    pub certificate: Option<Arc<ipsec::Credentials>>,
     /// Which algorithms are acceptable.
     pub algorithms: ipsec::Algorithms,
     /// Whether ESP also travels as IP protocol 50, where no NAT is in the way.

@@ -123,7 +123,7 @@ impl Server {
             local: config.pools.iter().map(|pool| pool.range.server()).collect(),
         };
         Self {
-            ike: Responder::new(engines::ipsec(config), ike_seed),
+            ike: Responder::new(engines::ipsec(now, wall, config), ike_seed),
             lns: Lns::new(engines::l2tp(config), lns_seed),
             datapath: Datapath::new(policy, datapath_seed),
             connections: BTreeMap::new(),

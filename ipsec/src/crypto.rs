@@ -8,6 +8,9 @@
 //! | `cipher` | AES, 3DES and DES in CBC mode | RustCrypto |
 //! | `modp` | exponentiation modulo the RFC 2409 and RFC 3526 primes | crypto-bigint |
 //! | `ecp` | the curves of RFC 5903 | aws-lc-rs |
+//! | `signature` | RSA and ECDSA over HASH_I and HASH_R | rsa, aws-lc-rs |
+//!
+//! `certificate/path.rs` names one more: webpki, which verifies certificates with aws-lc-rs.
 
 pub(crate) mod cipher;
 pub(crate) mod ecp;
@@ -15,6 +18,7 @@ pub(crate) mod gcm;
 pub(crate) mod hash;
 pub(crate) mod mac;
 pub(crate) mod modp;
+pub(crate) mod signature;
 
 pub use cipher::WeakKey;
 pub(crate) use cipher::{Cipher, CipherKey, Iv};

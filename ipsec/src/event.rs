@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::certificate::shown;
 use crate::esp::{EspSuite, InboundSa, OutboundSa, Spi};
 use crate::isakmp::Id;
 use crate::nat::Nat;
@@ -20,7 +21,7 @@ pub enum Event {
         /// Where it comes from.
         path: Path,
     },
-    /// A first phase is done: the client knows a key of ours.
+    /// A first phase is done: the client knows a key of ours, or has a certificate that we believe.
     Established {
         /// The number of the attempt that this was.
         attempt: PeerId,
@@ -121,8 +122,8 @@ pub struct Phase1 {
     pub suite: IkeSuite,
     /// Who the client says it is: usually its private address.
     pub identity: Id,
-    /// Name of the pre-shared key it used.
-    pub psk: String,
+    /// What it proved that with.
+    pub credential: Credential,
     /// Where address translation really is; `None` if the client does not speak NAT traversal.
     pub nat: Option<Nat>,
     /// For how long the client keeps the ISAKMP SA.
@@ -135,6 +136,33 @@ pub struct Phase1 {
     pub timings: Timings,
 }
 
+/// What a client has shown to have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Credential {
+    /// The pre-shared key of that name.
+    Psk(String),
+    /// The certificate of that subject, and its key.
+    Certificate(String),
+}
+
+impl Credential {
+    /// The key's name, or the certificate's subject.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Psk(name) | Self::Certificate(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Psk(name) => write!(f, "key {name:?}"),
+            Self::Certificate(subject) => write!(f, "certificate \"{}\"", shown(subject)),
+        }
+    }
+}
+
 /// The moments of a first phase.
 #[derive(Clone, Copy, Debug)]
 pub struct Timings {
@@ -144,7 +172,7 @@ pub struct Timings {
     pub message3: Instant,
     /// The shared secret was computed.
     pub shared: Instant,
-    /// The client proved that it knows the key.
+    /// The client proved that it has the key.
     pub message5: Instant,
 }
 

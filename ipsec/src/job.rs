@@ -6,42 +6,72 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
+use crate::certificate::{Authenticate, Believed, Fault};
 use crate::dh::{BadPublicValue, Group, PrivateKey, SharedSecret};
 
-/// Our half of one Diffie-Hellman exchange: draws a private value, computes the public and the shared one.
+/// Something to compute.
 pub struct Job {
     pub(crate) ticket: Ticket,
-    group: Group,
+    task: Task,
     seed: Zeroizing<[u8; 32]>,
-    peer_public: Vec<u8>,
+}
+
+/// What.
+pub(crate) enum Task {
+    /// Our half of one Diffie-Hellman exchange: draws a private value, computes the public and the shared one.
+    Exchange { group: Group, peer_public: Vec<u8> },
+    /// Verifies a client's certificate and signature, and signs.
+    Authenticate(Box<Authenticate>),
+}
+
+impl Task {
+    pub(crate) fn exchange(group: Group, peer_public: &[u8]) -> Self {
+        Self::Exchange { group, peer_public: peer_public.into() }
+    }
 }
 
 impl Job {
-    pub(crate) fn new(ticket: Ticket, group: Group, seed: Zeroizing<[u8; 32]>, peer_public: &[u8]) -> Self {
-        Self { ticket, group, seed, peer_public: peer_public.into() }
+    pub(crate) fn new(ticket: Ticket, task: Task, seed: Zeroizing<[u8; 32]>) -> Self {
+        Self { ticket, task, seed }
     }
 
     /// Does the arithmetic. Pure: no clock, no randomness but the seed the job carries.
     pub fn run(self) -> JobDone {
-        let key = PrivateKey::generate(self.group, &mut ChaCha20Rng::from_seed(*self.seed));
-        let outcome = key.shared(&self.peer_public).map(|shared| {
-            let Self { peer_public, .. } = self;
-            KeyExchange { peer_public, public: key.public(), shared }
-        });
+        let mut rng = ChaCha20Rng::from_seed(*self.seed);
+        let outcome = match self.task {
+            Task::Exchange { group, peer_public } => {
+                let key = PrivateKey::generate(group, &mut rng);
+                Outcome::Exchange(key.shared(&peer_public).map(|shared| KeyExchange {
+                    peer_public,
+                    public: key.public(),
+                    shared,
+                }))
+            }
+            Task::Authenticate(authenticate) => Outcome::Authenticated(authenticate.run(&mut rng)),
+        };
         JobDone { ticket: self.ticket, outcome }
     }
 }
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Job({}, {})", self.ticket.0, self.group)
+        match &self.task {
+            Task::Exchange { group, .. } => write!(f, "Job({}, {group})", self.ticket.0),
+            Task::Authenticate(_) => write!(f, "Job({}, certificate)", self.ticket.0),
+        }
     }
 }
 
 /// What a [`Job`] found, to be given back to the responder.
 pub struct JobDone {
     pub(crate) ticket: Ticket,
-    pub(crate) outcome: Result<KeyExchange, BadPublicValue>,
+    pub(crate) outcome: Outcome,
+}
+
+/// Of either task.
+pub(crate) enum Outcome {
+    Exchange(Result<KeyExchange, BadPublicValue>),
+    Authenticated(Result<Believed, Fault>),
 }
 
 impl fmt::Debug for JobDone {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  pre-shared key, nonces ─▶ SKEYID ─┬─▶ HASH_I, HASH_R                            Main Mode
+//!  or g^xy, nonces                  │
 //!                            g^xy ───┼─▶ SKEYID_d ─▶ KEYMAT (per SPI)                ESP
 //!                                    ├─▶ SKEYID_a ─▶ HASH(1), HASH(2), HASH(3)       Quick Mode, Informational
 //!                                    └─▶ SKEYID_e ─▶ the key that encrypts messages
@@ -10,7 +11,7 @@
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::{Cipher, CipherKey, Digest, Hash, Iv, WeakKey},
+    crypto::{Cipher, CipherKey, Digest, Hash, Iv, WeakKey, signature::Scheme},
     dh::SharedSecret,
     esp::{EspKeys, EspSuite, Spi},
 };
@@ -48,6 +49,22 @@ impl Skeyid {
     /// Authentication with a pre-shared key: `prf(pre-shared-key, Ni_b | Nr_b)`.
     pub(crate) fn from_psk(hash: Hash, psk: &[u8], initiator_nonce: &[u8], responder_nonce: &[u8]) -> Self {
         Self { hash, value: hash.prf(psk, &[initiator_nonce, responder_nonce]) }
+    }
+
+    /// Authentication with signatures: `prf(Ni_b | Nr_b, g^xy)`, RFC 2409 §5.1.
+    pub(crate) fn from_signatures(
+        hash: Hash,
+        shared: &SharedSecret,
+        initiator_nonce: &[u8],
+        responder_nonce: &[u8],
+    ) -> Self {
+        let nonces = [initiator_nonce, responder_nonce].concat();
+        Self { hash, value: hash.prf(&nonces, &[shared.as_bytes()]) }
+    }
+
+    /// For HASH_I and HASH_R only: the same secret with the hash function that a kind of key signs with (RFC 4754 §4).
+    pub(crate) fn signing(&self, scheme: Scheme) -> Self {
+        Self { hash: scheme.hash().unwrap_or(self.hash), value: self.value.clone() }
     }
 
     /// `HASH_I = prf(SKEYID, g^xi | g^xr | CKY-I | CKY-R | SAi_b | IDii_b)`.

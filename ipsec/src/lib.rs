@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod aggressive;
+mod certificate;
 mod crypto;
 mod dh;
 mod discard;
@@ -42,6 +43,7 @@ mod secret;
 mod vectors;
 mod vendor;
 
+pub use certificate::{CredentialFiles, Credentials, CredentialsError};
 pub use crypto::WeakKey;
 pub use dh::Group;
 pub use discard::{Discard, Discards};
@@ -49,12 +51,12 @@ pub use esp::{
     AesBits, EspCipher, EspDiscard, EspDiscards, EspIntegrity, EspKeys, EspSuite, Exhausted, GcmIcv,
     InboundSa, IvSource, Lane, OpenKey, OutboundSa, SealKey, Sequence, Spi, open_batch, seal_batch,
 };
-pub use event::{CloseReason, Event, Phase1, SaPair, SaReason, Timings};
+pub use event::{CloseReason, Credential, Event, Phase1, SaPair, SaReason, Timings};
 pub use isakmp::Id;
 pub use job::{Job, JobDone};
 pub use nat::Nat;
 pub use path::{Encapsulation, NAT_T_PORT, Path, PeerId, Transmit};
 pub use proposal::{Algorithms, IkeSuite};
 pub use refusal::Refusal;
-pub use responder::{Config, Responder};
+pub use responder::{Config, Epoch, Responder};
 pub use secret::{Psk, Secret};

@@ -1,4 +1,4 @@
-//! Main Mode authenticated by a pre-shared key, responder side, RFC 2409 §5 and §5.4.
+//! Main Mode, responder side, RFC 2409 §5, with a pre-shared key (§5.4) or with signatures (§5.1).
 //!
 //! ```text
 //!      initiator                                  responder
@@ -8,16 +8,23 @@
 //!   4                               ◀─  HDR, KE, Nr, NAT-D, NAT-D             AwaitId
 //!   5  HDR*, IDii, HASH_I           ─▶                                        Message5
 //!   6                               ◀─  HDR*, IDir, HASH_R                    an ISAKMP SA
+//!
+//!   with signatures:
+//!   4                               ◀─  HDR, KE, Nr, CERTREQ …, NAT-D, NAT-D  AwaitId
+//!   5  HDR*, IDii, CERT …, SIG_I    ─▶                                        Signed5, Authenticating
+//!   6                               ◀─  HDR*, IDir, CERT …, SIG_R             an ISAKMP SA
 //! ```
 //!
 //! Which of several pre-shared keys a client uses shows at message 5: the one under which it decrypts and verifies. The
 //! client's address or identity says nothing: it sends the private address of wherever it is.
 
 mod message;
+mod signed;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use crate::certificate::{Credentials, Proof, payload};
 use crate::crypto::{Digest, Iv};
 use crate::envelope;
 use crate::isakmp::iana::{ExchangeType, IdType, NotifyType, PayloadType};
@@ -25,11 +32,12 @@ use crate::isakmp::{Chain, Cookies, Header, Id, MessageWriter, Payloads};
 use crate::job::KeyExchange;
 use crate::keymat::{IsakmpKeys, Skeyid, Transcript};
 use crate::nat::Traversal;
-use crate::proposal::{Algorithms, IkeSuite, choose_ike_for};
+use crate::proposal::{Authentication, IkePolicy, IkeSuite, choose_ike};
 use crate::secret::Psk;
 use crate::vendor::Vendor;
 
-pub(crate) use self::message::{MAX_ID_LEN, Message1, Message3, Message5, nonce};
+pub(crate) use self::message::{MAX_ID_LEN, Message1, Message3, Message5, Signed5, nonce};
+pub(crate) use self::signed::Authenticating;
 
 /// How far a main mode has come.
 pub(crate) enum MainMode {
@@ -39,11 +47,14 @@ pub(crate) enum MainMode {
     Computing(Computing),
     /// Message 4 is sent.
     AwaitId(Box<AwaitId>),
+    /// Message 5 with a signature is here, the arithmetic is under way.
+    Authenticating(Box<Authenticating>),
 }
 
 /// What messages 1 and 2 agreed on.
 pub(crate) struct Agreed {
     pub(crate) suite: IkeSuite,
+    pub(crate) authentication: Authentication,
     pub(crate) lifetime: Duration,
     pub(crate) vendor: Vendor,
     pub(crate) message1: Instant,
@@ -56,25 +67,25 @@ impl Agreed {
     ///
     /// Vendor IDs are answered only if the client sent the same: message 2 is never longer than message 1, and Windows has
     /// been broken before by vendor IDs it did not expect.
-    pub(crate) fn choose(now: Instant, message: &Message1<'_>, policy: Algorithms) -> Option<(Self, Chain)> {
-        let (agreed, mut chain) = Self::choose_for(now, message, policy, None)?;
+    pub(crate) fn choose(now: Instant, message: &Message1<'_>, policy: IkePolicy) -> Option<(Self, Chain)> {
+        let (agreed, mut chain) = Self::choose_silently(now, message, policy)?;
         agreed.vendor.acknowledge(&mut chain);
         Some((agreed, chain))
     }
 
-    /// The same without vendor IDs, and of the transforms only those of a group whose public value has so many octets.
-    pub(crate) fn choose_for(
+    /// The same without vendor IDs.
+    pub(crate) fn choose_silently(
         now: Instant,
         message: &Message1<'_>,
-        policy: Algorithms,
-        public_len: Option<usize>,
+        policy: IkePolicy,
     ) -> Option<(Self, Chain)> {
-        let choice = choose_ike_for(&message.sa, policy, public_len)?;
+        let choice = choose_ike(&message.sa, policy)?;
         let vendor = message.vendor;
         let mut chain = Chain::default();
         chain.push_sa(choice.proposal, choice.transform, &[]);
         let agreed = Self {
             suite: choice.suite,
+            authentication: choice.authentication,
             lifetime: choice.lifetime,
             vendor,
             message1: now,
@@ -104,17 +115,25 @@ pub(crate) struct Computing {
 }
 
 impl Computing {
-    /// The secret is there: writes message 4's payloads. `hashes` are of the client's address and of ours.
+    /// The secret is there: writes message 4's payloads. `hashes` are of the client's address and of ours; a client that signs
+    /// is asked for certificates below our authorities.
     pub(crate) fn finish(
         self,
         now: Instant,
         exchange: KeyExchange,
         responder_nonce: [u8; NONCE_LEN],
+        credentials: Option<&Credentials>,
         hashes: [&[u8]; 2],
     ) -> (AwaitId, Chain) {
         let mut chain = Chain::default();
         chain.push(PayloadType::KEY_EXCHANGE, &exchange.public);
         chain.push(PayloadType::NONCE, &responder_nonce);
+        if let (Authentication::Signature(_), Some(credentials)) = (self.agreed.authentication, credentials) {
+            // Windows and Android choose among their certificates by this.
+            for authority in credentials.authorities().take(MAX_REQUESTS) {
+                chain.push(PayloadType::CERTIFICATE_REQUEST, &payload::request(authority));
+            }
+        }
         let Self { agreed, traversal, message3, initiator_nonce } = self;
         if let Some(nat_d) = traversal.nat_d() {
             for hash in hashes {
@@ -209,8 +228,14 @@ pub(crate) struct Authenticated<'k> {
     verified: Verified,
 }
 
-/// Proof that a client's hash was compared and found equal: nothing else makes the keys of an ISAKMP SA.
+/// Proof that a client's hash was compared and found equal, or its signature verified: nothing else makes the keys of an ISAKMP SA.
 pub(crate) struct Verified(());
+
+impl From<Proof> for Verified {
+    fn from(_: Proof) -> Self {
+        Self(())
+    }
+}
 
 impl Verified {
     /// Constant in time but for the lengths.
@@ -249,6 +274,9 @@ pub(crate) fn says_initial_contact(payloads: &Payloads<'_>) -> bool {
         .filter_map(|body| crate::isakmp::NotifyPayload::parse(body).ok())
         .any(|notify| notify.kind == NotifyType::INITIAL_CONTACT)
 }
+
+/// How many authorities a client is told of; each costs message 4 some hundred octets.
+const MAX_REQUESTS: usize = 8;
 
 /// Octets of our nonces; RFC 2409 §5 allows 8 to 256.
 pub(crate) const NONCE_LEN: usize = 32;

@@ -15,10 +15,8 @@ use crate::isakmp::Transform;
 
 pub(crate) use self::esp::{EspChoice, EspPolicy, EspRefusal, choose_esp};
 pub use self::ike::IkeSuite;
-#[cfg(test)]
-pub(crate) use self::ike::choose_ike;
-pub(crate) use self::ike::choose_ike_for;
-pub(crate) use self::offer::{describe_esp, describe_ike};
+pub(crate) use self::ike::{Authentication, IkePolicy, choose_ike};
+pub(crate) use self::offer::{Remedy, describe_esp, describe_ike};
 
 /// How old a client may be.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]

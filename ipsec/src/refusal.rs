@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::certificate::Fault;
 use crate::isakmp::Id;
-use crate::proposal::Algorithms;
+use crate::proposal::{Algorithms, Remedy};
 
 /// An attempt that failed: where it came from, how far it got, why, what its user sees, and what to do about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +24,7 @@ impl Refusal {
             Cause::NoNatTraversal { .. } => "no_nat_traversal",
             Cause::BadPublicValue => "bad_public_value",
             Cause::WrongPsk { .. } => "wrong_psk",
+            Cause::Certificate { .. } => "certificate",
             Cause::SilentAfterKe { .. } => "silent_after_key_exchange",
             Cause::HashNotAccepted { .. } => "hash_not_accepted",
             Cause::NoEspProposal { .. } => "no_esp_proposal",
@@ -46,7 +48,7 @@ pub(crate) enum Cause {
         stage: Stage,
         offer: String,
         policy: Algorithms,
-        remedy: Option<Algorithms>,
+        remedy: Option<Remedy>,
     },
     NoNatTraversal {
         stage: Stage,
@@ -55,6 +57,9 @@ pub(crate) enum Cause {
     WrongPsk {
         stage: Stage,
         keys: usize,
+    },
+    Certificate {
+        fault: Fault,
     },
     SilentAfterKe {
         moved: bool,
@@ -153,6 +158,11 @@ impl fmt::Display for Refusal {
                     keys => format!("any of the {keys} configured keys"),
                 }
             ),
+            Cause::Certificate { fault } => write!(
+                f,
+                "{remote} was refused at {}: {fault}; Windows shows error 789, other devices time out",
+                Stage::Main5
+            ),
             Cause::SilentAfterKe { moved } => write!(
                 f,
                 "{remote} went silent after main mode message 4: message 5 never came{}; Windows shows error 809 or 789, \
@@ -189,7 +199,11 @@ impl fmt::Display for Refusal {
                      none; Windows shows error 788 or 789, other devices time out; ",
                     policy.name()
                 )?;
-                write_remedy(f, *remedy, "the client must be set to stronger algorithms")
+                write_remedy(
+                    f,
+                    remedy.map(Remedy::Algorithms),
+                    "the client must be set to stronger algorithms",
+                )
             }
             Cause::TunnelMode => write!(
                 f,
@@ -215,9 +229,17 @@ impl fmt::Display for Refusal {
     }
 }
 
-fn write_remedy(f: &mut fmt::Formatter<'_>, remedy: Option<Algorithms>, otherwise: &str) -> fmt::Result {
+fn write_remedy(f: &mut fmt::Formatter<'_>, remedy: Option<Remedy>, otherwise: &str) -> fmt::Result {
     match remedy {
-        Some(policy) => write!(f, "`algorithms: {}` would accept it", policy.name()),
+        Some(Remedy::Algorithms(policy)) => write!(f, "`algorithms: {}` would accept it", policy.name()),
+        Some(Remedy::Certificate(scheme, policy)) => write!(
+            f,
+            "`ipsec.certificate` with a key for {scheme} and `algorithms: {}` would accept it, or a pre-shared key on the device",
+            policy.name()
+        ),
+        Some(Remedy::Psk(policy)) => {
+            write!(f, "a key under `ipsec.psk` and `algorithms: {}` would accept it", policy.name())
+        }
         None => f.write_str(otherwise),
     }
 }

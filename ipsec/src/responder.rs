@@ -24,23 +24,26 @@ mod no_native;
 mod peers;
 mod quick_mode;
 mod rekey;
+mod signed;
 #[cfg(test)]
 pub(crate) mod tests;
 mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
+use rustls_pki_types::UnixTime;
 use zeroize::Zeroizing;
 
 use self::half_open::HalfOpen;
 use self::no_native::NoNative;
 use self::timers::{Timer, Timers};
+use crate::certificate::Credentials;
 use crate::crypto::Hash;
-use crate::dh::Group;
 use crate::discard::{Discard, Discards};
 use crate::esp::Spi;
 use crate::event::Event;
@@ -48,10 +51,10 @@ use crate::fragment::{Fragment, Fragments};
 use crate::isakmp::iana::{ExchangeType, NotifyType, ProtocolId};
 use crate::isakmp::{Chain, Cookie, Cookies, HEADER_LEN, Id, Malformed, Message, MessageWriter};
 use crate::isakmp_sa::IsakmpSa;
-use crate::job::{Job, JobDone, Ticket};
+use crate::job::{Job, JobDone, Outcome, Task, Ticket};
 use crate::path::{NAT_T_PORT, Path, PeerId, Transmit};
 use crate::peer::Peer;
-use crate::proposal::Algorithms;
+use crate::proposal::{Algorithms, IkePolicy};
 use crate::refusal::{Cause, Refusal};
 use crate::secret::Psk;
 
@@ -60,6 +63,8 @@ use crate::secret::Psk;
 pub struct Config {
     /// Keys, any of which a client may use.
     pub psks: Vec<Psk>,
+    /// Certificates for clients that have one too, and what time it was at some moment.
+    pub certificate: Option<(Arc<Credentials>, Epoch)>,
     /// How old a client may be.
     pub algorithms: Algorithms,
     /// Whether ESP also travels as IP protocol 50: to whom no NAT is seen, and to whom does not speak NAT traversal.
@@ -76,10 +81,37 @@ pub struct Config {
     pub max_peers: usize,
 }
 
+impl Config {
+    /// What a first phase may be agreed on; `public_len` is the length of the client's public value in Aggressive Mode.
+    fn ike_policy(&self, public_len: Option<usize>) -> IkePolicy {
+        let signature = match public_len {
+            None => self.certificate.as_ref().map(|(credentials, _)| credentials.scheme()),
+            Some(_) => None,
+        };
+        IkePolicy { algorithms: self.algorithms, psk: !self.psks.is_empty(), signature, public_len }
+    }
+}
+
+/// What the calendar said at some moment: certificates are valid from one day to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch {
+    /// The moment.
+    pub instant: Instant,
+    /// Time since 1970 then.
+    pub unix: Duration,
+}
+
+impl Epoch {
+    fn at(self, now: Instant) -> UnixTime {
+        UnixTime::since_unix_epoch(self.unix + now.saturating_duration_since(self.instant))
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             psks: Vec::new(),
+            certificate: None,
             algorithms: Algorithms::default(),
             native_esp: false,
             mtu: 1400,
@@ -118,6 +150,7 @@ pub struct Responder {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asker {
     MainMode(Cookies),
+    Authentication(Cookies),
     Aggressive(Cookies),
     QuickMode(Cookies, u32),
     /// One of ours.
@@ -191,9 +224,9 @@ impl Responder {
     pub fn poll_job(&mut self) -> Option<Job> {
         while let Some(job) = self.ready_jobs.pop_front() {
             let wanted = match self.jobs.get(&job.ticket) {
-                Some(Asker::MainMode(cookies) | Asker::Aggressive(cookies)) => {
-                    self.half_open.get(*cookies).is_some()
-                }
+                Some(
+                    Asker::MainMode(cookies) | Asker::Authentication(cookies) | Asker::Aggressive(cookies),
+                ) => self.half_open.get(*cookies).is_some(),
                 Some(Asker::QuickMode(cookies, _) | Asker::Rekey(cookies, _)) => {
                     self.isakmp_sas.contains_key(cookies)
                 }
@@ -209,16 +242,22 @@ impl Responder {
 
     /// A job is done.
     pub fn handle_job(&mut self, now: Instant, done: JobDone) {
-        match self.jobs.remove(&done.ticket) {
-            Some(Asker::MainMode(cookies)) => self.main_mode_computed(now, cookies, done.outcome),
-            Some(Asker::Aggressive(cookies)) => self.aggressive_mode_computed(now, cookies, done.outcome),
-            Some(Asker::QuickMode(cookies, message_id)) => {
-                self.quick_mode_computed(now, cookies, message_id, done.outcome);
+        let Some(asker) = self.jobs.remove(&done.ticket) else { return };
+        match done.outcome {
+            Outcome::Exchange(outcome) => match asker {
+                Asker::MainMode(cookies) => self.main_mode_computed(now, cookies, outcome),
+                Asker::Aggressive(cookies) => self.aggressive_mode_computed(now, cookies, outcome),
+                Asker::QuickMode(cookies, message_id) => {
+                    self.quick_mode_computed(now, cookies, message_id, outcome);
+                }
+                Asker::Rekey(cookies, message_id) => self.rekey_computed(now, cookies, message_id, outcome),
+                Asker::Authentication(_) => {}
+            },
+            Outcome::Authenticated(outcome) => {
+                if let Asker::Authentication(cookies) = asker {
+                    self.main_mode_authenticated(now, cookies, outcome);
+                }
             }
-            Some(Asker::Rekey(cookies, message_id)) => {
-                self.rekey_computed(now, cookies, message_id, done.outcome);
-            }
-            None => {}
         }
     }
 
@@ -313,31 +352,25 @@ impl Responder {
     }
 
     /// Hands out arithmetic, unless too much is waiting already.
-    fn start_job(&mut self, asker: Asker, group: Group, peer_public: &[u8]) -> Result<(), Discard> {
+    fn start_job(&mut self, asker: Asker, task: Task) -> Result<(), Discard> {
         let seed = self.job_seed();
-        self.start_job_with(asker, group, seed, peer_public)
+        self.start_job_with(asker, task, seed)
     }
 
-    /// Randomness for one private value.
+    /// Randomness for one job.
     fn job_seed(&mut self) -> Zeroizing<[u8; 32]> {
         let mut seed = Zeroizing::new([0; 32]);
         self.rng.fill_bytes(&mut *seed);
         seed
     }
 
-    fn start_job_with(
-        &mut self,
-        asker: Asker,
-        group: Group,
-        seed: Zeroizing<[u8; 32]>,
-        peer_public: &[u8],
-    ) -> Result<(), Discard> {
+    fn start_job_with(&mut self, asker: Asker, task: Task, seed: Zeroizing<[u8; 32]>) -> Result<(), Discard> {
         if self.jobs.len() >= self.config.max_jobs {
             return Err(Discard::JobLimit);
         }
         self.last_ticket = Ticket(self.last_ticket.0 + 1);
         self.jobs.insert(self.last_ticket, asker);
-        self.ready_jobs.push_back(Job::new(self.last_ticket, group, seed, peer_public));
+        self.ready_jobs.push_back(Job::new(self.last_ticket, task, seed));
         Ok(())
     }
 

@@ -26,6 +26,49 @@ impl Vectors {
     }
 }
 
+/// A file that `pki.bash` made.
+pub(crate) fn pki(name: &str) -> &'static [u8] {
+    let file = PKI.iter().find(|(file, _)| *file == name);
+    file.unwrap_or_else(|| panic!("no file {name}")).1
+}
+
+/// Names the files of a directory.
+macro_rules! files {
+    ($($name:literal)*) => { &[$(($name, include_bytes!(concat!("../../tests/vectors/pki/", $name)))),*] };
+}
+
+const PKI: &[(&str, &[u8])] = files! {
+    "ca.crl"
+    "ca.pem"
+    "client-2021.pem"
+    "client-encipher.pem"
+    "client-impostor.pem"
+    "client-other.pem"
+    "client-p256.key"
+    "client-p256.pem"
+    "client-p384.key"
+    "client-p384.pem"
+    "client-revoked.pem"
+    "client-sha1.pem"
+    "client-sub.p7"
+    "client-sub.pem"
+    "client-web.pem"
+    "client.key"
+    "client.pem"
+    "other-ca.pem"
+    "server-abc-sha1.signature"
+    "server-nameless.pem"
+    "server-p256-sec1.key"
+    "server-p256.key"
+    "server-p256.pem"
+    "server-p384.key"
+    "server-p384.pem"
+    "server-pkcs1.key"
+    "server.key"
+    "server.pem"
+    "sub.pem"
+};
+
 /// The octets that `hex` stands for.
 pub(crate) fn octets(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.chars().map(|digit| digit.to_digit(16).unwrap().try_into().unwrap()).collect();

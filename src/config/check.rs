@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipsec::Algorithms;
 use serde_saphyr::{Location, Spanned};
 
+use super::certificate;
 use super::problem::{Findings, Problems};
 use super::yaml::{Hidden, Text};
 use super::{AuthMethod, Config, Limits, Log, LogFormat, LogLevel, raw};
@@ -42,7 +43,8 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
     let f = &mut findings;
     let mut config = Config {
         listen: listen(f, file.listen),
-        psks: psks(f, root, ipsec.psk),
+        psks: psks(f, root, ipsec.psk, ipsec.certificate.is_some()),
+        certificate: ipsec.certificate.and_then(|files| certificate::read(f, directory, files)),
         algorithms: word(f, "ipsec.algorithms", ipsec.algorithms, ALGORITHMS, Algorithms::Compatible),
         native_esp: word(f, "ipsec.encapsulation", ipsec.encapsulation, ENCAPSULATION, false),
         l2tp_secret: l2tp.secret.map(|secret| l2tp::Secret::new(self::secret(f, "l2tp.secret", &secret))),
@@ -105,11 +107,19 @@ fn listen(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<IpAddr>
     addresses
 }
 
-fn psks(f: &mut Findings<'_>, root: Location, list: Option<Spanned<Vec<raw::Psk>>>) -> Vec<ipsec::Psk> {
+fn psks(
+    f: &mut Findings<'_>,
+    root: Location,
+    list: Option<Spanned<Vec<raw::Psk>>>,
+    certificate: bool,
+) -> Vec<ipsec::Psk> {
     let at = list.as_ref().map_or(root, |list| list.referenced);
     let list = list.map(|list| list.value).unwrap_or_default();
-    if list.is_empty() {
-        f.wrong(at, "ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`");
+    if list.is_empty() && !certificate {
+        f.wrong(
+            at,
+            "ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`, or `ipsec.certificate`",
+        );
     }
     let mut psks: Vec<ipsec::Psk> = Vec::new();
     for psk in list {

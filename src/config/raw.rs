@@ -31,8 +31,18 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Ipsec {
     pub(super) psk: Option<Spanned<Vec<Psk>>>,
+    pub(super) certificate: Option<Spanned<Certificate>>,
     pub(super) algorithms: Option<Text>,
     pub(super) encapsulation: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificate {
+    pub(super) cert: Text,
+    pub(super) key: Text,
+    pub(super) ca: Text,
+    pub(super) crl: Option<Text>,
 }
 
 #[derive(Deserialize)]

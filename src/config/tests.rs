@@ -286,14 +286,17 @@ fn value_problems_have_their_place() {
 #[test]
 fn keys_need_names_and_secrets_that_are_not_shown() {
     let cases = [
-        ("", "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`"),
+        (
+            "",
+            "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`, or `ipsec.certificate`",
+        ),
         (
             "# nothing\n",
-            "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`",
+            "adit.yaml:1:1: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`, or `ipsec.certificate`",
         ),
         (
             "ipsec: { psk: [] }",
-            "adit.yaml:1:15: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`",
+            "adit.yaml:1:15: ipsec.psk: found no key, expected at least one `{ name: …, secret: … }`, or `ipsec.certificate`",
         ),
         (
             "ipsec: { psk: [{ name: a, secret: '' }] }",

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ipsec::{Encapsulation, EspSuite, Id, Path};
+use ipsec::{Credential, Encapsulation, EspSuite, Id, Path};
 
 use crate::datapath::SessionIndex;
 
@@ -20,7 +20,7 @@ pub(super) struct Connection {
     /// The ESP suite of its newest pair of SAs.
     pub(super) esp: String,
     pub(super) nat: String,
-    pub(super) psk: String,
+    pub(super) credential: Credential,
     /// Who the client said it is in its first phase.
     pub(super) identity: Id,
     pub(super) behind_nat: bool,

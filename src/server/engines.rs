@@ -1,12 +1,18 @@
 //! What the operator decided, as each engine wants to hear it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
+
+use ipsec::Epoch;
 
 use crate::config::{AuthMethod, Config};
 
-pub(super) fn ipsec(config: &Config) -> ipsec::Config {
+/// `wall` is what the calendar says at `now`.
+pub(super) fn ipsec(now: Instant, wall: SystemTime, config: &Config) -> ipsec::Config {
+    let unix = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let epoch = Epoch { instant: now, unix };
     ipsec::Config {
         psks: config.psks.clone(),
+        certificate: config.certificate.clone().map(|credentials| (credentials, epoch)),
         algorithms: config.algorithms,
         native_esp: config.native_esp,
         mtu: config.mtu,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ipsec::{CloseReason, Encapsulation, Event, Path, PeerId, Phase1, SaPair, Spi};
+use ipsec::{CloseReason, Credential, Encapsulation, Event, Path, PeerId, Phase1, SaPair, Spi};
 
 use l2tp::Disconnect;
 
@@ -47,10 +47,10 @@ impl Server {
     }
 
     fn established(&mut self, now: Instant, attempt: PeerId, peer: PeerId, path: Path, phase1: &Phase1) {
-        let Phase1 { suite, identity, psk, nat, .. } = phase1;
+        let Phase1 { suite, identity, credential, nat, .. } = phase1;
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.ike = suite.to_string();
-            connection.psk = psk.clone();
+            connection.credential = credential.clone();
             return self.say(
                 Level::Info,
                 Some(peer),
@@ -63,8 +63,12 @@ impl Server {
             Level::Info,
             Some(peer),
             format!(
-                "{} proved a key: IKE {suite}, key {psk:?}, {nat_text}, identity {identity}{vendor}",
-                path.remote
+                "{} proved a {}: IKE {suite}, {credential}, {nat_text}, identity {identity}{vendor}",
+                path.remote,
+                match credential {
+                    Credential::Psk(_) => "key",
+                    Credential::Certificate(_) => "certificate",
+                }
             ),
         );
         if nat.is_some_and(|nat| nat.server) && !std::mem::replace(&mut self.told_of_nat, true) {
@@ -76,7 +80,7 @@ impl Server {
             ike: suite.to_string(),
             esp: String::new(),
             nat: nat_text,
-            psk: psk.clone(),
+            credential: credential.clone(),
             identity: identity.clone(),
             behind_nat: nat.is_some_and(|nat| nat.client),
             speaks_nat_traversal: nat.is_some(),

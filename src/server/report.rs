@@ -37,7 +37,7 @@ impl Server {
             user: login.user.clone(),
             outside: connection.path.remote,
             inside: login.address,
-            key: connection.psk.clone(),
+            key: connection.credential.name().to_owned(),
             nat: connection.nat.clone(),
             ike: connection.ike.clone(),
             esp: connection.esp.clone(),

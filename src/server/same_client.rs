@@ -55,7 +55,7 @@ impl Server {
         };
         let dials = new.ports.iter().any(|port| self.lns.knows(Lac { peer: newer, port: *port }));
         let alike = new.identity == old.identity
-            && new.psk == old.psk
+            && new.credential == old.credential
             && new.path.remote.ip() == old.path.remote.ip()
             && new.times.first >= old.times.first;
         alike && !dials && !new.contacted && !old.sessions.is_empty()

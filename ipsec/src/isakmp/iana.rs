@@ -151,6 +151,14 @@ registry! {
 }
 
 registry! {
+    /// How a certificate is encoded, RFC 2408 §3.9.
+    CertificateEncoding(u8) {
+        PKCS7 = 1, "PKCS #7";
+        X509_SIGNATURE = 4, "X.509 for signatures";
+    }
+}
+
+registry! {
     /// Unit of a life duration, RFC 2407 §4.5 and RFC 2409 Appendix A.
     LifeType(u16) {
         SECONDS = 1, "seconds";

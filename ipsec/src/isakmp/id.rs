@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Malformed;
 use super::iana::IdType;
+use crate::certificate::{name_of, shown};
 
 /// Who speaks (phase 1) or which traffic is meant (phase 2).
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +71,10 @@ impl fmt::Display for Id {
                 let shown = self.data.get(..SHOWN).unwrap_or(&self.data);
                 write!(f, "{}", shown.escape_ascii())
             }
+            IdType::DER_ASN1_DN => match name_of(&self.data) {
+                Some(name) => f.write_str(&shown(&name)),
+                None => write!(f, "subject of {} octets", self.data.len()),
+            },
             kind => write!(f, "{kind} of {} octets", self.data.len()),
         }
     }

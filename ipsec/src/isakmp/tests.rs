@@ -1,3 +1,4 @@
+use crate::proposal::{Algorithms, IkePolicy, describe_ike};
 use proptest::prelude::*;
 
 use super::iana::{EspAttribute, IkeAttribute, NotifyType, ProtocolId};
@@ -228,7 +229,7 @@ proptest! {
         let _ = IdPayload::parse(&bytes).map(|id| id.to_id().to_string());
         let labelled = [&[0, 0, 0, 1, 0, 0, 0, 1][..], &bytes].concat();
         if let Ok(offer) = SaPayload::parse(&labelled) {
-            let _ = crate::proposal::describe_ike(&offer, None);
+            let _ = describe_ike(&offer, IkePolicy::psk(Algorithms::Legacy));
         }
         if let Ok(payloads) = Payloads::parse(PayloadType(first), &bytes) {
             prop_assert!(payloads.len() <= bytes.len());

@@ -1,6 +1,7 @@
 //! What a client's main mode messages must contain, RFC 2409 §5.
 
 use super::says_initial_contact;
+use crate::certificate::payload::certificates;
 use crate::isakmp::iana::PayloadType;
 use crate::isakmp::{IdPayload, Malformed, Payloads, SaPayload};
 use crate::vendor::Vendor;
@@ -52,6 +53,29 @@ impl<'a> TryFrom<&Payloads<'a>> for Message5<'a> {
         }
         let hash = payloads.require(PayloadType::HASH)?;
         Ok(Self { id, hash, initial_contact: says_initial_contact(payloads) })
+    }
+}
+
+/// `HDR*, IDii, CERT …, SIG_I`
+pub(crate) struct Signed5<'a> {
+    pub(crate) id: IdPayload<'a>,
+    /// DER, the client's own among them.
+    pub(crate) certificates: Vec<Vec<u8>>,
+    pub(crate) signature: &'a [u8],
+    pub(crate) initial_contact: bool,
+}
+
+impl<'a> TryFrom<&Payloads<'a>> for Signed5<'a> {
+    type Error = Malformed;
+
+    fn try_from(payloads: &Payloads<'a>) -> Result<Self, Malformed> {
+        let id = IdPayload::parse(payloads.require(PayloadType::IDENTIFICATION)?)?;
+        if id.data.len() > MAX_ID_LEN {
+            return Err(Malformed::Length);
+        }
+        let signature = payloads.require(PayloadType::SIGNATURE)?;
+        let certificates = certificates(payloads);
+        Ok(Self { id, certificates, signature, initial_contact: says_initial_contact(payloads) })
     }
 }
 

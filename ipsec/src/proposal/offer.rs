@@ -3,15 +3,27 @@
 use std::fmt::{self, Write as _};
 
 use super::esp::{EspPolicy, choose_esp};
-use super::{Algorithms, choose_ike_for};
+use super::{Algorithms, IkePolicy, choose_ike};
+use crate::crypto::signature::Scheme;
 use crate::isakmp::iana::{
     AuthenticationAlgorithm, AuthenticationMethod, EncapsulationMode, EncryptionAlgorithm, EspAttribute,
     EspTransform, GroupDescription, HashAlgorithm, IkeAttribute, ProtocolId,
 };
 use crate::isakmp::{SaPayload, Transform};
 
-/// The offer of phase 1, and the setting of `algorithms` that would accept it, along with a public value of that length.
-pub(crate) fn describe_ike(offer: &SaPayload<'_>, public_len: Option<usize>) -> (String, Option<Algorithms>) {
+/// The setting that would accept an offer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Remedy {
+    /// Of `algorithms`.
+    Algorithms(Algorithms),
+    /// `ipsec.certificate`, with a key of that kind, and maybe another of `algorithms`.
+    Certificate(Scheme, Algorithms),
+    /// `ipsec.psk`, and maybe another of `algorithms`.
+    Psk(Algorithms),
+}
+
+/// The offer of phase 1, and the setting that would accept it.
+pub(crate) fn describe_ike(offer: &SaPayload<'_>, policy: IkePolicy) -> (String, Option<Remedy>) {
     let shown = offer.proposals.iter().flat_map(|proposal| &proposal.transforms).map(|transform| {
         let mut text = String::new();
         let mut part = |what| push(&mut text, '/', what);
@@ -22,15 +34,31 @@ pub(crate) fn describe_ike(offer: &SaPayload<'_>, public_len: Option<usize>) -> 
         part(named(transform, IkeAttribute::HASH.0, HashAlgorithm));
         part(named(transform, IkeAttribute::GROUP.0, GroupDescription));
         let authentication = named(transform, IkeAttribute::AUTHENTICATION.0, AuthenticationMethod);
-        if transform.number_of(IkeAttribute::AUTHENTICATION.0)
-            != Some(AuthenticationMethod::PRE_SHARED_KEY.0.into())
-        {
+        let is_psk = transform.number_of(IkeAttribute::AUTHENTICATION.0)
+            == Some(AuthenticationMethod::PRE_SHARED_KEY.0.into());
+        if !is_psk || !policy.psk {
             part(authentication);
         }
         text
     });
-    let remedy =
-        Algorithms::ALL.into_iter().find(|policy| choose_ike_for(offer, *policy, public_len).is_some());
+    let accepting = |policy: IkePolicy| {
+        let accepts = |algorithms| choose_ike(offer, IkePolicy { algorithms, ..policy }).is_some();
+        Algorithms::ALL
+            .into_iter()
+            .filter(|algorithms| *algorithms >= policy.algorithms)
+            .find(|a| accepts(*a))
+    };
+    let certificate = || {
+        // Aggressive Mode is for pre-shared keys.
+        let schemes = [Scheme::Rsa, Scheme::EcdsaP256, Scheme::EcdsaP384];
+        let schemes = schemes.into_iter().filter(|_| policy.public_len.is_none());
+        schemes.into_iter().find_map(|scheme| {
+            let algorithms = accepting(IkePolicy { psk: false, signature: Some(scheme), ..policy })?;
+            Some(Remedy::Certificate(scheme, algorithms))
+        })
+    };
+    let psk = || accepting(IkePolicy { psk: true, ..policy }).map(Remedy::Psk);
+    let remedy = accepting(policy).map(Remedy::Algorithms).or_else(certificate).or_else(psk);
     (join(shown), remedy)
 }
 

@@ -5,7 +5,7 @@ use crate::responder::tests::profile::{Profile, WINDOWS_SA, esp_attributes, prop
 
 fn ike(offer: &[u8], policy: Algorithms) -> Option<(String, u8, Duration)> {
     let offer = SaPayload::parse(offer).expect("an SA");
-    let choice = choose_ike(&offer, policy)?;
+    let choice = choose_ike(&offer, IkePolicy::psk(policy))?;
     Some((choice.suite.to_string(), choice.transform.number, choice.lifetime))
 }
 
@@ -28,7 +28,7 @@ fn windows_is_answered_with_its_strongest() {
         assert_eq!(chosen, Some(("AES-256-CBC/SHA1/ECP-384".into(), 1, Duration::from_secs(28_800))));
     }
     let offer = SaPayload::parse(WINDOWS_SA).expect("an SA");
-    let (line, _) = describe_ike(&offer, None);
+    let (line, _) = describe_ike(&offer, IkePolicy::psk(Algorithms::Modern));
     assert_eq!(
         line,
         "AES-256/SHA1/ECP-384, AES-128/SHA1/ECP-256, AES-256/SHA1/MODP-2048, 3DES/SHA1/MODP-2048, 3DES/SHA1/MODP-1024"

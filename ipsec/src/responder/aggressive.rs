@@ -10,10 +10,11 @@ use crate::aggressive::{Aggressive, AwaitHash, Computing, Message1, NONCE_LEN, n
 use crate::crypto::Digest;
 use crate::dh::BadPublicValue;
 use crate::discard::Discard;
+use crate::event::Credential;
 use crate::isakmp::iana::{ExchangeType, NotifyType};
 use crate::isakmp::{Cookie, Cookies, Id, Message, MessageWriter};
 use crate::isakmp_sa::Answered;
-use crate::job::KeyExchange;
+use crate::job::{KeyExchange, Task};
 use crate::nat::{Traversal, address_hash};
 use crate::path::Path;
 use crate::phase1::Agreed;
@@ -68,7 +69,7 @@ impl Responder {
             }
         };
         let asker = Asker::Aggressive(cookies);
-        if let Err(limit) = self.start_job(asker, computing.suite().group, public) {
+        if let Err(limit) = self.start_job(asker, Task::exchange(computing.suite().group, public)) {
             self.drop_attempt(cookies);
             return Err(limit);
         }
@@ -95,10 +96,10 @@ impl Responder {
                 (Cause::AggressiveMode { identity }, NotifyType::INVALID_EXCHANGE_TYPE)
             });
         };
-        let policy = self.config.algorithms;
-        let public_len = Some(message1.public.len());
-        let agreed = Agreed::choose_for(now, &message1.first, policy, public_len).ok_or_else(|| {
-            let (offer, remedy) = describe_ike(&message1.first.sa, public_len);
+        let policy = self.config.ike_policy(Some(message1.public.len()));
+        let agreed = Agreed::choose_silently(now, &message1.first, policy).ok_or_else(|| {
+            let (offer, remedy) = describe_ike(&message1.first.sa, policy);
+            let policy = policy.algorithms;
             let cause = Cause::NoIkeProposal { stage: Stage::Aggressive1, offer, policy, remedy };
             (cause, NotifyType::NO_PROPOSAL_CHOSEN)
         })?;
@@ -132,7 +133,7 @@ impl Responder {
         let share = self.config.max_jobs.div_ceil(STRANGERS_SHARE);
         let strangers = self.jobs.values().filter_map(|asker| match asker {
             Asker::Aggressive(cookies) => Some(cookies),
-            Asker::MainMode(_) | Asker::QuickMode(..) | Asker::Rekey(..) => None,
+            Asker::MainMode(_) | Asker::Authentication(_) | Asker::QuickMode(..) | Asker::Rekey(..) => None,
         });
         let remotes =
             strangers.map(|cookies| self.half_open.get(*cookies).map(|attempt| attempt.first_remote));
@@ -217,7 +218,7 @@ impl Responder {
             }
             return Err(Discard::Unauthenticated);
         };
-        let psk = client.psk.name.clone();
+        let credential = Credential::Psk(client.psk.name.clone());
         let (traversal, initial_contact) = (client.traversal, client.initial_contact);
         let keys = client.into_keys();
         let Some(Attempt { id: attempt, state: State::Aggressive(Aggressive::AwaitHash(done)), .. }) =
@@ -227,8 +228,17 @@ impl Responder {
         };
         let AwaitHash { agreed, timings, identity, .. } = *done;
         let last = Answered { request, response: Vec::new() };
-        let established =
-            Established { attempt, agreed, traversal, timings, identity, psk, initial_contact, keys, last };
+        let established = Established {
+            attempt,
+            agreed,
+            traversal,
+            timings,
+            identity,
+            credential,
+            initial_contact,
+            keys,
+            last,
+        };
         self.establish(now, path, cookies, established);
         Ok(())
     }

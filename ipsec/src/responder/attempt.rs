@@ -10,7 +10,7 @@ use super::{Responder, Timer, fingerprint};
 use crate::aggressive::{Aggressive, AwaitHash, names};
 use crate::crypto::{Digest, Hash};
 use crate::discard::Discard;
-use crate::event::{CloseReason, Event, Phase1, Timings};
+use crate::event::{CloseReason, Credential, Event, Phase1, Timings};
 use crate::isakmp::iana::NotifyType;
 use crate::isakmp::{Cookie, Cookies, Id, Message};
 use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
@@ -27,8 +27,7 @@ pub(super) struct Established {
     /// When its public value came, when the secret was there.
     pub(super) timings: (Instant, Instant),
     pub(super) identity: Id,
-    /// Name of its key.
-    pub(super) psk: String,
+    pub(super) credential: Credential,
     pub(super) initial_contact: bool,
     pub(super) keys: Keys,
     /// The message that proved it, and our answer.
@@ -133,7 +132,8 @@ impl Responder {
 
     /// The client knows our key: its ISAKMP SA belongs to a new peer, or to the one that renews its first phase.
     pub(super) fn establish(&mut self, now: Instant, path: Path, cookies: Cookies, established: Established) {
-        let Established { attempt, agreed, traversal, identity, psk, initial_contact, .. } = established;
+        let Established { attempt, agreed, traversal, identity, credential, initial_contact, .. } =
+            established;
         let Established { timings: (message3, shared), keys, last, .. } = established;
         let same = self.by_identity.get(&(path.remote, identity.clone())).copied();
         let renewed = match same {
@@ -147,7 +147,7 @@ impl Responder {
         let phase1 = Phase1 {
             suite: agreed.suite,
             identity,
-            psk,
+            credential,
             nat: traversal.nat(),
             lifetime: agreed.lifetime,
             rekey: renewed.is_some(),
@@ -183,7 +183,7 @@ impl Responder {
                 let keys = self.config.psks.iter().filter(|psk| names(&identity, psk)).count();
                 self.refuse(id, path, Cause::HashNotAccepted { told: false, identity, psk: tried, keys });
             }
-            State::Main(MainMode::AwaitId(_) | MainMode::Computing(_))
+            State::Main(MainMode::AwaitId(_) | MainMode::Computing(_) | MainMode::Authenticating(_))
             | State::Aggressive(_)
             | State::Refused => {}
         }

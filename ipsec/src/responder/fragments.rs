@@ -64,6 +64,9 @@ impl Responder {
             Some(State::Main(MainMode::AwaitKe(agreed))) => agreed.vendor,
             Some(State::Main(MainMode::Computing(computing))) => computing.agreed.vendor,
             Some(State::Main(MainMode::AwaitId(await_id))) => await_id.agreed.vendor,
+            Some(State::Main(MainMode::Authenticating(authenticating))) => {
+                authenticating.await_id.agreed.vendor
+            }
             // What Aggressive Mode sends to an address that nobody has proved fits one datagram.
             Some(State::Aggressive(_) | State::Refused) | None => return false,
         };

@@ -9,14 +9,15 @@ use super::{Asker, Responder, Timer, backoff};
 use crate::crypto::Digest;
 use crate::dh::BadPublicValue;
 use crate::discard::Discard;
+use crate::event::Credential;
 use crate::isakmp::iana::{ExchangeType, NotifyType};
 use crate::isakmp::{Cookie, Cookies, Message, MessageWriter};
 use crate::isakmp_sa::Answered;
-use crate::job::KeyExchange;
+use crate::job::{KeyExchange, Task};
 use crate::nat::{Nat, Traversal, address_hash};
 use crate::path::Path;
 use crate::phase1::{Agreed, AwaitId, Computing, MainMode, Message1, Message3, NONCE_LEN};
-use crate::proposal::describe_ike;
+use crate::proposal::{Authentication, describe_ike};
 use crate::refusal::{Cause, Stage};
 
 impl Responder {
@@ -38,7 +39,10 @@ impl Responder {
         let Some(request) = self.fresh_request(path, cookies, datagram)? else { return Ok(()) };
         match self.half_open.get(cookies).map(|attempt| &attempt.state) {
             Some(State::Main(MainMode::AwaitKe(_))) => self.message3(now, path, message, request),
-            Some(State::Main(MainMode::AwaitId(_))) => self.message5(now, path, message, request),
+            Some(State::Main(MainMode::AwaitId(await_id))) => match await_id.agreed.authentication {
+                Authentication::PreSharedKey => self.message5(now, path, message, request),
+                Authentication::Signature(scheme) => self.signed5(now, path, message, request, scheme),
+            },
             Some(_) | None => Err(Discard::Unexpected),
         }
     }
@@ -53,9 +57,10 @@ impl Responder {
         let payloads = message.payloads().map_err(|_| Discard::Malformed)?;
         let message1 = Message1::try_from(&payloads).map_err(|_| Discard::Malformed)?;
         let Some(cookies) = self.admit(now, path, message, datagram)? else { return Ok(()) };
-        let Some((agreed, chain)) = Agreed::choose(now, &message1, self.config.algorithms) else {
-            let policy = self.config.algorithms;
-            let (offer, remedy) = describe_ike(&message1.sa, None);
+        let policy = self.config.ike_policy(None);
+        let Some((agreed, chain)) = Agreed::choose(now, &message1, policy) else {
+            let (offer, remedy) = describe_ike(&message1.sa, policy);
+            let policy = policy.algorithms;
             let cause = Cause::NoIkeProposal { stage: Stage::Main1, offer, policy, remedy };
             self.refuse_attempt(path, cookies, cause, NotifyType::NO_PROPOSAL_CHOSEN, datagram.len());
             return Ok(());
@@ -93,7 +98,7 @@ impl Responder {
         let traversal = detected.or_else(|| self.serves_native(path).then_some(Traversal::Unspoken));
         let initiator_nonce = nonce.into();
         if traversal.is_some() {
-            self.start_job(Asker::MainMode(cookies), suite.group, public)?;
+            self.start_job(Asker::MainMode(cookies), Task::exchange(suite.group, public))?;
         }
         self.half_open.prove(cookies);
         let Some(attempt) = self.half_open.get_mut(cookies) else { return Err(Discard::UnknownCookies) };
@@ -139,7 +144,8 @@ impl Responder {
         let ours = address_hash(hash, cookies, path.local);
         let theirs = self.hash_of_client(hash, cookies, path, computing.traversal.nat());
         let nonce = self.random::<NONCE_LEN>();
-        let (await_id, chain) = computing.finish(now, exchange, nonce, [&theirs, &ours]);
+        let credentials = self.config.certificate.as_ref().map(|(credentials, _)| &**credentials);
+        let (await_id, chain) = computing.finish(now, exchange, nonce, credentials, [&theirs, &ours]);
         let response = MessageWriter::new(cookies, ExchangeType::MAIN_MODE, 0).clear(&chain);
         if let Some(attempt) = self.half_open.get_mut(cookies) {
             attempt.state = State::Main(MainMode::AwaitId(Box::new(await_id)));
@@ -183,7 +189,7 @@ impl Responder {
         };
         let identity = client.identity.clone();
         let initial_contact = client.initial_contact;
-        let psk = client.psk.name.clone();
+        let credential = Credential::Psk(client.psk.name.clone());
         let (response, keys) = await_id.message6(cookies, client, path.local.ip());
         let Some(Attempt { id: attempt, state: State::Main(MainMode::AwaitId(done)), .. }) =
             self.half_open.remove(cookies)
@@ -204,7 +210,7 @@ impl Responder {
                 traversal,
                 timings: (message3, shared),
                 identity,
-                psk,
+                credential,
                 initial_contact,
                 keys,
                 last: Answered { request, response: response.clone() },

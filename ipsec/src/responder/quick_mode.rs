@@ -11,7 +11,7 @@ use crate::event::{Event, SaPair, SaReason};
 use crate::isakmp::iana::{NotifyType, ProtocolId};
 use crate::isakmp::{Chain, Cookies, Message};
 use crate::isakmp_sa::{Answered, Exchange, IsakmpSa};
-use crate::job::KeyExchange;
+use crate::job::{KeyExchange, Task};
 use crate::path::{Encapsulation, NAT_T_PORT, Path};
 use crate::peer::Pair;
 use crate::phase2::{Message1, Opening, Own, QuickMode, Rekey};
@@ -114,7 +114,7 @@ impl Responder {
         };
         let pfs = choice.pfs.zip(message1.public);
         if let Some((group, public)) = pfs {
-            self.start_job(Asker::QuickMode(cookies, message_id), group, public)?;
+            self.start_job(Asker::QuickMode(cookies, message_id), Task::exchange(group, public))?;
         }
         let inbound = self.new_spi();
         let own = Own { inbound, nonce: self.random(), path, requested: now, iv: opened.iv };

@@ -16,7 +16,7 @@ use crate::esp::Spi;
 use crate::event::{Event, SaPair};
 use crate::isakmp::{Cookies, Message, Payloads};
 use crate::isakmp_sa::{Answered, Exchange, IsakmpSa};
-use crate::job::KeyExchange;
+use crate::job::{KeyExchange, Task};
 use crate::path::{Path, PeerId};
 use crate::peer::Pair;
 use crate::phase2::{Answer, AwaitMessage2, Draft, Message1, Pfs, QuickMode, Rekey, Terms};
@@ -38,7 +38,7 @@ impl Responder {
         if let Some((Pfs { group, public }, seed)) = pfs.zip(seed) {
             // The client's last public value stands in for its next one: it is our own half that is wanted.
             let asker = Asker::Rekey(cookies, message_id);
-            if self.start_job_with(asker, group, seed, &public).is_err() {
+            if self.start_job_with(asker, Task::exchange(group, &public), seed).is_err() {
                 return false;
             }
         }
@@ -123,7 +123,7 @@ impl Responder {
         let second = awaiting.draft.pfs().zip(message2.public);
         let waits = second.is_some();
         if let Some(((group, seed), public)) = second {
-            self.start_job_with(Asker::Rekey(cookies, message_id), group, seed, public)?;
+            self.start_job_with(Asker::Rekey(cookies, message_id), Task::exchange(group, public), seed)?;
         }
         let exchange = self.quick_mut(cookies, message_id).ok_or(Discard::Unexpected)?;
         if let QuickMode::Rekey(Rekey::AwaitMessage2(AwaitMessage2 { draft, .. })) =

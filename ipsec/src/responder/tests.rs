@@ -1,6 +1,7 @@
 //! Stories of clients against a responder, in virtual time.
 
 mod aggressive;
+mod certificates;
 mod fragments;
 mod hostile;
 mod initiator;
@@ -177,7 +178,7 @@ fn line(event: &Event) -> String {
             "{attempt} is {peer} {path} {} {} {} {}{}",
             phase1.suite,
             phase1.identity,
-            phase1.psk,
+            phase1.credential.name(),
             phase1.nat.map_or_else(|| "no NAT traversal".into(), |nat| nat.to_string()),
             if phase1.rekey { " rekey" } else { "" }
         ),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::isakmp::iana::{NotifyType, PayloadType};
 use crate::isakmp::{Cookie, NotifyPayload, SaPayload};
-use crate::proposal::{Algorithms, choose_ike};
+use crate::proposal::{Algorithms, IkePolicy, choose_ike};
 use crate::vectors::Vectors;
 
 /// Keys by name, each with the identifier that uses it.
@@ -57,7 +57,7 @@ fn every_client_with_an_identifier_gets_in_and_on() {
         let message3 = client.aggressive3(&message2, encrypted).expect("the same key");
         assert!(world.send(client.path(), &message3).is_empty());
         let (_, phase1) = world.established();
-        assert_eq!((phase1.suite.to_string().as_str(), phase1.psk.as_str()), (suite, "main"));
+        assert_eq!((phase1.suite.to_string().as_str(), phase1.credential.name()), (suite, "main"));
         assert_eq!(
             world.log()[1],
             format!("c1 is c1 198.51.100.7:11001 → 192.0.2.1:4500 {suite} staff main client behind NAT")
@@ -80,7 +80,7 @@ fn what_the_user_typed_counts_whatever_android_makes_of_it() {
         let message2 = world.ask(client.path(), &client.aggressive1(&id(kind, text)));
         let message3 = client.aggressive3(&message2, false).expect("the same key");
         world.send(client.path(), &message3);
-        assert_eq!(world.established().1.psk, "main");
+        assert_eq!(world.established().1.credential.name(), "main");
     }
 }
 
@@ -126,7 +126,9 @@ fn only_a_transform_of_the_public_values_group_is_chosen() {
     let message2 = world.ask(client.path(), &message1);
     let payloads = Message::parse(&message2).expect("a message").payloads().expect("payloads");
     let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
-    let suite = choose_ike(&SaPayload::parse(body).expect("an SA"), Algorithms::Legacy).expect("one").suite;
+    let suite = choose_ike(&SaPayload::parse(body).expect("an SA"), IkePolicy::psk(Algorithms::Legacy))
+        .expect("one")
+        .suite;
     assert_eq!(suite.to_string(), "AES-256-CBC/SHA2-256/MODP-1024");
 }
 
@@ -250,7 +252,7 @@ fn of_two_keys_with_one_identifier_an_unanswered_attempt_leads_to_the_other() {
             client.cookies = crate::isakmp::Cookies { initiator: Cookie([9; 8]), responder: Cookie::ZERO };
         };
         world.send(client.path(), &message3);
-        assert_eq!(world.established().1.psk, name);
+        assert_eq!(world.established().1.credential.name(), name);
         // A third client, elsewhere, starts with the first key.
         let mut other = Initiator::new(Profile::android(3), "old", 2);
         other.outside = addr("203.0.113.9:500");
@@ -271,7 +273,7 @@ fn racoon_repeats_message1_from_port_4500_and_gets_the_other_key() {
     let message2 = world.ask(client.path(), &message1);
     let message3 = client.aggressive3(&message2, false).expect("the same key");
     world.send(client.path(), &message3);
-    assert_eq!(world.established().1.psk, "new");
+    assert_eq!(world.established().1.credential.name(), "new");
 }
 
 #[test]
@@ -357,7 +359,7 @@ fn a_key_with_an_identifier_serves_main_mode_too() {
     let mut world = world();
     let mut client = client(Profile::windows10());
     world.connect(&mut client);
-    assert_eq!(world.established().1.psk, "main");
+    assert_eq!(world.established().1.credential.name(), "main");
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 mod aggressive;
 mod answer;
+mod signed;
 
 use std::net::{IpAddr, SocketAddr};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+pub(crate) use self::signed::Signer;
 use super::addr;
 use super::profile::{Profile, sa};
 use crate::crypto::{Hash, Iv};
@@ -19,13 +21,15 @@ use crate::isakmp::{Chain, Cookie, Cookies, IdPayload, Message, MessageWriter, P
 use crate::keymat::{IsakmpKeys, Nonces, Skeyid, Transcript};
 use crate::nat::{Nat, NatTraversal, address_hash, original_address};
 use crate::path::{Encapsulation, NAT_T_PORT, Path};
-use crate::proposal::{Algorithms, EspPolicy, IkeSuite, choose_esp, choose_ike};
+use crate::proposal::{Algorithms, EspPolicy, IkePolicy, IkeSuite, choose_esp, choose_ike};
 use crate::vendor::Vendor;
 
 /// A client, and where its packets come from.
 pub(crate) struct Initiator {
     pub(crate) profile: Profile,
     psk: Vec<u8>,
+    /// What it has instead of a pre-shared key.
+    pub(crate) signer: Option<Signer>,
     /// Its own address; behind a NAT not the one that the server sees.
     pub(crate) inside: SocketAddr,
     pub(crate) outside: SocketAddr,
@@ -86,6 +90,7 @@ impl Initiator {
         Self {
             profile,
             psk: format!("the secret {psk}").into(),
+            signer: None,
             inside: addr("10.0.0.2:500"),
             outside: SocketAddr::new(addr("198.51.100.7:0").ip(), 10_000 + u16::from(number)),
             server: addr("192.0.2.1:500"),
@@ -142,7 +147,11 @@ impl Initiator {
         let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
         let offer = SaPayload::parse(body).expect("an SA");
         assert_eq!(offer.proposals.iter().map(|proposal| proposal.transforms.len()).sum::<usize>(), 1);
-        let suite = choose_ike(&offer, Algorithms::Legacy).expect("a transform").suite;
+        let policy = IkePolicy {
+            signature: self.signer.as_ref().map(Signer::scheme),
+            ..IkePolicy::psk(Algorithms::Legacy)
+        };
+        let suite = choose_ike(&offer, policy).expect("a transform").suite;
         self.suite = Some(suite);
         self.nat_traversal = Vendor::read(&payloads).nat.map(|(version, _)| version);
 
@@ -182,7 +191,10 @@ impl Initiator {
 
         let private = self.private.take().expect("a private value");
         let shared = private.shared(peer_public).expect("a shared secret");
-        let skeyid = Skeyid::from_psk(suite.hash, &self.psk, &self.nonce, peer_nonce);
+        let skeyid = match &self.signer {
+            Some(_) => Skeyid::from_signatures(suite.hash, &shared, &self.nonce, peer_nonce),
+            None => Skeyid::from_psk(suite.hash, &self.psk, &self.nonce, peer_nonce),
+        };
         let (public, peer_public) = (private.public(), peer_public.to_vec());
         let said = transcript(self.cookies, &public, &peer_public, &self.profile.ike);
         let keys = skeyid.keys(suite.cipher, &shared, &said).expect("no weak key");
@@ -203,6 +215,9 @@ impl Initiator {
     }
 
     pub(crate) fn message5(&mut self) -> Vec<u8> {
+        if self.signer.is_some() {
+            return self.signed5();
+        }
         let IpAddr::V4(own) = self.inside.ip() else { panic!("IPv4") };
         let id = [&[1, 17, 1, 0xf4][..], &own.octets()].concat();
         let main = self.main.as_mut().expect("message 4");
@@ -227,8 +242,14 @@ impl Initiator {
         let payloads = Payloads::parse(message.header.next_payload, &text).expect("payloads");
         let id =
             IdPayload::parse(payloads.require(PayloadType::IDENTIFICATION).expect("an ID")).expect("an ID");
-        assert_eq!(id.to_id().address(), Some(self.server_inside.ip()));
         let said = transcript(self.cookies, &main.public, &main.peer_public, &self.profile.ike);
+        if let Some(signer) = &self.signer {
+            signer.check(&payloads, &main.skeyid.signing(signer.scheme()).hash_r(&said, id.body));
+            self.suite = Some(main.suite);
+            self.sa = Some((main.keys, iv));
+            return;
+        }
+        assert_eq!(id.to_id().address(), Some(self.server_inside.ip()));
         let hash = payloads.require(PayloadType::HASH).expect("a hash");
         assert_eq!(main.skeyid.hash_r(&said, id.body).to_vec(), hash, "HASH_R");
         self.suite = Some(main.suite);

@@ -108,7 +108,7 @@ fn any_of_several_keys_does() {
         let mut world = World::with_psks(&["old", "main", "new"]);
         let mut client = Initiator::new(Profile::windows10(), name, 1);
         world.connect(&mut client);
-        assert_eq!(world.established().1.psk, name);
+        assert_eq!(world.established().1.credential.name(), name);
     }
 }
 

@@ -48,6 +48,18 @@ impl Profile {
         }
     }
 
+    /// The same with certificates instead of a pre-shared key.
+    pub(crate) fn signing(mut self, method: u8) -> Self {
+        // Attribute 3, authentication method, as type and value.
+        let psk = [0x80, 3, 0, 1];
+        for start in 0..self.ike.len() - 3 {
+            if self.ike[start..start + 4] == psk {
+                self.ike[start + 3] = method;
+            }
+        }
+        self
+    }
+
     /// Android 4 to 5.0 (1), 5.1 to 7.1.1 (2), 7.1.2 to 12 (3).
     pub(crate) fn android(version: u8) -> Self {
         let ciphers: [(u16, Option<u16>, u8); 4] =

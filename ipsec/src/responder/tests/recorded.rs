@@ -3,7 +3,7 @@
 use super::*;
 use crate::isakmp::iana::{IkeAttribute, PayloadType};
 use crate::isakmp::{Payloads, SaPayload};
-use crate::proposal::{Algorithms, choose_ike};
+use crate::proposal::{Algorithms, IkePolicy, choose_ike};
 use crate::vectors::Vectors;
 
 const CAPTURES: &str = include_str!("../../../../tests/vectors/ike-captures.txt");
@@ -15,7 +15,7 @@ fn chosen(message2: &[u8]) -> (String, u8, u64) {
     let sa = SaPayload::parse(payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("SA")).expect("SA");
     let [proposal] = &sa.proposals[..] else { panic!("one proposal") };
     let [transform] = &proposal.transforms[..] else { panic!("one transform") };
-    let suite = choose_ike(&sa, Algorithms::Legacy).expect("a suite").suite;
+    let suite = choose_ike(&sa, IkePolicy::psk(Algorithms::Legacy)).expect("a suite").suite;
     let life = transform.number_of(IkeAttribute::LIFE_DURATION.0).expect("a lifetime");
     (suite.to_string(), transform.number, life)
 }

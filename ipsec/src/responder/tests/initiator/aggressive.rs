@@ -37,8 +37,9 @@ impl Initiator {
             kinds.iter().skip_while(|kind| ![PayloadType::NAT_D, PayloadType::NAT_D_DRAFT].contains(kind));
         assert!(!behind.copied().any(|kind| kind == PayloadType::VENDOR_ID), "racoon would not know NAT-D");
         let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
-        let suite =
-            choose_ike(&SaPayload::parse(body).expect("an SA"), Algorithms::Legacy).expect("one").suite;
+        let suite = choose_ike(&SaPayload::parse(body).expect("an SA"), IkePolicy::psk(Algorithms::Legacy))
+            .expect("one")
+            .suite;
         let version = Vendor::read(&payloads).nat.map(|(version, _)| version);
         let private = self.private.take().expect("a private value");
         let peer_public = payloads.require(PayloadType::KEY_EXCHANGE).expect("a KE").to_vec();
@@ -96,8 +97,9 @@ impl Initiator {
         self.cookies = message.header.cookies;
         let payloads = message.payloads().expect("payloads");
         let body = payloads.require(PayloadType::SECURITY_ASSOCIATION).expect("an SA");
-        let suite =
-            choose_ike(&SaPayload::parse(body).expect("an SA"), Algorithms::Legacy).expect("one").suite;
+        let suite = choose_ike(&SaPayload::parse(body).expect("an SA"), IkePolicy::psk(Algorithms::Legacy))
+            .expect("one")
+            .suite;
         let peer_public = payloads.require(PayloadType::KEY_EXCHANGE).expect("a KE");
         let peer_nonce = payloads.require(PayloadType::NONCE).expect("a nonce");
         let private = self.private.as_ref().expect("a private value");

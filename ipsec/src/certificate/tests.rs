@@ -1,0 +1,287 @@
+//! Certificates that openssl made, against the rules.
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+
+use super::x509::{Certificate, certificates_of_pkcs7};
+use super::*;
+use crate::crypto::signature::{Scheme, SigningKey};
+use crate::crypto::{Digest, Hash};
+use crate::isakmp::iana::{CertificateEncoding, IdType, PayloadType};
+use crate::isakmp::{Chain, Id, IdPayload, Payloads};
+use crate::proposal::Algorithms;
+use crate::vectors::pki;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+pub(crate) fn der(name: &str) -> Vec<u8> {
+    CertificateDer::from_pem_slice(pki(name)).expect("a certificate").to_vec()
+}
+
+pub(crate) fn signing_key(name: &str) -> SigningKey {
+    SigningKey::from_der(&PrivateKeyDer::from_pem_slice(pki(name)).expect("PEM")).expect("a key")
+}
+
+/// The server of that name, with an authority and what it revoked.
+pub(crate) fn credentials(name: &str) -> Credentials {
+    let (cert, key) = (pki(&format!("{name}.pem")), pki(&format!("{}.key", name.replace("-nameless", ""))));
+    let files = CredentialFiles { cert, key, ca: pki("ca.pem"), crl: Some(pki("ca.crl")) };
+    Credentials::read(files).expect("good credentials")
+}
+
+fn id(kind: IdType, data: &[u8]) -> Id {
+    IdPayload::parse(&[&[kind.0, 0, 0, 0][..], data].concat()).expect("an ID").to_id()
+}
+
+fn subject(name: &str) -> Vec<u8> {
+    Certificate::from_der(&der(name)).expect("a certificate").subject().to_vec()
+}
+
+/// What a client sends, good unless a test spoils it.
+struct Client {
+    certificates: Vec<Vec<u8>>,
+    identity: Id,
+    key: &'static str,
+    server: &'static str,
+    hash: Hash,
+    policy: Algorithms,
+    year: u64,
+}
+
+impl Client {
+    fn with(name: &'static str) -> Self {
+        Self {
+            certificates: vec![der(name)],
+            identity: id(IdType::DER_ASN1_DN, &subject(name)),
+            key: "client.key",
+            server: "server",
+            hash: Hash::Sha1,
+            policy: Algorithms::Compatible,
+            year: 2026,
+        }
+    }
+
+    fn digest(&self, of: &[u8]) -> Digest {
+        self.hash.digest(&[of])
+    }
+
+    fn authenticate(self) -> Result<Believed, Fault> {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let signature = signing_key(self.key).sign(&self.digest(b"HASH_I"), &mut rng).expect("a signature");
+        let since_1970 = Duration::from_secs((self.year - 1970) * 31_557_600);
+        Authenticate {
+            credentials: Arc::new(credentials(self.server)),
+            policy: self.policy,
+            now: UnixTime::since_unix_epoch(since_1970),
+            hash_i: self.digest(b"HASH_I"),
+            hash_r: self.digest(b"HASH_R"),
+            identity: self.identity,
+            certificates: self.certificates,
+            signature,
+        }
+        .run(&mut rng)
+    }
+
+    #[track_caller]
+    fn fault(self) -> String {
+        self.authenticate().err().expect("a fault").to_string()
+    }
+}
+
+#[test]
+fn a_certificate_of_the_authority_is_believed_and_answered_with_ours() {
+    let rsa = Client::with("client.pem");
+    let p256 = Client {
+        key: "client-p256.key",
+        server: "server-p256",
+        hash: Hash::Sha256,
+        ..Client::with("client-p256.pem")
+    };
+    let p384 = Client {
+        key: "client-p384.key",
+        server: "server-p384",
+        hash: Hash::Sha384,
+        ..Client::with("client-p384.pem")
+    };
+    for client in [rsa, p256, p384] {
+        let (server, hash_r) = (client.server, client.digest(b"HASH_R"));
+        let believed = client.authenticate().expect("believed");
+        assert_eq!(believed.name, "O=Example,CN=alice");
+        let own = Certificate::from_der(&der(&format!("{server}.pem"))).expect("a certificate");
+        assert!(own.public_key().expect("a key").verifies(&hash_r, &believed.signature), "{server}");
+    }
+}
+
+#[test]
+fn a_path_may_lead_over_intermediates_that_the_client_sends() {
+    let path = Client {
+        certificates: vec![der("client-sub.pem"), der("sub.pem")],
+        ..Client::with("client-sub.pem")
+    };
+    assert_eq!(path.authenticate().expect("believed").name, "O=Example,CN=bob");
+    let alone = Client::with("client-sub.pem").fault();
+    assert!(alone.contains(r#""O=Example,CN=bob" was issued by "O=Example,CN=Devices""#), "{alone}");
+    assert!(alone.contains("intermediate certificates"), "{alone}");
+}
+
+#[test]
+fn each_fault_is_a_sentence_of_its_own() {
+    let mut tampered = der("client.pem");
+    let last = tampered.len() - 1;
+    tampered[last] ^= 1;
+    let faults = [
+        (Client { certificates: Vec::new(), ..Client::with("client.pem") }, "it sent no certificate"),
+        (
+            Client { certificates: vec![vec![0x30, 0]], ..Client::with("client.pem") },
+            "not an X.509 certificate",
+        ),
+        (Client::with("client-2021.pem"), r#""O=Example,CN=alice" expired on 2022-01-01T00:00:00Z"#),
+        (Client { year: 2019, ..Client::with("client.pem") }, "is valid from 2020-01-01T00:00:00Z on"),
+        (Client::with("client-other.pem"), r#""O=Elsewhere,CN=mallory" was issued by "O=Elsewhere,CN=Root""#),
+        (
+            Client::with("client-impostor.pem"),
+            r#"names "O=Example,CN=Root" as its issuer, which did not sign it"#,
+        ),
+        (Client { certificates: vec![tampered], ..Client::with("client.pem") }, "which did not sign it"),
+        (Client::with("client-revoked.pem"), r#""O=Example,CN=carol" is revoked"#),
+        (Client::with("client-web.pem"), "is for other uses"),
+        (Client::with("client-encipher.pem"), "is for other uses"),
+        (Client::with("client-sha1.pem"), "or set `algorithms: legacy`"),
+        (Client { key: "server.key", ..Client::with("client.pem") }, "does not verify with certificate"),
+        (
+            Client { key: "client-p256.key", hash: Hash::Sha256, ..Client::with("client-p256.pem") },
+            "not a key for RSA",
+        ),
+        (
+            Client { identity: id(IdType::FQDN, b"bob.example.net"), ..Client::with("client.pem") },
+            r#"calls itself "bob.example.net""#,
+        ),
+        (
+            Client {
+                identity: id(IdType::DER_ASN1_DN, &subject("client-sub.pem")),
+                ..Client::with("client.pem")
+            },
+            r#"calls itself "O=Example,CN=bob""#,
+        ),
+        (
+            Client { identity: id(IdType::KEY_ID, b"alice"), ..Client::with("client.pem") },
+            "neither the subject",
+        ),
+        (
+            Client { identity: id(IdType::IPV4_ADDR, &[10, 0, 0, 3]), ..Client::with("client.pem") },
+            "10.0.0.3",
+        ),
+    ];
+    for (client, expected) in faults {
+        let fault = client.fault();
+        assert!(fault.contains(expected), "{expected}: {fault}");
+    }
+    assert!(Client { policy: Algorithms::Legacy, ..Client::with("client-sha1.pem") }.authenticate().is_ok());
+}
+
+#[test]
+fn any_name_in_the_certificate_does() {
+    for identity in [
+        id(IdType::FQDN, b"Alice.example.net"),
+        id(IdType::USER_FQDN, b"alice@example.net"),
+        id(IdType::IPV4_ADDR, &[10, 0, 0, 2]),
+    ] {
+        let shown = identity.to_string();
+        assert!(Client { identity, ..Client::with("client.pem") }.authenticate().is_ok(), "{shown}");
+    }
+}
+
+#[test]
+fn names_that_strangers_chose_move_no_cursor() {
+    assert_eq!(shown("a\x1b[2J\nb\u{202e}"), "a\\u{1b}[2J\\nb\\u{202e}");
+    assert_eq!(shown(&"x".repeat(1000)).len(), 120);
+}
+
+#[test]
+fn our_id_is_the_subject_or_else_the_alternative_name() {
+    let named = credentials("server");
+    assert_eq!(named.id(), [&[9, 0, 0, 0][..], &subject("server.pem")].concat());
+    assert_eq!(named.name(), "O=Example,CN=vpn.example.net");
+    let nameless = credentials("server-nameless");
+    assert_eq!(nameless.id(), b"\x02\0\0\0vpn.example.net");
+    assert_eq!(nameless.name(), "vpn.example.net");
+}
+
+#[test]
+fn credentials_that_cannot_serve_are_told_apart() {
+    let good = CredentialFiles {
+        cert: pki("server.pem"),
+        key: pki("server.key"),
+        ca: pki("ca.pem"),
+        crl: Some(pki("ca.crl")),
+    };
+    let wrong = |files: CredentialFiles<'_>| Credentials::read(files).err().expect("an error");
+    assert!(Credentials::read(CredentialFiles { crl: None, ..good }).is_ok());
+    let der = der("server.pem");
+    assert!(Credentials::read(CredentialFiles { cert: &der, ..good }).is_ok(), "DER");
+    assert!(matches!(wrong(CredentialFiles { cert: b"", ..good }), CredentialsError::Cert(_)));
+    assert!(matches!(wrong(CredentialFiles { cert: pki("server.key"), ..good }), CredentialsError::Cert(_)));
+    assert!(matches!(wrong(CredentialFiles { key: pki("server.pem"), ..good }), CredentialsError::Key(_)));
+    let others = wrong(CredentialFiles { key: pki("client.key"), ..good });
+    assert_eq!(others, CredentialsError::Key("the private key of another certificate"));
+    assert!(matches!(wrong(CredentialFiles { ca: b"-----BEGIN", ..good }), CredentialsError::Ca(_)));
+    assert!(matches!(wrong(CredentialFiles { crl: Some(pki("ca.pem")), ..good }), CredentialsError::Crl(_)));
+    assert_eq!(format!("{:?}", credentials("server")), r#"Credentials("O=Example,CN=vpn.example.net", …)"#);
+    let year = |year: u64| SystemTime::UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_557_600);
+    assert_eq!(credentials("server").out_of_date(year(2026)), None);
+    assert!(credentials("server").out_of_date(year(2121)).is_some());
+}
+
+#[test]
+fn certificates_come_one_by_one_or_in_a_bundle() {
+    let (own, above) = (der("client-sub.pem"), der("sub.pem"));
+    let bundle = pki("client-sub.p7");
+    let mut in_bundle = certificates_of_pkcs7(bundle).expect("a bundle");
+    in_bundle.sort();
+    let mut both = vec![own.clone(), above.clone()];
+    both.sort();
+    assert_eq!(in_bundle, both);
+    for len in 0..bundle.len() {
+        assert_eq!(certificates_of_pkcs7(&bundle[..len]), None, "cut at {len}");
+    }
+
+    let mut chain = Chain::default();
+    chain.push(PayloadType::CERTIFICATE, &payload::certificate(&own));
+    chain.push(PayloadType::CERTIFICATE, &[]);
+    chain.push(PayloadType::CERTIFICATE, &[7, 1, 2, 3]);
+    chain.push(PayloadType::CERTIFICATE, &[&[CertificateEncoding::PKCS7.0], bundle].concat());
+    let payloads = Payloads::parse(chain.first(), chain.as_bytes()).expect("payloads");
+    let sent = payload::certificates(&payloads);
+    assert_eq!((sent.len(), &sent[0]), (3, &own));
+    assert_eq!(payload::request(b"DN"), b"\x04DN");
+    let mut many = Chain::default();
+    for _ in 0..20 {
+        many.push(PayloadType::CERTIFICATE, &payload::certificate(&own));
+    }
+    let payloads = Payloads::parse(many.first(), many.as_bytes()).expect("payloads");
+    assert_eq!(payload::certificates(&payloads).len(), 8);
+}
+
+/// In a bundle the client's certificate may stand anywhere.
+#[test]
+fn the_clients_certificate_is_found_by_what_it_issued() {
+    for names in [["client-sub.pem", "sub.pem"], ["sub.pem", "client-sub.pem"]] {
+        let client = Client { certificates: names.map(der).into(), ..Client::with("client-sub.pem") };
+        assert_eq!(client.authenticate().expect("believed").name, "O=Example,CN=bob");
+    }
+}
+
+#[test]
+fn a_scheme_is_of_its_key() {
+    for (name, scheme) in [
+        ("client.pem", Scheme::Rsa),
+        ("client-p256.pem", Scheme::EcdsaP256),
+        ("client-p384.pem", Scheme::EcdsaP384),
+    ] {
+        let certificate = Certificate::from_der(&der(name)).expect("a certificate");
+        assert_eq!(certificate.public_key().expect("a key").scheme, scheme);
+    }
+}

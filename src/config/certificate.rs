@@ -1,0 +1,65 @@
+//! `ipsec.certificate`: the files, read and found to fit together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ipsec::{CredentialFiles, Credentials, CredentialsError};
+use serde_saphyr::Spanned;
+use zeroize::Zeroizing;
+
+use super::problem::{self, Findings};
+use super::raw;
+use super::yaml::Text;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) fn read(
+    f: &mut Findings<'_>,
+    directory: &Path,
+    files: Spanned<raw::Certificate>,
+) -> Option<Arc<Credentials>> {
+    let raw::Certificate { cert, key, ca, crl } = files.value;
+    let mut content = |name, text: &Text| {
+        let path = directory.join(&text.value);
+        std::fs::read(&path).map(Zeroizing::new).map_err(|error| {
+            let found =
+                format!("ipsec.certificate.{name}: found {error} at {}, expected a file", path.display());
+            f.wrong(text.referenced, found);
+        })
+    };
+    let read = (content("cert", &cert), content("key", &key), content("ca", &ca));
+    let revoked = crl.as_ref().map(|crl| content("crl", crl)).transpose();
+    let ((Ok(cert_file), Ok(key_file), Ok(ca_file)), Ok(crl_file)) = (read, revoked) else { return None };
+    if let Some(open) = problem::readable_by_others(&directory.join(&key.value)) {
+        f.warn(key.referenced, format!("ipsec.certificate.key: {}", open.text));
+    }
+    let files = CredentialFiles {
+        cert: &cert_file,
+        key: &key_file,
+        ca: &ca_file,
+        crl: crl_file.as_ref().map(|file| file.as_slice()),
+    };
+    match Credentials::read(files) {
+        Ok(credentials) => {
+            if let Some((from, until)) = credentials.out_of_date(SystemTime::now()) {
+                let text = format!(
+                    "ipsec.certificate.cert: valid from {from} to {until} only, clients may refuse it"
+                );
+                f.warn(cert.referenced, text);
+            }
+            Some(Arc::new(credentials))
+        }
+        Err(error) => {
+            let (name, text) = match error {
+                CredentialsError::Cert(_) => ("cert", &cert),
+                CredentialsError::Key(_) => ("key", &key),
+                CredentialsError::Ca(_) => ("ca", &ca),
+                CredentialsError::Crl(_) => ("crl", crl.as_ref().unwrap_or(&cert)),
+            };
+            f.wrong(text.referenced, format!("ipsec.certificate.{name}: found {error}"));
+            None
+        }
+    }
+}
