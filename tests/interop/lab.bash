@@ -20,6 +20,8 @@ declare -A guest_pid=()
 declare -A home=() guest_address=() gateway=()
 server_pid=
 helpers=()
+# Where certificates are made, and what the configuration says of them.
+pki=$lab_dir certificate=
 
 # fail REASON: ends the scenario; scripts/interop shows the first reason.
 fail() {
@@ -61,6 +63,8 @@ clean_up() {
 
 # shellcheck source=tests/interop/lab/network.bash
 source "$lab_home/lab/network.bash"
+# shellcheck source=tests/interop/lab/pki.bash
+source "$lab_home/lab/pki.bash"
 # shellcheck source=tests/interop/lab/server.bash
 source "$lab_home/lab/server.bash"
 # shellcheck source=tests/interop/lab/guest.bash

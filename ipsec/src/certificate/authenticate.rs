@@ -29,6 +29,7 @@ pub(crate) struct Authenticate {
 }
 
 /// A client that holds the key of a certificate that we believe.
+#[derive(Debug)]
 pub(crate) struct Believed {
     /// What log lines call the certificate.
     pub(crate) name: String,
@@ -38,6 +39,7 @@ pub(crate) struct Believed {
 }
 
 /// That a signature was verified, and its key's certificate: nothing else makes one.
+#[derive(Debug)]
 pub(crate) struct Proof(());
 
 impl Authenticate {

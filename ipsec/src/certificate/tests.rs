@@ -87,7 +87,7 @@ impl Client {
 
     #[track_caller]
     fn fault(self) -> String {
-        self.authenticate().err().expect("a fault").to_string()
+        self.authenticate().expect_err("a fault").to_string()
     }
 }
 
@@ -218,7 +218,7 @@ fn credentials_that_cannot_serve_are_told_apart() {
         ca: pki("ca.pem"),
         crl: Some(pki("ca.crl")),
     };
-    let wrong = |files: CredentialFiles<'_>| Credentials::read(files).err().expect("an error");
+    let wrong = |files: CredentialFiles<'_>| Credentials::read(files).expect_err("an error");
     assert!(Credentials::read(CredentialFiles { crl: None, ..good }).is_ok());
     let der = der("server.pem");
     assert!(Credentials::read(CredentialFiles { cert: &der, ..good }).is_ok(), "DER");
@@ -241,7 +241,7 @@ fn certificates_come_one_by_one_or_in_a_bundle() {
     let bundle = pki("client-sub.p7");
     let mut in_bundle = certificates_of_pkcs7(bundle).expect("a bundle");
     in_bundle.sort();
-    let mut both = vec![own.clone(), above.clone()];
+    let mut both = vec![own.clone(), above];
     both.sort();
     assert_eq!(in_bundle, both);
     for len in 0..bundle.len() {

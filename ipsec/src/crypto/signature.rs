@@ -123,9 +123,9 @@ impl PublicKey<'_> {
     pub(crate) fn verifies(self, hash: &Digest, signature: &[u8]) -> bool {
         let curve = match self.scheme {
             Scheme::Rsa => {
-                return rsa::PublicKey::from_pkcs1_der(self.octets)
-                    .and_then(|key| Ok(key.verify(Pkcs1v15Sign::new_unprefixed(), hash, signature)))
-                    .is_ok_and(|verified| verified.is_ok());
+                let key = rsa::PublicKey::from_pkcs1_der(self.octets);
+                let scheme = Pkcs1v15Sign::new_unprefixed();
+                return key.is_ok_and(|key| key.verify(scheme, hash, signature).is_ok());
             }
             Scheme::EcdsaP256 => Curve::P256,
             Scheme::EcdsaP384 => Curve::P384,

@@ -7,7 +7,8 @@ start_server() {
   cat >"$lab_dir/adit.yaml" <<YAML
 ipsec:
   algorithms: $algorithms
-  psk:
+${certificate:+  certificate: $certificate
+}  psk:
     - { name: main, secret: "$psk"${psk_id:+, id: $psk_id} }
 $more_ipsec
 pools:

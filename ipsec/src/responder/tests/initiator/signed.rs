@@ -30,7 +30,7 @@ impl Signer {
         let kinds: Vec<PayloadType> = payloads.iter().map(|payload| payload.kind).collect();
         assert_eq!(kinds, [PayloadType::IDENTIFICATION, PayloadType::CERTIFICATE, PayloadType::SIGNATURE]);
         let sent = payload::certificates(payloads);
-        assert_eq!(sent, [self.server.clone()]);
+        assert_eq!(sent, std::slice::from_ref(&self.server));
         let certificate = Certificate::from_der(&sent[0]).expect("a certificate");
         let id = payloads.require(PayloadType::IDENTIFICATION).expect("an ID");
         assert_eq!(Some(id.to_vec()), own_id(&certificate));
