@@ -122,7 +122,7 @@ impl Server {
             networks: config.pools.iter().map(|pool| pool.range).collect(),
             local: config.pools.iter().map(|pool| pool.range.server()).collect(),
         };
-        Self {
+        let mut server = Self {
             ike: Responder::new(engines::ipsec(now, wall, config), ike_seed),
             lns: Lns::new(engines::l2tp(config), lns_seed),
             datapath: Datapath::new(policy, datapath_seed),
@@ -151,7 +151,15 @@ impl Server {
             clients: Throttle::new(now),
             ppp_discards: BTreeMap::new(),
             told_of_nat: false,
+        };
+        if let Some((from, until)) = config.certificate.as_ref().and_then(|own| own.out_of_date(wall)) {
+            let text = format!(
+                "this server's own certificate is valid from {from} until {until} only: devices may refuse it; set the clock, \
+                 or put a new one into `ipsec.certificate`"
+            );
+            server.say(Level::Warn, None, text);
         }
+        server
     }
 
     /// Takes what the sockets had ready: whole UDP payloads from ports 500 and 4500, which are decrypted in place. `up` says

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use ipsec::{CredentialFiles, Credentials, CredentialsError};
 use serde_saphyr::Spanned;
@@ -42,15 +41,7 @@ pub(super) fn read(
         crl: crl_file.as_ref().map(|file| file.as_slice()),
     };
     match Credentials::read(files) {
-        Ok(credentials) => {
-            if let Some((from, until)) = credentials.out_of_date(SystemTime::now()) {
-                let text = format!(
-                    "ipsec.certificate.cert: valid from {from} to {until} only, clients may refuse it"
-                );
-                f.warn(cert.referenced, text);
-            }
-            Some(Arc::new(credentials))
-        }
+        Ok(credentials) => Some(Arc::new(credentials)),
         Err(error) => {
             let (name, text) = match error {
                 CredentialsError::Cert(_) => ("cert", &cert),

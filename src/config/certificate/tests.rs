@@ -6,7 +6,6 @@ const KEY: &str = include_str!("../../../tests/vectors/pki/server.key");
 const OTHER_KEY: &str = include_str!("../../../tests/vectors/pki/client.key");
 const AUTHORITY: &str = include_str!("../../../tests/vectors/pki/ca.pem");
 const REVOKED: &str = include_str!("../../../tests/vectors/pki/ca.crl");
-const EXPIRED: &str = include_str!("../../../tests/vectors/pki/client-2021.pem");
 
 const ALL: &str = "ipsec: { certificate: { cert: server.pem, key: server.key, ca: ca.pem, crl: ca.crl } }";
 
@@ -59,17 +58,5 @@ fn what_is_wrong_with_a_file_is_said_at_its_place() {
         problem(&good()[..2]),
         "adit.yaml:1:64: ipsec.certificate.ca: found No such file or directory (os error 2) at ca.pem, expected a file\n\
          adit.yaml:1:77: ipsec.certificate.crl: found No such file or directory (os error 2) at ca.crl, expected a file"
-    );
-}
-
-#[test]
-fn a_certificate_out_of_date_is_warned_about() {
-    let files =
-        [("server.pem", EXPIRED), ("server.key", OTHER_KEY), ("ca.pem", AUTHORITY), ("ca.crl", REVOKED)];
-    let config = read(ALL, &files).unwrap();
-    let [warning] = &config.warnings[..] else { panic!("{:?}", config.warnings) };
-    assert_eq!(
-        warning.text,
-        "ipsec.certificate.cert: valid from 2021-01-01T00:00:00Z to 2022-01-01T00:00:00Z only, clients may refuse it"
     );
 }

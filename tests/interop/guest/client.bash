@@ -8,6 +8,11 @@ ike=aes256-sha1-modp2048 esp=aes256-sha1
 aggressive=no id=%any fragment=1280
 # Further lines of the connection, of strongswan.conf's charon section, of xl2tpd's global section and of its lac section.
 more_conn='' more_charon='' more_global='' more_lac='' length_bit=yes
+# A directory with ca.pem and the client's certificate and key, in place of the pre-shared key; what the two are called, and the
+# kind of the key.
+certificates='' client=client key_kind=RSA
+# Who the server must say it is, and with certificates prove to be.
+server_id=%any
 # The UDP port of L2TP here, or %any.
 port=1701
 logs=$lab_guest
@@ -15,12 +20,18 @@ logs=$lab_guest
 # Starts the daemons, once; nothing is on the wire yet.
 start_client() {
   [ ! -p /run/xl2tpd/control ] || return 0
-  # Only what an IKEv1 client with a pre-shared key needs: with every plugin charon takes ten seconds to start.
+  # Only what an IKEv1 client needs: with every plugin charon takes ten seconds to start.
+  local authby=psk plugins='' identity="leftid=\"$id\"" secret=": PSK \"$psk\""
+  if [ -n "$certificates" ]; then
+    cp "$certificates/ca.pem" /etc/ipsec.d/cacerts/
+    authby=pubkey plugins='x509 pem pkcs1 pkcs8 pubkey' identity="leftcert=$certificates/$client.pem"
+    secret=": $key_kind $certificates/$client.key"
+  fi
   cat >/etc/strongswan.conf <<CONF
 charon {
   fragment_size = $fragment
   i_dont_care_about_security_and_use_aggressive_mode_psk = yes
-  load = random nonce openssl hmac kernel-netlink socket-default stroke
+  load = random nonce openssl $plugins hmac kernel-netlink socket-default stroke
   $more_charon
 }
 CONF
@@ -28,20 +39,20 @@ CONF
 conn l2tp
   keyexchange=ikev1
   aggressive=$aggressive
-  leftid="$id"
+  $identity
   type=transport
-  authby=psk
+  authby=$authby
   left=%defaultroute
   leftprotoport=17/$port
   right=$server
   rightprotoport=17/1701
-  rightid=%any
+  rightid="$server_id"
   ike=$ike!
   esp=$esp!
   auto=add
 $more_conn
 CONF
-  echo ": PSK \"$psk\"" >/etc/ipsec.secrets
+  echo "$secret" >/etc/ipsec.secrets
   cat >/etc/xl2tpd/xl2tpd.conf <<CONF
 [global]
 $more_global
