@@ -71,7 +71,7 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-    /// The client let its ESP SAs' time pass and made no new ones. If the owner still needs them it calls
+    /// The client let all but the last of its ESP SAs' time pass and made no new ones. If the owner still needs them it calls
     /// [`Responder::renew`](crate::Responder::renew); otherwise they end soon.
     Overdue {
         /// Whose.

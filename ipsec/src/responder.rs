@@ -4,6 +4,7 @@
 //!   handle_datagram ─▶ by exchange type ─┬─▶ main_mode       half-open main modes ─▶ ISAKMP SAs
 //!                                        ├─▶ aggressive      the same in three messages
 //!                                        ├─▶ quick_mode      ISAKMP SAs ─▶ pairs of ESP SAs (events)
+//!                                        │   └─▶ rekey       those that we ask for, of a client that did not in time
 //!                                        └─▶ informational   Delete, Notify, dead peer detection
 //! ```
 //!

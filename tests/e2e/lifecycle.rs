@@ -132,23 +132,23 @@ fn a_delete_that_overtakes_packets_loses_none() {
     assert_eq!(world.beyond.len(), sent);
 }
 
-/// A client that leaves new ESP keys to the server, with ESP keys for ten minutes and pings all along.
+/// A client that leaves new ESP keys to the server, with ESP keys for a minute and pings all along.
 #[track_caller]
 fn lets_its_keys_time_pass(mut profile: Profile, quality: Quality, limit: Duration) {
     println!("{}", profile.name);
     profile.esp.rekey_after = None;
-    profile.esp.lifetime = Duration::from_secs(600);
+    profile.esp.lifetime = Duration::from_secs(60);
     let (mut world, device, _) = one_client(profile);
     world.set_quality(quality);
-    for _ in 0..120 {
-        world.run(Duration::from_secs(60));
+    for _ in 0..60 {
+        world.run(Duration::from_secs(10));
         world.ping(device, limit);
         world.ping_back(device, limit);
     }
     let log = || world.log.join("\n");
     let renewed = world.device(device).events.iter().filter(|event| **event == RENEWED).count();
-    assert!(world.lines(&["asking it for new ones"]).len() >= 11, "{}", log());
-    assert!(renewed >= 11, "{renewed}: {}", log());
+    assert!(world.lines(&["asking it for new ones"]).len() >= 9, "{}", log());
+    assert!(renewed >= 9, "{renewed}: {}", log());
     assert_eq!(world.lines(&["is out"]).len(), 0, "{}", log());
 }
 

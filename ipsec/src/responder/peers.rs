@@ -96,7 +96,9 @@ impl Responder {
 
     /// Adds a new pair of ESP SAs; the peer's surplus one goes.
     pub(super) fn add_pair(&mut self, now: Instant, id: PeerId, pair: Pair, lifetime: Duration) {
-        self.timers.set(Timer::Renewal(pair.inbound), now + lifetime);
+        // Its client's clock may be ahead of ours, and its new keys are to be there before the old ones end.
+        let ahead = (lifetime / 50).min(RENEWAL);
+        self.timers.set(Timer::Renewal(pair.inbound), now + lifetime - ahead);
         self.timers.set(Timer::EspSa(pair.inbound), now + lifetime + ESP_GRACE);
         self.adopt_pair(now, id, pair);
     }
@@ -337,6 +339,10 @@ const UNPROVED: Duration = Duration::from_secs(600);
 
 /// The same once the client has deleted the last one; Windows deletes one before it makes the next.
 const HANGING_UP: Duration = Duration::from_secs(5);
+
+/// How long before the end of ESP SAs it is time to ask for new ones: whoever renews them by itself does it earlier, strongSwan nine
+/// minutes before, racoon after four fifths of the time. If one does not, its quick mode and ours cross, which does no harm.
+const RENEWAL: Duration = Duration::from_secs(10);
 
 /// How long a packet may take that was sent before the Delete of its SA.
 const RETIRED: Duration = Duration::from_secs(5);

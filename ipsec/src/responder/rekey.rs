@@ -55,7 +55,7 @@ impl Responder {
         true
     }
 
-    /// A pair's time is over. If it is not the newest, its client has seen to it.
+    /// A pair's time is all but over. If it is not the newest, its client has seen to it.
     pub(super) fn renewal_due(&mut self, inbound: Spi) {
         let Some(&id) = self.by_inbound.get(&inbound) else { return };
         let newest = self.peers.get(&id).and_then(|peer| peer.pairs.iter().rev().find(|pair| !pair.retired));

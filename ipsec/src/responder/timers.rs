@@ -20,9 +20,9 @@ pub(super) enum Timer {
     ResendQuick(Cookies, u32),
     /// A quick mode has taken too long, or is remembered no longer.
     Quick(Cookies, u32),
-    /// A pair of ESP SAs' lifetime is over for the client, which has had it renewed by now.
+    /// A pair of ESP SAs' lifetime is all but over, and the client has renewed it by now.
     Renewal(Spi),
-    /// It is over for us.
+    /// It is over.
     EspSa(Spi),
     /// A peer has had no ESP SA for too long.
     Peer(PeerId),
