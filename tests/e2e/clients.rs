@@ -83,3 +83,26 @@ checked! {
     CHROMEOS STRONGSWAN LIBRESWAN
     MIKROTIK TP_LINK EDGEOS
 }
+
+/// The rows whose users can choose a certificate instead of the pre-shared key: one more test each.
+macro_rules! certified {
+    ($($row:ident)*) => {
+        const CERTIFIED: &[&Row] = &[$(&table::$row),*];
+        mod connects_with_a_certificate {
+            use super::{checks, table};
+            $(
+                #[test]
+                #[expect(non_snake_case, reason = "named as its row")]
+                fn $row() {
+                    checks::connects_with_a_certificate(&table::$row);
+                }
+            )*
+        }
+    };
+}
+
+certified! {
+    WINDOWS_XP WINDOWS_VISTA WINDOWS_7 WINDOWS_10 WINDOWS_11
+    ANDROID_2 ANDROID_4 ANDROID_6 ANDROID_8 ANDROID_9
+    CHROMEOS STRONGSWAN LIBRESWAN
+}

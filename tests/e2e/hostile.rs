@@ -269,7 +269,8 @@ fn a_flood_of_first_messages() {
 
 /// Message 1 of a client that is never heard of again.
 fn first_message(world: &World, number: u32) -> Vec<u8> {
-    let credentials = Credentials { psk: PSK.into(), user: String::new(), password: String::new() };
+    let credentials =
+        Credentials { psk: PSK.into(), certificate: None, user: String::new(), password: String::new() };
     let mut seed = [0; 32];
     seed[..4].copy_from_slice(&number.to_be_bytes());
     let mut client = Client::new(world.now, Profile::windows_10(), credentials, PRIVATE, SERVER, seed);

@@ -33,8 +33,12 @@ fn one_line(world: &World, words: &[&str]) {
 fn a_wrong_pre_shared_key() {
     for profile in [Profile::windows_10(), Profile::android(), Profile::apple(), Profile::linux()] {
         let (mut world, place) = world();
-        let credentials =
-            Credentials { psk: b"wrong horse".to_vec(), user: "alice".into(), password: "secret".into() };
+        let credentials = Credentials {
+            psk: b"wrong horse".to_vec(),
+            certificate: None,
+            user: "alice".into(),
+            password: "secret".into(),
+        };
         let device = world.dial_with(profile.clone(), place, credentials);
         let end = world.until_closed(device, Duration::from_secs(300));
         assert!(matches!(end, End::NoAnswer(_) | End::Notified(_)), "{end:?}");
@@ -169,7 +173,12 @@ fn two_keys_during_a_rotation() {
     let mut world = World::with_keys(&Setup::default(), &[("old", "old key"), ("new", PSK)]);
     let nat = world.add_nat(NAT);
     let place = Place::Behind(nat, PRIVATE);
-    let old = Credentials { psk: b"old key".to_vec(), user: "alice".into(), password: "secret".into() };
+    let old = Credentials {
+        psk: b"old key".to_vec(),
+        certificate: None,
+        user: "alice".into(),
+        password: "secret".into(),
+    };
     let first = world.dial_with(Profile::windows_10(), place, old);
     let second = world.dial(Profile::windows_10(), place);
     world.until_up(first, SOON);

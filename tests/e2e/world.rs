@@ -146,7 +146,12 @@ impl World {
         place: Place,
         (user, password): (&str, &str),
     ) -> Device {
-        let credentials = load::Credentials { psk: PSK.into(), user: user.into(), password: password.into() };
+        let credentials = load::Credentials {
+            psk: PSK.into(),
+            certificate: None,
+            user: user.into(),
+            password: password.into(),
+        };
         self.dial_with(profile, place, credentials)
     }
 

@@ -1,9 +1,10 @@
 //! What every client goes through.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use load::{Client, End, Event};
+use load::{Certificate, Client, Credentials, End, Event};
 
 use super::Row;
 use crate::world::{Device, Place, Quality, Setup, World};
@@ -100,6 +101,45 @@ pub(super) fn connects_on_a_bad_line(row: &Row) {
         // A farewell that the network swallowed is made up for by the server's own questions.
         leaves(&mut world, device, Duration::from_secs(600));
     }
+}
+
+/// Instead of the pre-shared key, on a good line and on a bad one, and it renews both phases with it.
+pub(super) fn connects_with_a_certificate(row: &Row) {
+    for (seed, quality) in [(1, Quality::CLEAN), (2, Quality::BAD), (3, Quality::BAD)] {
+        let setup = Setup { seed, quality, certificate: true, ..Setup::default() };
+        let mut world = World::new(&setup);
+        let nat = world.add_nat(NAT);
+        let credentials = Credentials {
+            psk: b"not the key".into(),
+            certificate: Some(Arc::new(alices_certificate())),
+            user: "alice".into(),
+            password: "secret".into(),
+        };
+        let device = world.dial_with((row.profile)(), Place::Behind(nat, PRIVATE), credentials);
+        world.until_up(device, Duration::from_secs(60));
+        talk(&mut world, device, Duration::from_secs(30));
+        for phase in [Phase::One, Phase::Two] {
+            let before = count(&world, device, &phase.event());
+            world.with(device, |client, now| phase.renew(client, now));
+            world.until("new keys", Duration::from_secs(60), |world| {
+                count(world, device, &phase.event()) > before
+            });
+            talk(&mut world, device, Duration::from_secs(30));
+        }
+        let sessions = world.server.status(world.now).sessions;
+        assert_eq!((&*sessions[0].key, &*sessions[0].ike), ("O=Example,CN=alice", row.ike), "{}", row.client);
+        assert_eq!(world.lines(&["proved a certificate"]).len(), 1, "{}", row.client);
+        leaves(&mut world, device, Duration::from_secs(600));
+    }
+}
+
+fn alices_certificate() -> Certificate {
+    Certificate::from_pem(
+        include_bytes!("../../vectors/pki/client.pem"),
+        include_bytes!("../../vectors/pki/client.key"),
+        include_bytes!("../../vectors/pki/server.pem"),
+    )
+    .expect("a certificate with its key")
 }
 
 /// Both phases, on a bad line, with pings all along.

@@ -21,6 +21,8 @@ pub(crate) struct Setup {
     pub(crate) range: &'static str,
     pub(crate) algorithms: &'static str,
     pub(crate) encapsulation: &'static str,
+    /// Whether the server has a certificate besides its key.
+    pub(crate) certificate: bool,
     /// Further lines of the configuration.
     pub(crate) extra: &'static str,
 }
@@ -34,6 +36,7 @@ impl Default for Setup {
             range: "10.20.0.0/24",
             algorithms: "compatible",
             encapsulation: "always",
+            certificate: false,
             extra: "",
         }
     }
@@ -42,13 +45,14 @@ impl Default for Setup {
 impl Setup {
     pub(super) fn parse(&self, keys: &[(&str, &str)]) -> (Config, Users) {
         let Self { range, algorithms, encapsulation, extra, .. } = self;
+        let certificate = if self.certificate { CERTIFICATE } else { "null" };
         let keys: String = keys
             .iter()
             .map(|(name, secret)| format!("    - {{ name: {name}, secret: '{secret}' }}\n"))
             .collect();
         let config = format!(
             "listen: [203.0.113.1, '2001:db8::1']\n\
-             ipsec:\n  algorithms: {algorithms}\n  encapsulation: {encapsulation}\n  psk:\n{keys}\
+             ipsec:\n  algorithms: {algorithms}\n  encapsulation: {encapsulation}\n  certificate: {certificate}\n  psk:\n{keys}\
              pools: [{{ name: default, range: {range} }}]\n\
              dns: [9.9.9.9, 149.112.112.112]\n\
              mtu: 1400\n{extra}\n"
@@ -61,6 +65,9 @@ impl Setup {
 
 /// Where the configuration claims to be: next to a file of accounts, which it insists on.
 const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/adit.yaml");
+
+const CERTIFICATE: &str = "{ cert: ../tests/vectors/pki/server.pem, key: ../tests/vectors/pki/server.key, \
+     ca: ../tests/vectors/pki/ca.pem, crl: ../tests/vectors/pki/ca.crl }";
 
 const ACCOUNTS: &str = "\
 alice: { password: secret }

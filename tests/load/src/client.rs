@@ -11,6 +11,7 @@ mod settle;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
@@ -19,6 +20,7 @@ use rand_core::{Rng as _, SeedableRng as _};
 use self::farewell::Leaving;
 pub use self::report::{End, Event, Stage};
 use crate::esp::{InboundSa, OutboundSa};
+pub use crate::ike::Certificate;
 use crate::ike::nat::{IKE_PORT, NAT_T_PORT, NO_PORT};
 use crate::ike::{Ike, PendingDelete, Setup};
 use crate::lac::Lac;
@@ -32,6 +34,8 @@ use crate::udp;
 pub struct Credentials {
     /// The pre-shared key.
     pub psk: Vec<u8>,
+    /// Used instead of the key, if there is one.
+    pub certificate: Option<Arc<Certificate>>,
     /// The account, possibly with a domain.
     pub user: String,
     /// The account's password.
@@ -101,6 +105,7 @@ impl Client {
             ike: profile.ike.clone(),
             esp: profile.esp.clone(),
             psk: credentials.psk.clone(),
+            certificate: credentials.certificate.clone(),
             local: local.into(),
             server: server.into(),
             l2tp_port: if profile.l2tp.source_port_1701 { udp::L2TP_PORT } else { ephemeral },

@@ -1,6 +1,7 @@
 //! IKEv1, initiator side: the exchanges and SAs of one client, RFC 2409.
 
 mod answer;
+mod certificate;
 mod informational;
 mod keymat;
 mod main_mode;
@@ -11,15 +12,18 @@ mod timers;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
 use self::answer::Answer;
+pub use self::certificate::Certificate;
 use self::keymat::Keys;
 use self::main_mode::MainMode;
 use self::nat::NatT;
+use self::offer::AuthenticationMethod;
 use self::quick_mode::QuickMode;
 pub(crate) use self::quick_mode::SaPair;
 use crate::crypto::Hash;
@@ -32,12 +36,21 @@ pub(crate) struct Setup {
     pub(crate) ike: IkeProfile,
     pub(crate) esp: EspProfile,
     pub(crate) psk: Vec<u8>,
+    /// Used instead of the key.
+    pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) local: IpAddr,
     pub(crate) server: IpAddr,
     pub(crate) l2tp_port: u16,
 }
 
 impl Setup {
+    fn method(&self) -> AuthenticationMethod {
+        match self.certificate {
+            Some(_) => AuthenticationMethod::RsaSignatures,
+            None => AuthenticationMethod::PreSharedKey,
+        }
+    }
+
     /// Bytes of the ICV as this client understands them.
     pub(crate) fn icv_len(&self, hash: Hash) -> usize {
         if hash == Hash::Sha256 { self.esp.sha256_icv } else { crate::esp::icv_len(hash) }

@@ -206,7 +206,7 @@ fn credentials(options: &Options) -> anyhow::Result<Credentials> {
     let (Some(psk), Some(password)) = (lines.next(), lines.next()) else {
         bail!("{}: two lines expected", file.display())
     };
-    Ok(Credentials { psk: psk.into(), user: user.clone(), password: password.into() })
+    Ok(Credentials { psk: psk.into(), certificate: None, user: user.clone(), password: password.into() })
 }
 
 /// Floods in rounds, added up. The first only finds out the rate.

@@ -17,7 +17,7 @@ pub(crate) struct Keys {
 
 /// What both sides contributed to the keys.
 pub(crate) struct Contributions<'a> {
-    pub(crate) psk: &'a [u8],
+    pub(crate) secret: Secret<'a>,
     pub(crate) initiator_nonce: &'a [u8],
     pub(crate) responder_nonce: &'a [u8],
     pub(crate) shared_secret: &'a [u8],
@@ -25,11 +25,24 @@ pub(crate) struct Contributions<'a> {
     pub(crate) responder_cookie: Cookie,
 }
 
+/// What SKEYID is made of besides the nonces.
+#[derive(Clone, Copy)]
+pub(crate) enum Secret<'a> {
+    /// RFC 2409 §5.4.
+    Psk(&'a [u8]),
+    /// g^xy, as both sides sign, RFC 2409 §5.1.
+    Exchanged,
+}
+
 impl Keys {
-    /// Derives SKEYID and its children from a pre-shared key.
+    /// Derives SKEYID and its children.
     pub(crate) fn derive(transform: IkeTransform, from: &Contributions<'_>) -> Self {
         let IkeTransform { cipher, hash, .. } = transform;
-        let skeyid = hash.hmac(from.psk, &[from.initiator_nonce, from.responder_nonce]);
+        let nonces = [from.initiator_nonce, from.responder_nonce];
+        let skeyid = match from.secret {
+            Secret::Psk(psk) => hash.hmac(psk, &nonces),
+            Secret::Exchanged => hash.hmac(&nonces.concat(), &[from.shared_secret]),
+        };
         let child = |before: &[u8], number: u8| {
             let cookies = [from.initiator_cookie, from.responder_cookie].concat();
             hash.hmac(&skeyid, &[before, from.shared_secret, &cookies, &[number]])

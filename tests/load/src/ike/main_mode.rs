@@ -1,4 +1,4 @@
-//! Main Mode with a pre-shared key, initiator side, RFC 2409 §5.4.
+//! Main Mode, initiator side, with a pre-shared key, RFC 2409 §5.4, or a certificate, §5.1.
 //!
 //! ```text
 //! 1  SA, vendor IDs                  →
@@ -7,6 +7,9 @@
 //! 4                                  ←  KE, Nr, NAT-D, NAT-D
 //! 5  IDii, HASH_I            (4500)  →
 //! 6                                  ←  IDir, HASH_R
+//!
+//! 5  IDii, CERT, SIG_I, CERTREQ      →
+//! 6                                  ←  IDir, CERT, SIG_R
 //! ```
 
 use std::time::Instant;
@@ -14,7 +17,8 @@ use std::time::Instant;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
-use super::keymat::{Contributions, Keys};
+use super::certificate::request_for_any;
+use super::keymat::{Contributions, Keys, Secret};
 use super::nat::{IKE_PORT, NAT_T_PORT, NatT, address_bytes, address_type, detection_hash};
 use super::offer::{ike_choice, ike_offer};
 use super::{IsakmpSa, Setup, notification, pad};
@@ -85,7 +89,7 @@ impl MainMode {
     pub(crate) fn start(now: Instant, setup: &Setup, rng: &mut ChaCha20Rng, port: u16, first: bool) -> Self {
         let mut initiator = [0; 8];
         rng.fill_bytes(&mut initiator);
-        let offer = ike_offer(&setup.ike);
+        let offer = ike_offer(&setup.ike, setup.method());
         let vendor_ids = setup.ike.vendor_ids.iter();
         let payloads: Vec<Payload> = [Payload(payload::SA, offer.clone())]
             .into_iter()
@@ -173,7 +177,8 @@ impl MainMode {
                 stray.kind
             ));
         }
-        let choice = if sa.kind == payload::SA { ike_choice(&setup.ike, sa.body) } else { None };
+        let choice =
+            if sa.kind == payload::SA { ike_choice(&setup.ike, setup.method(), sa.body) } else { None };
         let Some(transform) = choice else {
             return Err("message 2 does not choose one of the offered transforms".into());
         };
@@ -205,7 +210,10 @@ impl MainMode {
         let keys = Keys::derive(
             waiting.transform,
             &Contributions {
-                psk: &setup.psk,
+                secret: match setup.certificate {
+                    Some(_) => Secret::Exchanged,
+                    None => Secret::Psk(&setup.psk),
+                },
                 initiator_nonce: &waiting.nonce,
                 responder_nonce: nonce,
                 shared_secret: &shared_secret,
@@ -271,7 +279,15 @@ fn message_5(
         offer,
         &identity,
     ]);
-    let mut payloads = vec![Payload(payload::ID, identity), Payload(payload::HASH, hash)];
+    let mut payloads = vec![Payload(payload::ID, identity)];
+    match &setup.certificate {
+        Some(certificate) => {
+            payloads.extend(certificate.payloads(&hash));
+            // Android asks for the server's certificate no earlier than here.
+            payloads.push(request_for_any());
+        }
+        None => payloads.push(Payload(payload::HASH, hash)),
+    }
     if first && setup.ike.initial_contact == InitialContact::InMessage5 {
         payloads.push(notification(initiator, state.responder, super::INITIAL_CONTACT, &[]));
     }
@@ -295,9 +311,7 @@ fn take_id(
     let mut iv = waiting.iv.clone();
     let Some(plain) = waiting.keys.decrypt(&mut iv, body) else { return Ok(None) };
     let Some(payloads) = decode_chain(header.next, &plain) else { return Ok(None) };
-    let (Some(identity), Some(hash)) = (find(&payloads, payload::ID), find(&payloads, payload::HASH)) else {
-        return Ok(None);
-    };
+    let Some(identity) = find(&payloads, payload::ID) else { return Ok(None) };
     let offer = &exchange.offer;
     let expected = waiting.keys.authenticate(&[
         &waiting.responder_public,
@@ -307,14 +321,12 @@ fn take_id(
         offer,
         identity,
     ]);
-    if expected != hash {
+    if let Some(certificate) = &setup.certificate {
+        certificate.check(&payloads, &expected)?;
+    } else if find(&payloads, payload::HASH) != Some(&expected) {
         return Ok(None);
-    }
-    let allowed = [payload::ID, payload::HASH, payload::VENDOR_ID, payload::NOTIFICATION];
-    if setup.ike.strict_payloads
-        && let Some(stray) = payloads.iter().find(|payload| !allowed.contains(&payload.kind))
-    {
-        return Err(format!("message 6 brings payload {}: racoon drops it", stray.kind));
+    } else {
+        check_payloads(setup, &payloads)?;
     }
     Ok(Some(IsakmpSa {
         initiator: exchange.initiator,
@@ -328,8 +340,21 @@ fn take_id(
     }))
 }
 
-/// ID_IPV4_ADDR or ID_IPV6_ADDR of the private address.
+fn check_payloads(setup: &Setup, payloads: &[Received<'_>]) -> Result<(), String> {
+    let allowed = [payload::ID, payload::HASH, payload::VENDOR_ID, payload::NOTIFICATION];
+    match payloads.iter().find(|payload| !allowed.contains(&payload.kind)) {
+        Some(stray) if setup.ike.strict_payloads => {
+            Err(format!("message 6 brings payload {}: racoon drops it", stray.kind))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// ID_IPV4_ADDR or ID_IPV6_ADDR of the private address, or the subject of the certificate.
 fn identity(setup: &Setup) -> Vec<u8> {
+    if let Some(certificate) = &setup.certificate {
+        return certificate.identity();
+    }
     let (protocol, port) = setup.ike.identity_port;
     [&[address_type(setup.local), protocol][..], &port.to_be_bytes(), &address_bytes(setup.local)].concat()
 }

@@ -7,22 +7,29 @@ use crate::isakmp::{Attribute, length16};
 use crate::profile::{EspLayout, EspProfile, EspTransform, IkeLayout, IkeProfile, IkeTransform};
 
 /// The body of message 1's SA payload.
-pub(crate) fn ike_offer(profile: &IkeProfile) -> Vec<u8> {
+pub(crate) fn ike_offer(profile: &IkeProfile, method: AuthenticationMethod) -> Vec<u8> {
     let transforms: Vec<Vec<u8>> =
-        profile.transforms.iter().map(|transform| ike_attributes(profile, *transform)).collect();
+        profile.transforms.iter().map(|transform| ike_attributes(profile, method, *transform)).collect();
     // KEY_IKE (RFC 2407 §4.4.2).
     let transforms = encode_transforms(transforms.iter().map(|attributes| (1, attributes.as_slice())));
     let count = profile.transforms.len();
     [DOI_AND_SITUATION.to_vec(), encode_proposal(true, 1, PROTO_ISAKMP, &[], count, &transforms)].concat()
 }
 
-fn ike_attributes(profile: &IkeProfile, transform: IkeTransform) -> Vec<u8> {
+/// RFC 2409 App. A.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthenticationMethod {
+    PreSharedKey = 1,
+    RsaSignatures = 3,
+}
+
+fn ike_attributes(profile: &IkeProfile, method: AuthenticationMethod, transform: IkeTransform) -> Vec<u8> {
     let IkeTransform { cipher, hash, group } = transform;
     let seconds = u32::try_from(profile.lifetime.as_secs()).unwrap_or(u32::MAX);
     let encryption = Attribute::Basic(1, ike_cipher(cipher));
     let key_length = cipher.key_length_attribute().map(|bits| Attribute::Basic(14, bits));
     let hash = Attribute::Basic(2, ike_hash(hash));
-    let authentication = Attribute::Basic(3, 1);
+    let authentication = Attribute::Basic(3, method as u16);
     let group = Attribute::Basic(4, group.number());
     let life_type = Attribute::Basic(11, 1);
     let brief_life = u16::try_from(seconds).map_or(Attribute::Long(12, seconds), |s| Attribute::Basic(12, s));
@@ -102,11 +109,15 @@ fn esp_attributes(profile: &EspProfile, mode: u16, transform: EspTransform) -> V
 }
 
 /// What a responder chose in Main Mode; `None` unless it is one transform of the offer.
-pub(crate) fn ike_choice(profile: &IkeProfile, body: &[u8]) -> Option<IkeTransform> {
+pub(crate) fn ike_choice(
+    profile: &IkeProfile,
+    method: AuthenticationMethod,
+    body: &[u8],
+) -> Option<IkeTransform> {
     let chosen = Chosen::decode(body)?;
     (chosen.protocol == PROTO_ISAKMP && chosen.id == 1).then_some(())?;
     let value = |kind| chosen.attribute(kind);
-    (value(3) == Some(1)).then_some(())?;
+    (value(3) == Some(method as u32)).then_some(())?;
     profile.transforms.iter().copied().find(|offered| {
         value(1) == Some(u32::from(ike_cipher(offered.cipher)))
             && value(14) == offered.cipher.key_length_attribute().map(u32::from)
@@ -267,6 +278,7 @@ fn esp_integrity(hash: Hash) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use super::AuthenticationMethod::PreSharedKey;
     use super::*;
     use crate::dh::Group;
     use crate::profile::Profile;
@@ -283,7 +295,7 @@ mod tests {
             "03000024 04010000 80010005 80020002 8004000e 80030001 800b0001 000c0004 00007080"
             "00000024 05010000 80010005 80020002 80040002 80030001 800b0001 000c0004 00007080"
         );
-        assert_eq!(ike_offer(&Profile::windows_10().ike), expected);
+        assert_eq!(ike_offer(&Profile::windows_10().ike, PreSharedKey), expected);
     }
 
     /// Message 1 of Android 7.1.2 has 724 bytes, message 1 of Quick Mode 700.
@@ -291,7 +303,7 @@ mod tests {
     fn android_sizes() {
         let profile = Profile::android();
         let vendor_ids: usize = profile.ike.vendor_ids.iter().map(|id| id.len() + 4).sum();
-        assert_eq!(28 + 4 + ike_offer(&profile.ike).len() + vendor_ids, 724);
+        assert_eq!(28 + 4 + ike_offer(&profile.ike, PreSharedKey).len() + vendor_ids, 724);
         // Header, HASH with SHA-384, SA, nonce, two identities, and one block of padding with AES.
         let quick = (4 + 48) + 4 + esp_offer(&profile.esp, 4, [1; 4]).len() + 20 + 12 + 12;
         assert!(28 + quick < 700 && 28 + quick + 32 >= 700, "{}", 28 + quick);
@@ -302,12 +314,16 @@ mod tests {
         let profile = Profile::windows_10();
         let mut single = profile.ike.clone();
         single.transforms = vec![IkeTransform::new(Cipher::Aes256, Hash::Sha1, Group::Modp2048)];
-        let answer = ike_offer(&single);
-        assert_eq!(ike_choice(&profile.ike, &answer), Some(single.transforms[0]));
+        let answer = ike_offer(&single, PreSharedKey);
+        assert_eq!(ike_choice(&profile.ike, PreSharedKey, &answer), Some(single.transforms[0]));
         for length in 0..answer.len() {
-            assert_eq!(ike_choice(&profile.ike, &answer[..length]), None);
+            assert_eq!(ike_choice(&profile.ike, PreSharedKey, &answer[..length]), None);
         }
         single.transforms = vec![IkeTransform::new(Cipher::Aes256, Hash::Sha256, Group::Modp2048)];
-        assert_eq!(ike_choice(&profile.ike, &ike_offer(&single)), None, "never offered");
+        assert_eq!(
+            ike_choice(&profile.ike, PreSharedKey, &ike_offer(&single, PreSharedKey)),
+            None,
+            "never offered"
+        );
     }
 }
