@@ -163,6 +163,30 @@ fn the_server_renews_esp_keys_that_the_client_does_not() {
     }
 }
 
+/// The client starts in the very moment in which it is asked: either pair will do, and not a packet is lost.
+#[test]
+fn renewals_that_cross_each_other_do_no_harm() {
+    for mut profile in profiles() {
+        println!("{}", profile.name);
+        profile.esp.rekey_after = None;
+        profile.esp.lifetime = Duration::from_secs(600);
+        let (mut world, device, _) = one_client(profile);
+        let asked = |world: &World| !world.lines(&["asking it for new ones"]).is_empty();
+        world.until("it is asked", Duration::from_secs(600), asked);
+        world.with(device, |client, now| client.rekey_phase2(now));
+        for _ in 0..100 {
+            world.ping(device, Duration::from_secs(1));
+            world.ping_back(device, Duration::from_secs(1));
+        }
+        let renewed = world.device(device).events.iter().filter(|event| **event == RENEWED).count();
+        assert_eq!(renewed, 2, "{}", world.log.join("\n"));
+        world.run(Duration::from_secs(60));
+        world.ping(device, Duration::from_secs(1));
+        world.ping_back(device, Duration::from_secs(1));
+        assert_eq!(world.lines(&["is out"]).len(), 0, "{}", world.log.join("\n"));
+    }
+}
+
 /// One that never renews, and answers no Quick Mode, loses its session when its keys end.
 #[test]
 fn keys_that_nobody_renews_end() {
