@@ -3,6 +3,7 @@
 mod clients;
 mod faults;
 mod limits;
+mod quirks;
 mod random;
 mod timers;
 
