@@ -72,3 +72,19 @@ table ip forward {
 }
 NFT
 }
+
+# over_ipv6 K: what there is a second time, for guest K, the router and the server; sets `server_address` and K's in `guest_address`.
+# It is routed: nobody masquerades IPv6.
+over_ipv6() {
+  local k=$1
+  server_address=2001:db8::1 guest_address[$k]=2001:db8:$k::2
+  ip -n "$server" addr add "$server_address/64" dev wan nodad
+  ip -n "$router" addr add 2001:db8::254/64 dev wan nodad
+  ip -n "$router" addr add "2001:db8:$k::1/64" dev "tap$k" nodad
+  ip -n "$server" route add default via 2001:db8::254
+  ip netns exec "$router" sysctl -qw net.ipv6.conf.all.forwarding=1
+  on "$k" modprobe -a ipv6 esp6
+  on "$k" ip addr add "${guest_address[$k]}/64" dev vec0 nodad
+  on "$k" ip route add default via "2001:db8:$k::1"
+  on "$k" eval "server=$server_address"
+}

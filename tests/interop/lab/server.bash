@@ -5,6 +5,7 @@
 # start_server: adit with two users, alice and bob, and everything else as it comes.
 start_server() {
   cat >"$lab_dir/adit.yaml" <<YAML
+listen: $listen
 ipsec:
   algorithms: $algorithms
 ${certificate:+  certificate: $certificate
