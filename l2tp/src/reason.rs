@@ -198,9 +198,7 @@ impl fmt::Display for Reason {
             Self::SetupTimeout => f.write_str("client did not complete the set-up in time"),
             Self::NoSession => f.write_str("tunnel without a session"),
             Self::Fault(fault) => write!(f, "client sent what cannot be served: {fault}"),
-            Self::NoSecret => f.write_str(
-                "client has an L2TP secret, but no L2TP secret is configured here: leave the client's field empty",
-            ),
+            Self::NoSecret => f.write_str("client has an L2TP secret, but no L2TP secret is configured here"),
             Self::WrongSecret => f.write_str("client's L2TP secret is missing or wrong"),
             Self::Replaced => f.write_str("replaced by a new attempt of the same client"),
             Self::TooMany => f.write_str("client has too many tunnels or sessions"),
@@ -209,6 +207,32 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
+    /// What the user of a client that got no further than this sees, and what to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::NoSecret | Self::WrongSecret => {
+                "Windows shows error 628 or 809, other devices only that they failed; clear the \"L2TP secret\" on the device, or set \
+                 `secret` under `l2tp` to the same: Windows and Apple devices cannot be given one"
+            }
+            Self::NoResponse | Self::SetupTimeout | Self::NoSession => {
+                "Windows shows error 809 or 628, other devices time out; packets get lost on the way, or the device gave up: connect again"
+            }
+            Self::TooMany => {
+                "Windows shows error 628, other devices only that they failed; connect again after its keys are forgotten, half a minute \
+                 after its last tunnel"
+            }
+            Self::Fault(_) => {
+                "Windows shows error 628, other devices only that they failed; the client's software is broken: report this line"
+            }
+            Self::Stopped { .. } | Self::Disconnected { .. } | Self::Replaced => {
+                "its user cancelled, or the device says why it gave up; if nobody cancelled, look there"
+            }
+            Self::Local(_) | Self::PeerGone => {
+                "Windows shows error 628 or 809, other devices that they failed; connect again"
+            }
+        }
+    }
+
     fn details(f: &mut fmt::Formatter<'_>, code: u16, message: &str) -> fmt::Result {
         if code != error::NONE {
             write!(f, ", {}", error::describe(code))?;
@@ -217,5 +241,30 @@ impl Reason {
             write!(f, " ({message})")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever keeps a client from its tunnel or its session.
+    #[test]
+    fn every_failure_has_advice() {
+        for reason in [
+            Reason::NoResponse,
+            Reason::SetupTimeout,
+            Reason::NoSession,
+            Reason::Fault(Fault::Structure),
+            Reason::NoSecret,
+            Reason::WrongSecret,
+            Reason::TooMany,
+            Reason::PeerGone,
+            Reason::Local(Disconnect::NoResources),
+        ] {
+            let (screen, remedy) = reason.advice().split_once("; ").unwrap_or_else(|| panic!("{reason}"));
+            assert!(screen.starts_with("Windows shows error"), "{reason}: {screen}");
+            assert!(!remedy.is_empty(), "{reason}");
+        }
     }
 }

@@ -35,17 +35,12 @@ impl Server {
                 self.tunnel_opened(peer, &host_name, vendor.as_deref())
             }
             Event::TunnelFailed { peer, host_name, reason } => {
-                self.say_of_client(
-                    now,
-                    Level::Warn,
-                    peer.peer,
-                    format!("L2TP tunnel from {host_name:?} refused: {reason}"),
-                );
+                self.say_no_l2tp(now, peer.peer, &format!("L2TP tunnel from {host_name:?}"), &reason);
                 self.timers.set(Timer::NativeLost(peer.peer), None);
                 self.tunnel_gone(now, peer.peer);
             }
             Event::SessionFailed { peer, reason, .. } => {
-                self.say_of_client(now, Level::Warn, peer.peer, format!("L2TP session refused: {reason}"));
+                self.say_no_l2tp(now, peer.peer, "L2TP session", &reason);
             }
             Event::SessionOpened { peer, session, peer_session, .. } => {
                 self.session_opened(now, peer, session, peer_session);
@@ -79,6 +74,17 @@ impl Server {
         );
     }
 
+    /// Why a tunnel or a session did not come to be.
+    fn say_no_l2tp(&mut self, now: Instant, peer: PeerId, what: &str, reason: &l2tp::Reason) {
+        let Some(connection) = self.connections.get(&peer) else { return };
+        // Who repeats its request under another tunnel id is in by one of the two, and misses nothing of the other.
+        let missed = connection.tunnels == 0
+            || !matches!(reason, l2tp::Reason::NoResponse | l2tp::Reason::SetupTimeout);
+        let level = if missed { Level::Warn } else { Level::Debug };
+        let text = format!("{what} of {} refused: {reason}; {}", connection.path.remote, reason.advice());
+        self.say_of_client(now, level, peer, text);
+    }
+
     /// Without a tunnel the client's keys are of no use for long.
     fn tunnel_gone(&mut self, now: Instant, peer: PeerId) {
         if self.connections.get(&peer).is_none_or(|connection| connection.tunnels > 0) {
@@ -94,8 +100,7 @@ impl Server {
     fn session_opened(&mut self, now: Instant, lac: Lac, key: SessionKey, theirs: SessionKey) {
         if self.connections.get(&lac.peer).is_none_or(|connection| connection.sessions.len() >= MAX_SESSIONS)
         {
-            let text = format!("L2TP session refused: it has {MAX_SESSIONS} already");
-            self.say_of_client(now, Level::Warn, lac.peer, text);
+            self.say_no_l2tp(now, lac.peer, "L2TP session", &l2tp::Reason::TooMany);
             return self.lns.disconnect(now, lac, key, Disconnect::NoResources);
         }
         let Some(index) = self.datapath.open_session(now, lac.peer, lac.port, key, theirs) else { return };

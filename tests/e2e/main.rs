@@ -15,4 +15,5 @@ mod native;
 mod no_waiting;
 mod policy;
 mod refusals;
+mod tunnels;
 mod world;

@@ -4,6 +4,7 @@
 //! packets with [`Client::send_packet`]; after each it drains [`Client::poll_transmit`],
 //! [`Client::poll_packet`] and [`Client::poll_event`], and asks [`Client::poll_timeout`] when to come again.
 
+mod calls;
 mod farewell;
 mod packets;
 mod report;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
+pub use self::calls::Parked;
 use self::farewell::Leaving;
 pub use self::report::{End, Event, Stage};
 use crate::esp::{InboundSa, OutboundSa};

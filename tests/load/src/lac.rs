@@ -1,6 +1,7 @@
 //! L2TP access concentrator, the caller's side, RFC 2661.
 
 mod avp;
+mod call;
 mod channel;
 mod message;
 
@@ -11,6 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
 use self::avp::attribute;
+pub(crate) use self::call::Call;
 use self::channel::{Arrival, Channel};
 use self::message::{Control, kind};
 use crate::profile::{DataHeader, L2tpProfile, Pace};
@@ -188,7 +190,7 @@ impl Lac {
                     self.open();
                 }
             }
-            (_, Some(kind::CDN)) => self.close("CDN", control),
+            (_, Some(kind::CDN)) if control.session == self.session => self.close("CDN", control),
             (_, Some(kind::STOP_CCN)) => self.close("StopCCN", control),
             _ => {}
         }

@@ -18,7 +18,7 @@ mod resend;
 mod timeline;
 mod udp;
 
-pub use client::{Certificate, Client, Credentials, End, Event, Stage, Transmit};
+pub use client::{Certificate, Client, Credentials, End, Event, Parked, Stage, Transmit};
 pub use crypto::{Cipher, Hash};
 pub use dh::Group;
 pub use ike::nat::{IKE_PORT, NAT_T_PORT, NO_PORT};

@@ -182,6 +182,7 @@ impl Own {
             Avp::TxConnectSpeed(speed) => long(attribute::TX_CONNECT_SPEED, speed),
             Avp::FramingType(bits) => long(attribute::FRAMING_TYPE, bits),
             Avp::CorrelationId => avp::encode_vendor(false, 311, 1, &self.correlation),
+            Avp::Raw(bytes) => bytes.clone(),
         }
     }
 }

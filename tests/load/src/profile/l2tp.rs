@@ -64,6 +64,8 @@ pub enum Avp {
     FramingType(u32),
     /// Microsoft's Correlation ID ([MS-L2TPIE] §2.2.1.1): vendor 311, type 1, a random GUID.
     CorrelationId,
+    /// Bytes of a test's own: what no real client sends, or only one in a state that the profile knows nothing of.
+    Raw(Vec<u8>),
 }
 
 /// What a client waits for within the handshake.
