@@ -243,3 +243,6 @@ fn write_remedy(f: &mut fmt::Formatter<'_>, remedy: Option<Remedy>, otherwise: &
         None => f.write_str(otherwise),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,12 +126,14 @@ impl fmt::Display for Reason {
                 write!(f, " for \"{name}\" {times}: {cause}; Windows shows error {code}")
             }
             Self::AddressRefused { asked: Some(asked), assigned } => {
-                write!(f, " {assigned} and insists on {asked}; let it obtain an address automatically")
+                write!(f, " {assigned} and insists on {asked}")?;
+                f.write_str(ADDRESS_REFUSED)
             }
             Self::AddressRefused { asked: None, assigned } => {
-                write!(f, " {assigned} and asked for none; let it obtain an address automatically")
+                write!(f, " {assigned} and asked for none")?;
+                f.write_str(ADDRESS_REFUSED)
             }
-            Self::LcpTimeout | Self::AuthTimeout | Self::IpcpTimeout => {
+            Self::LcpTimeout | Self::AuthTimeout | Self::IpcpTimeout | Self::SetupTimeout => {
                 f.write_str("; Windows shows error 718: packets get lost on the way, or the client gave up")
             }
             Self::IpcpRejected => {
@@ -139,14 +141,18 @@ impl fmt::Display for Reason {
             }
             Self::NoAddress => f.write_str("; Windows shows error 720 or 738: enlarge the pool"),
             Self::PeerSilent => f.write_str(" and did not answer LCP echoes"),
-            Self::LcpRejected
-            | Self::LoopedBack
-            | Self::SetupTimeout
-            | Self::Administrative
-            | Self::Shutdown => Ok(()),
+            Self::LcpRejected => f.write_str(
+                "; Windows shows error 720: the client's PPP is broken, or it is no client of L2TP/IPsec",
+            ),
+            Self::LoopedBack => {
+                f.write_str("; Windows shows error 718: whatever stands between sends our own packets back")
+            }
+            Self::Administrative | Self::Shutdown => Ok(()),
         }
     }
 }
+
+const ADDRESS_REFUSED: &str = "; Windows shows error 735: let it obtain an address automatically";
 
 /// Bytes of the peer's as text that is safe to print on a terminal and not too long for a line.
 pub(crate) fn printable(bytes: &[u8]) -> String {
@@ -180,6 +186,32 @@ mod tests {
             "no common authentication protocol: we allow MS-CHAPv2, the client wants PAP; \
              Windows shows error 734 or 691: allow MS-CHAPv2 in the connection's security settings"
         );
+    }
+
+    /// Whatever keeps a client out that wanted in: the cause, what its user sees, and what there is to do, or to know.
+    #[test]
+    fn every_failure_names_screen_and_remedy() {
+        let assigned = Ipv4Addr::new(10, 20, 0, 2);
+        for reason in [
+            Reason::LcpTimeout,
+            Reason::LcpRejected,
+            Reason::LoopedBack,
+            Reason::AuthRefused { offered: "MS-CHAPv2".to_owned(), wanted: None },
+            Reason::AuthTimeout,
+            Reason::IpcpTimeout,
+            Reason::IpcpRejected,
+            Reason::AddressRefused { asked: Some(Ipv4Addr::LOCALHOST), assigned },
+            Reason::AddressRefused { asked: None, assigned },
+            Reason::SetupTimeout,
+            Reason::NoAddress,
+        ] {
+            let line = reason.to_string();
+            let (cause, rest) = line.split_once("; ").unwrap_or_else(|| panic!("{line}"));
+            assert!(cause.starts_with(reason.summary()), "{line}");
+            let (screen, remedy) = rest.split_once(": ").unwrap_or_else(|| panic!("{line}"));
+            assert!(screen.starts_with("Windows shows error 7"), "{line}");
+            assert!(!remedy.is_empty(), "{line}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Server {
                 self.tunnel_opened(peer, &host_name, vendor.as_deref())
             }
             Event::TunnelFailed { peer, host_name, reason } => {
-                self.say_no_l2tp(now, peer.peer, &format!("L2TP tunnel from {host_name:?}"), &reason);
+                self.say_no_l2tp(now, peer.peer, &format!("L2TP tunnel of {host_name:?}"), &reason);
                 self.timers.set(Timer::NativeLost(peer.peer), None);
                 self.tunnel_gone(now, peer.peer);
             }
@@ -81,7 +81,7 @@ impl Server {
         let missed = connection.tunnels == 0
             || !matches!(reason, l2tp::Reason::NoResponse | l2tp::Reason::SetupTimeout);
         let level = if missed { Level::Warn } else { Level::Debug };
-        let text = format!("{what} of {} refused: {reason}; {}", connection.path.remote, reason.advice());
+        let text = format!("{what} from {} refused: {reason}; {}", connection.path.remote, reason.advice());
         self.say_of_client(now, level, peer, text);
     }
 

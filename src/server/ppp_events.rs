@@ -116,6 +116,14 @@ impl Server {
         self.say(Level::Info, Some(peer), text);
     }
 
+    /// Where a client's packets come from, for a line that names somebody; nothing if its connection is gone already.
+    fn remote(&self, peer: PeerId) -> String {
+        self.connections
+            .get(&peer)
+            .map(|connection| format!(" from {}", connection.path.remote))
+            .unwrap_or_default()
+    }
+
     /// The line that ends what the line of the login began.
     pub(super) fn say_out(
         &mut self,
@@ -159,12 +167,14 @@ impl Server {
         match &session.stage {
             Stage::Up { login, since } => self.say_out(now, peer, login, *since, traffic, why),
             Stage::LoggedIn(login) => {
-                let text =
-                    format!("{:?} left before it took its address {}: {why}", login.user, login.address);
+                let from = self.remote(peer);
+                let (user, address) = (&login.user, login.address);
+                let text = format!("{user:?}{from} left before it took its address {address}: {why}");
                 self.say(Level::Warn, Some(peer), text);
             }
             Stage::Negotiating => {
-                self.say_of_client(now, Level::Info, peer, format!("left before it logged in: {why}"));
+                let text = format!("a session{} ended before a login: {why}", self.remote(peer));
+                self.say_of_client(now, Level::Info, peer, text);
             }
         }
         self.lns.disconnect(now, session.lac, session.key, goodbye);

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use load::profile::{EspTransform, IkeTransform};
+use load::profile::{Avp, EspTransform, IkeTransform};
 use load::{Cipher, Credentials, End, Event, Group, Hash, Profile};
 
 use crate::world::{Device, PSK, Place, Setup, World};
@@ -185,6 +185,83 @@ fn two_keys_during_a_rotation() {
     world.until_up(second, SOON);
     assert_eq!(world.lines(&["key \"old\""]).len(), 1, "{}", world.log.join("\n"));
     assert_eq!(world.lines(&["key \"new\""]).len(), 1);
+    let sessions = world.server.status(world.now).sessions;
+    let mut keys: Vec<_> = sessions.iter().map(|session| (&*session.key, session.inside)).collect();
+    keys.sort();
+    assert_eq!(keys, [("new", world.address(second)), ("old", world.address(first))]);
+}
+
+/// Dials with something about L2TP or PPP that cannot come to a good end, until the server has said so.
+#[track_caller]
+fn fails(extra: &'static str, change: impl FnOnce(&mut Profile), words: &[&str]) {
+    let mut world = World::new(&Setup { extra, ..Setup::default() });
+    let nat = world.add_nat(NAT);
+    let mut profile = Profile::linux();
+    change(&mut profile);
+    let device = world.dial(profile, Place::Behind(nat, PRIVATE));
+    let with_address = [words, &["192.0.2.10:4500"]].concat();
+    let is_said = |world: &World| !world.lines(&with_address).is_empty();
+    let patience = Duration::from_secs(120);
+    world.until(&format!("a line with {with_address:?}"), patience, is_said);
+    assert!(!world.is_up(device));
+}
+
+#[test]
+fn l2tp_that_comes_to_nothing() {
+    const SECRET: &str = "l2tp: { secret: 'of the tunnel' }";
+    // Challenge; an AVP that nobody knows, with the M bit.
+    let challenge = || Avp::Raw(b"\x80\x16\0\0\0\x0b0123456789abcdef".to_vec());
+    let unknown = || Avp::Raw(b"\x80\x08\0\0\x03\xe7ab".to_vec());
+    fails(
+        SECRET,
+        |_| {},
+        &["Warn", "L2TP tunnel", "secret is missing or wrong", "628", "`secret` under `l2tp`"],
+    );
+    fails(
+        "",
+        |profile| profile.l2tp.sccrq.push(challenge()),
+        &["Warn", "L2TP tunnel", "no L2TP secret", "809", "clear"],
+    );
+    fails(
+        "",
+        |profile| profile.l2tp.sccrq.push(unknown()),
+        &["Warn", "L2TP tunnel", "unknown mandatory AVP 999", "628", "broken"],
+    );
+    fails(
+        "",
+        |profile| profile.l2tp.icrq.push(unknown()),
+        &["Warn", "L2TP session", "unknown mandatory AVP 999", "628", "broken"],
+    );
+}
+
+#[test]
+fn ppp_that_comes_to_nothing() {
+    let deaf = |profile: &mut Profile| {
+        profile.ppp.attach_delay = Duration::from_secs(3_600);
+        profile.ppp.max_configure = 1_000;
+    };
+    fails("", deaf, &["before a login", "no answer to LCP", "718", "packets get lost"]);
+    // It asks for no address at all.
+    fails(
+        "",
+        |profile| profile.ppp.ipcp.clear(),
+        &["Warn", "\"alice\"", "did not take its address", "735", "automatically"],
+    );
+}
+
+#[test]
+fn a_client_that_vanishes_within_l2tp() {
+    let (mut world, place) = world();
+    let device = world.dial(Profile::linux(), place);
+    let opened = Event::SaOpened { renewed: false };
+    world.until("keys", SOON, |world| world.device(device).events.contains(&opened));
+    // Its request has left.
+    world.with(device, |client, _| client.vanish());
+    world.run(Duration::from_secs(60));
+    one_line(
+        &world,
+        &["192.0.2.10:4500", "L2TP tunnel", "no longer answers", "809", "time out", "connect again"],
+    );
 }
 
 #[test]

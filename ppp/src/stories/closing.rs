@@ -186,14 +186,14 @@ fn rejects_of_what_nobody_can_do_without() {
     // Code-Reject of our Configure-Request while negotiating: over at once.
     let mut story = Story::new();
     story.peer("c021 07 01 .. 01 01 0004");
-    assert_eq!(closed(&mut story), "the client rejected LCP");
+    assert!(closed(&mut story).starts_with("the client rejected LCP; "));
     // When LCP was opened, with a goodbye.
     let mut story = Story::to_up();
     story.peer("c021 07 01 .. 02 01 0004");
     assert!(matches!(story.event(), Event::NetworkDown));
     story.ours("c021 05 01 ..");
     story.peer("c021 06 01 ..");
-    assert_eq!(closed(&mut story), "the client rejected LCP");
+    assert!(closed(&mut story).starts_with("the client rejected LCP; "));
     // A client need not know echoes, nor does it hurt while we are leaving.
     let mut story = Story::to_up();
     story.peer("c021 07 01 .. 09 01 0008 00000000");
@@ -232,7 +232,7 @@ fn a_looped_link_is_noticed() {
         let Some(frame) = story.link.poll_transmit() else { break };
         story.link.handle_frame(story.now, &frame);
     }
-    assert_eq!(closed(&mut story), "the link is looped back");
+    assert!(closed(&mut story).starts_with("the link is looped back; "));
 }
 
 /// RFC 1661 §4.6, Max-Failure: hints end, and what cannot be agreed upon is left out.
