@@ -84,6 +84,28 @@ checked! {
     MIKROTIK TP_LINK EDGEOS
 }
 
+/// The rows whose users can type an identifier or a group name beside the key, and what makes a profile of that: one more test each.
+macro_rules! identified {
+    ($($row:ident $by:ident)*) => {
+        const IDENTIFIED: &[&Row] = &[$(&table::$row),*];
+        mod connects_with_an_identifier {
+            use super::{Profile, checks, table};
+            $(
+                #[test]
+                #[expect(non_snake_case, reason = "named as its row")]
+                fn $row() {
+                    checks::connects_with_an_identifier(&table::$row, Profile::$by);
+                }
+            )*
+        }
+    };
+}
+
+identified! {
+    ANDROID_4 with_identifier ANDROID_6 with_identifier ANDROID_8 with_identifier ANDROID_9 with_identifier
+    APPLE with_group_name
+}
+
 /// The rows whose users can choose a certificate instead of the pre-shared key: one more test each.
 macro_rules! certified {
     ($($row:ident)*) => {

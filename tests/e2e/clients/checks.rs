@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use load::{Certificate, Client, Credentials, End, Event};
+use load::{Certificate, Client, Credentials, End, Event, Profile};
 
 use super::Row;
 use crate::world::{Device, Place, Quality, Setup, World};
@@ -101,6 +101,67 @@ pub(super) fn connects_on_a_bad_line(row: &Row) {
         // A farewell that the network swallowed is made up for by the server's own questions.
         leaves(&mut world, device, Duration::from_secs(600));
     }
+}
+
+/// In Aggressive Mode, as whoever it says it is, on a good line and on a bad one: it renews both phases so, vanishes, and comes back.
+pub(super) fn connects_with_an_identifier(row: &Row, by: fn(Profile, &str) -> Profile) {
+    let lines = [(1, Quality::CLEAN), (2, Quality::BAD), (3, Quality::BAD), (4, Quality::BAD)];
+    for name in ["staff", "vpn.example.org", "staff@example.org"] {
+        for (seed, quality) in lines {
+            println!("{}, {name}, seed {seed}", row.client);
+            let mut world = World::new(&Setup { seed, quality, identifier: Some(name), ..Setup::default() });
+            let nat = world.add_nat(NAT);
+            let profile = || by((row.profile)(), name);
+            let device = world.dial(profile(), Place::Behind(nat, PRIVATE));
+            world.until_up(device, Duration::from_secs(60));
+            talk(&mut world, device, Duration::from_secs(30));
+            only_aggressive(&world);
+            let sessions = world.server.status(world.now).sessions;
+            assert_eq!((&*sessions[0].key, &*sessions[0].ike), ("main", row.ike), "{}", row.client);
+            assert_eq!(
+                world.lines(&["proved a key", "identity ", name]).len(),
+                1,
+                "{}",
+                world.log.join("\n")
+            );
+            for phase in [Phase::One, Phase::Two, Phase::One] {
+                let before = count(&world, device, &phase.event());
+                world.with(device, |client, now| phase.renew(client, now));
+                world.until("new keys", Duration::from_secs(60), |world| {
+                    count(world, device, &phase.event()) > before
+                });
+                talk(&mut world, device, Duration::from_secs(30));
+            }
+            never_dropped(&world, row.client);
+
+            let address = world.address(device);
+            world.with(device, |client, _| client.vanish());
+            let again = world.redial(device, profile());
+            world.until_up(again, Duration::from_secs(60));
+            talk(&mut world, again, Duration::from_secs(30));
+            assert_eq!(world.address(again), address, "{}: {}", row.client, world.log.join("\n"));
+            assert_eq!(world.server.status(world.now).sessions.len(), 1, "{}", row.client);
+            leaves(&mut world, again, Duration::from_secs(600));
+        }
+    }
+}
+
+/// Message 1 to port 500, message 3 to port 4500 and in clear, and no Main Mode.
+#[track_caller]
+fn only_aggressive(world: &World) {
+    let to_server = world.record.iter().filter(|sent| sent.to_server);
+    let ike = to_server.filter_map(|sent| match sent.port {
+        500 => Some((500, &sent.payload[..])),
+        port => Some((port, sent.payload.strip_prefix(&[0; 4])?)),
+    });
+    // Port, whether it answers, exchange type, flags (RFC 2408 §3.1).
+    let first_phase = ike.filter(|(_, message)| matches!(message[18], 2 | 4));
+    let mut seen: Vec<_> = first_phase
+        .map(|(port, message)| (port, message[8..16] != [0; 8], message[18], message[19]))
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [(500, false, 4, 0), (4500, true, 4, 0)]);
 }
 
 /// Instead of the pre-shared key, on a good line and on a bad one, and it renews both phases with it.

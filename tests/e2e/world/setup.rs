@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) encapsulation: &'static str,
     /// Whether the server has a certificate besides its key.
     pub(crate) certificate: bool,
+    /// The `id` of every key, if devices are to name their key.
+    pub(crate) identifier: Option<&'static str>,
     /// Further lines of the configuration.
     pub(crate) extra: &'static str,
 }
@@ -37,6 +39,7 @@ impl Default for Setup {
             algorithms: "compatible",
             encapsulation: "always",
             certificate: false,
+            identifier: None,
             extra: "",
         }
     }
@@ -46,9 +49,10 @@ impl Setup {
     pub(super) fn parse(&self, keys: &[(&str, &str)]) -> (Config, Users) {
         let Self { range, algorithms, encapsulation, extra, .. } = self;
         let certificate = if self.certificate { CERTIFICATE } else { "null" };
+        let id = self.identifier.map(|id| format!(", id: '{id}'")).unwrap_or_default();
         let keys: String = keys
             .iter()
-            .map(|(name, secret)| format!("    - {{ name: {name}, secret: '{secret}' }}\n"))
+            .map(|(name, secret)| format!("    - {{ name: {name}, secret: '{secret}'{id} }}\n"))
             .collect();
         let config = format!(
             "listen: [203.0.113.1, '2001:db8::1']\n\

@@ -227,7 +227,7 @@ impl Client {
 
     /// Negotiates a new ISAKMP SA.
     pub fn rekey_phase1(&mut self, now: Instant) {
-        self.ike.start_main_mode(now);
+        self.ike.start_phase1(now);
         self.settle(now);
     }
 

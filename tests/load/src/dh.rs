@@ -101,6 +101,10 @@ impl KeyPair {
         }
     }
 
+    pub(crate) fn group(&self) -> Group {
+        self.group
+    }
+
     pub(crate) fn public(&self) -> &[u8] {
         &self.public
     }

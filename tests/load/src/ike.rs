@@ -1,5 +1,6 @@
 //! IKEv1, initiator side: the exchanges and SAs of one client, RFC 2409.
 
+mod aggressive;
 mod answer;
 mod certificate;
 mod informational;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
+use self::aggressive::{Aggressive, Answered};
 use self::answer::Answer;
 pub use self::certificate::Certificate;
 use self::keymat::Keys;
@@ -97,6 +99,8 @@ pub(crate) struct Ike {
     setup: Setup,
     rng: ChaCha20Rng,
     negotiation: Option<MainMode>,
+    aggressive: Option<Aggressive>,
+    answered: Option<Answered>,
     /// The newest last; the one before it is kept for messages under way.
     sas: Vec<IsakmpSa>,
     quick_modes: VecDeque<QuickMode>,
@@ -121,6 +125,8 @@ impl Ike {
             setup,
             rng,
             negotiation: None,
+            aggressive: None,
+            answered: None,
             sas: Vec::new(),
             quick_modes: VecDeque::new(),
             answers: VecDeque::new(),
@@ -133,7 +139,7 @@ impl Ike {
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
         };
-        ike.start_main_mode(now);
+        ike.start_phase1(now);
         ike
     }
 
@@ -156,10 +162,17 @@ impl Ike {
     }
 
     /// Negotiates a new ISAKMP SA.
-    pub(crate) fn start_main_mode(&mut self, now: Instant) {
-        if self.negotiation.is_some() {
+    pub(crate) fn start_phase1(&mut self, now: Instant) {
+        if self.negotiation.is_some() || self.aggressive.is_some() {
             return;
         }
+        match self.setup.ike.identifier.clone() {
+            Some(identifier) => self.start_aggressive(now, &identifier),
+            None => self.start_main_mode(now),
+        }
+    }
+
+    fn start_main_mode(&mut self, now: Instant) {
         let port = main_mode::first_port(self.floated, self.setup.ike.renews_on_4500);
         let first = !self.established_once;
         let started = MainMode::start(now, &self.setup, &mut self.rng, port, first);
@@ -173,7 +186,7 @@ impl Ike {
         self.renew_esp = None;
         let Some(sa) = self.sas.last() else {
             self.quick_mode_due = Some(now);
-            return self.start_main_mode(now);
+            return self.start_phase1(now);
         };
         self.quick_mode_due = None;
         let message_id = match self.setup.ike.message_ids {
@@ -197,6 +210,7 @@ impl Ike {
         let Some((header, body)) = Header::decode(message) else { return };
         match header.exchange {
             exchange::MAIN_MODE => self.handle_main_mode(now, &header, message),
+            exchange::AGGRESSIVE => self.handle_aggressive(now, &header, message, body),
             exchange::QUICK_MODE => self.handle_quick_mode(now, &header, message),
             exchange::INFORMATIONAL => self.handle_informational(&header, body),
             _ => {}
@@ -304,6 +318,8 @@ impl Ike {
     /// Stops every timer and forgets every SA.
     pub(crate) fn shut_down(&mut self) {
         self.negotiation = None;
+        self.aggressive = None;
+        self.answered = None;
         self.sas.clear();
         self.quick_modes.clear();
         self.answers.clear();

@@ -26,6 +26,7 @@ pub(crate) mod payload {
 /// Exchange types, RFC 2408 §3.1 and RFC 2409 App. A.
 pub(crate) mod exchange {
     pub(crate) const MAIN_MODE: u8 = 2;
+    pub(crate) const AGGRESSIVE: u8 = 4;
     pub(crate) const INFORMATIONAL: u8 = 5;
     pub(crate) const QUICK_MODE: u8 = 32;
 }

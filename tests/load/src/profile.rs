@@ -7,6 +7,7 @@
 mod android;
 mod apple;
 mod esp;
+mod identifier;
 mod ike;
 mod l2tp;
 mod linux;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use self::esp::esp_grid;
 pub use self::esp::{EspLayout, EspProfile, EspTransform, IdentityPort};
+pub use self::identifier::Identifier;
 pub use self::ike::{IkeLayout, IkePadding, IkeProfile, IkeTransform, InitialContact, MessageIds};
 pub use self::l2tp::{Avp, DataHeader, L2tpDemands, L2tpProfile, Pace, ResultCode};
 pub use self::ppp::{IpcpOption, LcpOption, PppProfile};

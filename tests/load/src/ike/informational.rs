@@ -77,9 +77,11 @@ impl Ike {
         }
     }
 
-    /// An error in the clear can only be about a Main Mode under way.
+    /// An error in the clear can only be about a first phase under way.
     fn handle_plain(&mut self, header: &Header, body: &[u8]) {
-        let ours = self.negotiation.as_ref().is_some_and(|active| active.initiator == header.initiator);
+        let main = self.negotiation.as_ref().map(|active| active.initiator);
+        let aggressive = self.aggressive.as_ref().map(|active| active.initiator);
+        let ours = main.or(aggressive) == Some(header.initiator);
         let Some(payloads) = decode_chain(header.next, body).filter(|_| ours) else { return };
         for payload in payloads.iter().filter(|payload| payload.kind == payload::NOTIFICATION) {
             if let Some([_, _, _, _, _, _, high, low, ..]) = payload.body.first_chunk::<8>() {

@@ -19,7 +19,7 @@ use rand_core::Rng as _;
 
 use super::certificate::request_for_any;
 use super::keymat::{Contributions, Keys, Secret};
-use super::nat::{IKE_PORT, NAT_T_PORT, NatT, address_bytes, address_type, detection_hash};
+use super::nat::{IKE_PORT, NAT_T_PORT, NatT, address_bytes, address_type, detection_hash, is_between};
 use super::offer::{ike_choice, ike_offer};
 use super::{IsakmpSa, Setup, notification, pad};
 use crate::dh::KeyPair;
@@ -228,14 +228,8 @@ impl MainMode {
             .collect();
         let cookies = (self.initiator, waiting.responder);
         let hash = |ip, port| detection_hash(waiting.transform.hash, cookies, ip, port);
-        // RFC 3947 §3.2: the first is the hash of the receiver's address, the others of the sender's.
-        let behind_nat = match detections.split_first() {
-            Some((ours, theirs)) => {
-                let server = hash(setup.server, self.port);
-                *ours != hash(setup.local, self.port) || !theirs.iter().any(|hash| *hash == server)
-            }
-            None => false,
-        };
+        let behind_nat =
+            is_between(&detections, &hash(setup.local, self.port), &hash(setup.server, self.port));
         Some(AwaitId {
             responder: waiting.responder,
             nat_t: waiting.nat_t,
@@ -363,7 +357,7 @@ fn header(initiator: Cookie, responder: Cookie, next: u8, flags: u8) -> Header {
     Header { initiator, responder, next, exchange: exchange::MAIN_MODE, flags, message_id: 0 }
 }
 
-fn find<'a>(payloads: &[Received<'a>], kind: u8) -> Option<&'a [u8]> {
+pub(super) fn find<'a>(payloads: &[Received<'a>], kind: u8) -> Option<&'a [u8]> {
     payloads.iter().find(|payload| payload.kind == kind).map(|payload| payload.body)
 }
 

@@ -70,6 +70,15 @@ pub(crate) fn detection_hash(hash: Hash, cookies: (Cookie, Cookie), ip: IpAddr, 
     hash.digest(&[&cookies.0, &cookies.1, &address_bytes(ip), &port.to_be_bytes()])
 }
 
+/// Whether there is a NAT between the two: the first hash is of the receiver's address as the sender sees it, the others of the
+/// sender's own (RFC 3947 §3.2).
+pub(crate) fn is_between(detections: &[&[u8]], receiver: &[u8], sender: &[u8]) -> bool {
+    match detections.split_first() {
+        Some((ours, theirs)) => *ours != receiver || !theirs.contains(&sender),
+        None => false,
+    }
+}
+
 /// An address as its bytes.
 pub(crate) fn address_bytes(ip: IpAddr) -> Vec<u8> {
     match ip {

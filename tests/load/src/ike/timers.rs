@@ -8,6 +8,7 @@ use crate::resend::Due;
 impl Ike {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.resend_main_mode(now);
+        self.resend_aggressive(now);
         self.resend_quick_modes(now);
         self.resend_answers(now);
         if self.quick_mode_due.is_some_and(|due| now >= due) && !self.sas.is_empty() {
@@ -25,7 +26,7 @@ impl Ike {
         if let Some(sa) = self.sas.last()
             && self.renewal_of(sa).is_some_and(|due| now >= due)
         {
-            self.start_main_mode(now);
+            self.start_phase1(now);
         }
         if let Some(sa) = self.sas.last()
             && now >= sa.since + self.setup.ike.lifetime
@@ -35,7 +36,7 @@ impl Ike {
     }
 
     fn renewal_of(&self, sa: &IsakmpSa) -> Option<Instant> {
-        let idle = self.negotiation.is_none();
+        let idle = self.negotiation.is_none() && self.aggressive.is_none();
         self.setup.ike.rekey_after.filter(|_| idle).map(|after| sa.since + after)
     }
 
@@ -91,6 +92,7 @@ impl Ike {
         let newest = self.sas.last();
         [
             self.negotiation.as_ref().map(|active| active.resend.due()),
+            self.aggressive.as_ref().map(|active| active.resend.due()),
             self.quick_mode_due.filter(|_| newest.is_some()),
             self.renew_esp,
             self.keepalive,

@@ -63,6 +63,7 @@ impl Profile {
                 nonce_len: 16,
                 identity_port: (17, 500),
                 initial_contact: InitialContact::Informational,
+                identifier: None,
                 padding: IkePadding::Random,
                 message_ids: MessageIds::Random,
                 retransmit: Retransmit::fixed(Duration::from_secs(3), 10),

@@ -1,12 +1,12 @@
-//! Main Mode and the ISAKMP SA, as data.
+//! Phase 1 and the ISAKMP SA, as data.
 
 use std::time::Duration;
 
-use super::Retransmit;
+use super::{Identifier, Retransmit};
 use crate::crypto::{Cipher, Hash};
 use crate::dh::Group;
 
-/// Main Mode (RFC 2409 §5.4) as one client does it.
+/// Phase 1 (RFC 2409 §5.4) as one client does it.
 #[derive(Clone, Debug)]
 pub struct IkeProfile {
     /// The transforms in order.
@@ -23,6 +23,8 @@ pub struct IkeProfile {
     pub identity_port: (u8, u16),
     /// When INITIAL-CONTACT is sent.
     pub initial_contact: InitialContact,
+    /// Aggressive Mode with this name, in place of Main Mode with the address.
+    pub identifier: Option<Identifier>,
     /// How encrypted messages are padded.
     pub padding: IkePadding,
     /// How Quick Mode's message ids are chosen.

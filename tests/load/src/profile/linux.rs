@@ -97,6 +97,7 @@ impl Profile {
                 nonce_len: 32,
                 identity_port: (0, 0),
                 initial_contact: InitialContact::InMessage5,
+                identifier: None,
                 padding: IkePadding::Zeros,
                 message_ids: MessageIds::Random,
                 retransmit: Retransmit::backoff(Duration::from_secs(4), 180, Duration::from_secs(76), 6),

@@ -95,6 +95,7 @@ impl Profile {
                 nonce_len: 48,
                 identity_port: (0, 0),
                 initial_contact: InitialContact::Never,
+                identifier: None,
                 padding: IkePadding::Zeros,
                 message_ids: MessageIds::Counting,
                 retransmit: Retransmit::backoff(Duration::from_secs(1), 200, Duration::from_secs(16), 6),
