@@ -218,8 +218,7 @@ impl Reason {
                 "Windows shows error 809 or 628, other devices time out; packets get lost on the way, or the device gave up: connect again"
             }
             Self::TooMany => {
-                "Windows shows error 628, other devices only that they failed; connect again after its keys are forgotten, half a minute \
-                 after its last tunnel"
+                "Windows shows error 628, other devices only that they failed; disconnect the device, and connect again"
             }
             Self::Fault(_) => {
                 "Windows shows error 628, other devices only that they failed; the client's software is broken: report this line"

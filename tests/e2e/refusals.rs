@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use load::profile::{Avp, EspTransform, IkeTransform};
+use load::profile::{Authentication, Avp, EspTransform, IkeTransform};
 use load::{Cipher, Credentials, End, Event, Group, Hash, Profile};
 
 use crate::world::{Device, PSK, Place, Setup, World};
@@ -241,12 +241,31 @@ fn ppp_that_comes_to_nothing() {
         profile.ppp.max_configure = 1_000;
     };
     fails("", deaf, &["before a login", "no answer to LCP", "718", "packets get lost"]);
+    let pap = |profile: &mut Profile| profile.ppp.authentication = Authentication::Pap;
+    let words = ["before a login", "no common authentication", "wants PAP", "734", "allow MS-CHAPv2"];
+    fails("", pap, &words);
     // It asks for no address at all.
     fails(
         "",
         |profile| profile.ppp.ipcp.clear(),
         &["Warn", "\"alice\"", "did not take its address", "735", "automatically"],
     );
+}
+
+/// Eight sessions are a client's share, logged in or not.
+#[test]
+fn more_sessions_than_a_client_may_have() {
+    let (mut world, place) = world();
+    let device = world.dial(Profile::linux(), place);
+    world.until_up(device, SOON);
+    for _ in 0..8 {
+        assert_eq!(world.lines(&["Warn"]), Vec::<&str>::new());
+        let call = world.with(device, |client, now| client.call_again(now, "bob", "hunter2"));
+        assert!(call.is_some(), "the call before this one");
+        world.run(Duration::from_millis(200));
+    }
+    let words = ["L2TP session", "192.0.2.10:4500", "too many", "628", "connect again"];
+    assert_eq!(world.lines(&words).len(), 1, "{}", world.log.join("\n"));
 }
 
 #[test]

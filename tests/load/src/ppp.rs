@@ -242,7 +242,11 @@ impl Link {
     fn handle_lcp(&mut self, now: Instant, packet: &Packet<'_>) {
         let was_open = self.lcp.is_open();
         match packet.code {
-            code::CONFIGURE_REQUEST => self.lcp.handle_request(now, packet, judge_lcp, &mut self.outgoing),
+            code::CONFIGURE_REQUEST => {
+                let wanted = self.profile.authentication;
+                let judge = |options: &[_]| judge_lcp(options, wanted);
+                self.lcp.handle_request(now, packet, judge, &mut self.outgoing);
+            }
             code::CONFIGURE_ACK..=code::CONFIGURE_REJECT => {
                 self.lcp.handle_answer(now, packet, &mut self.outgoing);
             }

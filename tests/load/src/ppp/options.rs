@@ -3,10 +3,14 @@
 use std::net::Ipv4Addr;
 
 use super::negotiation::{Answer, ConfigOption};
-use crate::profile::{IpcpOption, LcpOption};
+use crate::profile::{Authentication, IpcpOption, LcpOption};
 
-/// What this client accepts of the server's LCP options.
-pub(super) fn judge_lcp(options: &[ConfigOption]) -> Answer {
+/// What this client accepts of the server's LCP options; for its password it wants that protocol.
+pub(super) fn judge_lcp(options: &[ConfigOption], wanted: Authentication) -> Answer {
+    let wanted = match wanted {
+        Authentication::MsChapV2 => MS_CHAP_V2,
+        Authentication::Pap => PAP,
+    };
     let known = |(kind, _): &&ConfigOption| [1, 2, 3, 5, 7, 8].contains(kind);
     let foreign: Vec<ConfigOption> = options.iter().filter(|option| !known(option)).cloned().collect();
     if !foreign.is_empty() {
@@ -14,8 +18,8 @@ pub(super) fn judge_lcp(options: &[ConfigOption]) -> Answer {
     }
     let wrong: Vec<ConfigOption> = options
         .iter()
-        .filter(|(kind, value)| *kind == AUTHENTICATION && value != MS_CHAP_V2)
-        .map(|(kind, _)| (*kind, MS_CHAP_V2.to_vec()))
+        .filter(|(kind, value)| *kind == AUTHENTICATION && value != wanted)
+        .map(|(kind, _)| (*kind, wanted.to_vec()))
         .collect();
     if wrong.is_empty() { Answer::Ack } else { Answer::Nak(wrong) }
 }
@@ -56,9 +60,11 @@ pub(super) fn ipcp_option(option: IpcpOption) -> ConfigOption {
     }
 }
 
-/// LCP option Authentication-Protocol: CHAP with algorithm 0x81.
+/// LCP option Authentication-Protocol.
 const AUTHENTICATION: u8 = 3;
+/// CHAP with algorithm 0x81.
 const MS_CHAP_V2: &[u8] = &[0xc2, 0x23, 0x81];
+const PAP: &[u8] = &[0xc0, 0x23];
 
 /// IPCP options, RFC 1332 §3.3 and RFC 1877 §1.
 pub(super) const IP_ADDRESS: u8 = 3;

@@ -119,6 +119,7 @@ impl Profile {
                     LcpOption::AddressCompression,
                 ],
                 first_identifier: 1,
+                authentication: Authentication::MsChapV2,
                 identification: Vec::new(),
                 ipcp: vec![IpcpOption::VanJacobson, IpcpOption::Address, IpcpOption::Dns1, IpcpOption::Dns2],
                 extras: vec![(0x8057, b"\x01\x0a\x02\x1f\xf3\xff\xfe\x4a\x10\x07".to_vec())],

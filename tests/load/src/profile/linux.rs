@@ -155,6 +155,7 @@ impl Profile {
                     LcpOption::AddressCompression,
                 ],
                 first_identifier: 1,
+                authentication: Authentication::MsChapV2,
                 identification: Vec::new(),
                 ipcp: vec![IpcpOption::VanJacobson, IpcpOption::Address, IpcpOption::Dns1, IpcpOption::Dns2],
                 extras: vec![

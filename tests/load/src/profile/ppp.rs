@@ -9,6 +9,8 @@ pub struct PppProfile {
     pub lcp: Vec<LcpOption>,
     /// Identifier of the first Configure-Request.
     pub first_identifier: u8,
+    /// How it proves its password.
+    pub authentication: Authentication,
     /// Texts sent in LCP Identification (RFC 1570) once LCP is open.
     pub identification: Vec<Vec<u8>>,
     /// Options of the first IPCP Configure-Request, in order.
@@ -23,6 +25,15 @@ pub struct PppProfile {
     pub restart: Duration,
     /// Configure-Requests without an answer before giving up.
     pub max_configure: u32,
+}
+
+/// The protocol that the user, or whoever set the device up, has allowed for the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    /// RFC 2759, as every client does it unless told otherwise.
+    MsChapV2,
+    /// RFC 1334: a box of its own in Windows' security settings.
+    Pap,
 }
 
 /// An LCP option (RFC 1661 §6).

@@ -160,6 +160,7 @@ impl Profile {
                     LcpOption::Endpoint,
                 ],
                 first_identifier: 0,
+                authentication: Authentication::MsChapV2,
                 identification: vec![
                     b"MSRASV5.20".to_vec(),
                     b"MSRAS-0-DESKTOP-4V2K7QJ".to_vec(),
