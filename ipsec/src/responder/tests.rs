@@ -2,6 +2,7 @@
 
 mod aggressive;
 mod certificates;
+mod ends;
 mod fragments;
 mod hostile;
 mod initiator;
@@ -169,6 +170,15 @@ fn config(names: &[&str]) -> Config {
 
 fn client(profile: Profile) -> Initiator {
     Initiator::new(profile, "main", 1)
+}
+
+/// A client that is through main mode.
+fn connected(profile: Profile) -> (World, Initiator) {
+    let mut world = World::with_psks(&["main"]);
+    let mut client = client(profile);
+    world.connect(&mut client);
+    world.log();
+    (world, client)
 }
 
 fn line(event: &Event) -> String {
