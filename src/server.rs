@@ -154,8 +154,8 @@ impl Server {
         };
         if let Some((from, until)) = config.certificate.as_ref().and_then(|own| own.out_of_date(wall)) {
             let text = format!(
-                "this server's own certificate is valid from {from} until {until} only: devices may refuse it; set the clock, \
-                 or put a new one into `ipsec.certificate`"
+                "this server's own certificate is valid from {from} until {until} only: devices may refuse it; set the clock and \
+                 start again, or put a new one into `ipsec.certificate`"
             );
             server.say(Level::Warn, None, text);
         }

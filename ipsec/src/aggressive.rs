@@ -32,7 +32,7 @@ use crate::job::KeyExchange;
 use crate::keymat::{IsakmpKeys, Skeyid, Transcript};
 use crate::nat::{Nat, NatTraversal, Traversal};
 use crate::path::Path;
-use crate::phase1::{self, Agreed, Keys, MAX_ID_LEN, Verified, nonce, own_id, says_initial_contact};
+use crate::phase1::{self, Agreed, Keys, Verified, identity, nonce, own_id, says_initial_contact};
 use crate::proposal::IkeSuite;
 use crate::secret::Psk;
 
@@ -58,10 +58,7 @@ impl<'a> TryFrom<&Payloads<'a>> for Message1<'a> {
     fn try_from(payloads: &Payloads<'a>) -> Result<Self, Malformed> {
         let first = phase1::Message1::try_from(payloads)?;
         let public = payloads.require(PayloadType::KEY_EXCHANGE)?;
-        let id = IdPayload::parse(payloads.require(PayloadType::IDENTIFICATION)?)?;
-        if id.data.len() > MAX_ID_LEN {
-            return Err(Malformed::Length);
-        }
+        let id = identity(payloads)?;
         Ok(Self { first, public, nonce: nonce(payloads)?, id })
     }
 }

@@ -115,6 +115,35 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What is told of one peer is told of another.
+    pub(crate) fn is_of(&mut self, new: PeerId, was: PeerId) {
+        let rename = |peer: &mut PeerId| {
+            if *peer == was {
+                *peer = new;
+            }
+        };
+        match self {
+            Self::Attempt { peer, .. }
+            | Self::Established { peer, .. }
+            | Self::SaOpened { peer, .. }
+            | Self::SaConfirmed { peer, .. }
+            | Self::SaClosed { peer, .. }
+            | Self::SaRetired { peer, .. }
+            | Self::PeerClosed { peer, .. }
+            | Self::Moved { peer, .. }
+            | Self::InitialContact { peer }
+            | Self::Alive { peer }
+            | Self::Overdue { peer, .. }
+            | Self::Refused { peer, .. } => rename(peer),
+            Self::Met { peer, other } => {
+                rename(peer);
+                rename(other);
+            }
+        }
+    }
+}
+
 /// A finished first phase.
 #[derive(Clone, Debug)]
 pub struct Phase1 {
@@ -137,19 +166,24 @@ pub struct Phase1 {
 }
 
 /// What a client has shown to have.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Credential {
     /// The pre-shared key of that name.
     Psk(String),
-    /// The certificate of that subject, and its key.
-    Certificate(String),
+    /// A certificate and its key.
+    Certificate {
+        /// What log lines call it; authorities may give the same name twice.
+        subject: String,
+        /// SHA2-256 of the whole.
+        digest: [u8; 32],
+    },
 }
 
 impl Credential {
     /// The key's name, or the certificate's subject.
     pub fn name(&self) -> &str {
         match self {
-            Self::Psk(name) | Self::Certificate(name) => name,
+            Self::Psk(name) | Self::Certificate { subject: name, .. } => name,
         }
     }
 }
@@ -158,7 +192,7 @@ impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Psk(name) => write!(f, "key {name:?}"),
-            Self::Certificate(subject) => write!(f, "certificate \"{}\"", shown(subject)),
+            Self::Certificate { subject, .. } => write!(f, "certificate \"{}\"", shown(subject)),
         }
     }
 }

@@ -14,6 +14,10 @@
 //! | RFC 2407 §4.6.3.1 | RESPONDER-LIFETIME when ours is shorter | the client's lifetimes are answered as they came | the client rekeys; racoon ignores the notification |
 //! | RFC 2407 §4.5 | kilobyte lifetimes enforced | agreed to, and left to the client | Windows counts them itself and rekeys |
 //! | RFC 3602 §5.3 | a key length with AES | 128 bits, if there is none | some clients mean that |
+//! | RFC 2409 §5.1 | a certificate only if it was asked for | ours is in message 6 unasked | Android asks no earlier than message 5 |
+//! | RFC 4945 §3.1.1 | an address as identity compared with the certificate | any address | Openswan sends its private one |
+//! | RFC 4945 §5.1.3.12 | extended key uses for IPsec | client authentication too | what authorities give to Windows machines |
+//! | RFC 5280 §6.3.3 | no revocation list past its time | it still counts | a late list must lock nobody out |
 //! | RFC 2409 §5.4 | the key chosen by the client's address | message 5 decides among all keys | behind NAT an address says nothing, and keys are rotated |
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,10 @@
 //! A client's connection: the ISAKMP SAs and ESP SAs that belong together.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use crate::esp::Spi;
-use crate::event::CloseReason;
+use crate::event::{CloseReason, Credential};
 use crate::isakmp::{Cookies, Id};
 use crate::path::Path;
 use crate::phase2::Terms;
@@ -12,8 +13,9 @@ use crate::phase2::Terms;
 pub(crate) struct Peer {
     /// Where its last authenticated packet came from.
     pub(crate) path: Path,
-    /// What it said it is.
-    pub(crate) identity: Id,
+    pub(crate) who: Who,
+    /// The address to which its newest first phase was answered, and from which it went on: one that it did not make up.
+    pub(crate) reached: IpAddr,
     /// Its ISAKMP SAs, oldest first.
     pub(crate) isakmp: VecDeque<Cookies>,
     /// Its ESP SAs, oldest first.
@@ -24,6 +26,13 @@ pub(crate) struct Peer {
     pub(crate) opened: bool,
     /// What to say if it never gets another one.
     pub(crate) epitaph: CloseReason,
+}
+
+/// What a client says it is, and what it has proved that with. None is taken for another's renewal unless both are the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Who {
+    pub(crate) identity: Id,
+    pub(crate) credential: Credential,
 }
 
 /// What there is to know about a pair of ESP SAs besides its keys, which are the owner's.
@@ -49,10 +58,11 @@ impl Pair {
 
 impl Peer {
     /// A peer without ESP SAs.
-    pub(crate) fn new(path: Path, identity: Id) -> Self {
+    pub(crate) fn new(path: Path, who: Who, reached: IpAddr) -> Self {
         Self {
             path,
-            identity,
+            who,
+            reached,
             isakmp: VecDeque::new(),
             pairs: VecDeque::new(),
             terms: None,

@@ -36,7 +36,7 @@ use crate::proposal::{Authentication, IkePolicy, IkeSuite, choose_ike};
 use crate::secret::Psk;
 use crate::vendor::Vendor;
 
-pub(crate) use self::message::{MAX_ID_LEN, Message1, Message3, Message5, Signed5, nonce};
+pub(crate) use self::message::{Message1, Message3, Message5, Signed5, identity, nonce};
 pub(crate) use self::signed::Authenticating;
 
 /// How far a main mode has come.
@@ -130,7 +130,7 @@ impl Computing {
         chain.push(PayloadType::NONCE, &responder_nonce);
         if let (Authentication::Signature(_), Some(credentials)) = (self.agreed.authentication, credentials) {
             // Windows and Android choose among their certificates by this.
-            for authority in credentials.authorities().take(MAX_REQUESTS) {
+            for authority in credentials.authorities() {
                 chain.push(PayloadType::CERTIFICATE_REQUEST, &payload::request(authority));
             }
         }
@@ -253,7 +253,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Only of a client whose hash was equal.
+    /// Only of a client whose hash was equal, or whose signature verified.
     pub(crate) fn new(keys: IsakmpKeys, iv: Iv, verified: Verified) -> Self {
         Self { keys, iv, _verified: verified }
     }
@@ -274,9 +274,6 @@ pub(crate) fn says_initial_contact(payloads: &Payloads<'_>) -> bool {
         .filter_map(|body| crate::isakmp::NotifyPayload::parse(body).ok())
         .any(|notify| notify.kind == NotifyType::INITIAL_CONTACT)
 }
-
-/// How many authorities a client is told of; each costs message 4 some hundred octets.
-const MAX_REQUESTS: usize = 8;
 
 /// Octets of our nonces; RFC 2409 §5 allows 8 to 256.
 pub(crate) const NONCE_LEN: usize = 32;

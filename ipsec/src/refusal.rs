@@ -234,7 +234,7 @@ fn write_remedy(f: &mut fmt::Formatter<'_>, remedy: Option<Remedy>, otherwise: &
         Some(Remedy::Algorithms(policy)) => write!(f, "`algorithms: {}` would accept it", policy.name()),
         Some(Remedy::Certificate(scheme, policy)) => write!(
             f,
-            "`ipsec.certificate` with a key for {scheme} and `algorithms: {}` would accept it, or a pre-shared key on the device",
+            "`ipsec.certificate` with a key for {scheme} and `algorithms: {}` would accept it",
             policy.name()
         ),
         Some(Remedy::Psk(policy)) => {

@@ -32,6 +32,7 @@ mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,11 +51,11 @@ use crate::esp::Spi;
 use crate::event::Event;
 use crate::fragment::{Fragment, Fragments};
 use crate::isakmp::iana::{ExchangeType, NotifyType, ProtocolId};
-use crate::isakmp::{Chain, Cookie, Cookies, HEADER_LEN, Id, Malformed, Message, MessageWriter};
+use crate::isakmp::{Chain, Cookie, Cookies, HEADER_LEN, Malformed, Message, MessageWriter};
 use crate::isakmp_sa::IsakmpSa;
 use crate::job::{Job, JobDone, Outcome, Task, Ticket};
 use crate::path::{NAT_T_PORT, Path, PeerId, Transmit};
-use crate::peer::Peer;
+use crate::peer::{Peer, Who};
 use crate::proposal::{Algorithms, IkePolicy};
 use crate::refusal::{Cause, Refusal};
 use crate::secret::Psk;
@@ -132,8 +133,8 @@ pub struct Responder {
     no_native: NoNative,
     isakmp_sas: BTreeMap<Cookies, IsakmpSa>,
     peers: BTreeMap<PeerId, Peer>,
-    /// The newest peer of each address and identity.
-    by_identity: BTreeMap<(std::net::SocketAddr, Id), PeerId>,
+    /// The newest peer of each address, identity and credential.
+    by_who: BTreeMap<(SocketAddr, Who), PeerId>,
     by_inbound: BTreeMap<Spi, PeerId>,
     last_peer: PeerId,
     timers: Timers,
@@ -168,7 +169,7 @@ impl Responder {
             rng: ChaCha20Rng::from_seed(seed),
             isakmp_sas: BTreeMap::new(),
             peers: BTreeMap::new(),
-            by_identity: BTreeMap::new(),
+            by_who: BTreeMap::new(),
             by_inbound: BTreeMap::new(),
             last_peer: PeerId(0),
             timers: Timers::default(),

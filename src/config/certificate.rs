@@ -41,7 +41,12 @@ pub(super) fn read(
         crl: crl_file.as_ref().map(|file| file.as_slice()),
     };
     match Credentials::read(files) {
-        Ok(credentials) => Some(Arc::new(credentials)),
+        Ok(credentials) => {
+            for warning in credentials.warnings() {
+                f.warn(key.referenced, format!("ipsec.certificate.{warning}"));
+            }
+            Some(Arc::new(credentials))
+        }
         Err(error) => {
             let (name, text) = match error {
                 CredentialsError::Cert(_) => ("cert", &cert),

@@ -67,7 +67,7 @@ impl Server {
                 path.remote,
                 match credential {
                     Credential::Psk(_) => "key",
-                    Credential::Certificate(_) => "certificate",
+                    Credential::Certificate { .. } => "certificate",
                 }
             ),
         );

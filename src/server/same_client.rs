@@ -4,7 +4,8 @@
 //! That both know a key and say they are the same is no proof: the key may be everybody's, and behind a NAT many are
 //! 192.168.1.2. It is proved by whoever holds the secrets of both, which are
 //!
-//! - the ISAKMP SA of the new one and the old one's keys, used from one and the same port of the NAT, or
+//! - the ISAKMP SA of the new one, whose first phase was answered at that address and went on from there, and the old one's keys,
+//!   used from one and the same port of the NAT, or
 //! - the new one's ESP keys, and the ids that we gave to a session of the old one, which were sent encrypted only.
 
 use std::time::Instant;
@@ -18,6 +19,9 @@ use crate::datapath::SessionIndex;
 impl Server {
     /// Authentic packets of both came from one address and port.
     pub(super) fn met(&mut self, now: Instant, peer: PeerId, other: PeerId) {
+        if peer == other {
+            return;
+        }
         for (newer, older) in [(other, peer), (peer, other)] {
             if self.may_be_one(newer, older) {
                 return self.make_one(now, newer, older);

@@ -55,7 +55,7 @@ key() { # NAME ALGORITHM...
 # certificate NAME KEY AUTHORITY EXTENSIONS SUBJECT [FROM UNTIL [OPTION...]]; AUTHORITY is NAME itself for one that signs itself
 certificate() {
   local name=$1 key=$2 authority=$3 extensions=$4 subject=$5 from=${6:-20200101000000Z} until=${7:-21200101000000Z}
-  local signer=(-cert "$authority.pem" -keyfile "$authority.key")
+  local signer=(-cert "$authority.pem" -keyfile "${authority/old-/}.key")
   [ "$authority" != "$name" ] || signer=(-selfsign -keyfile "$key.key")
   openssl req -new -config "$work/openssl.conf" -key "$key.key" -subj "$subject" -out "$work/request"
   openssl ca -batch -notext -config "$work/openssl.conf" "${signer[@]}" -extensions "$extensions" -startdate "$from" -enddate "$until" \
@@ -70,6 +70,8 @@ key other-ca "${rsa[@]}"
 key sub "${rsa[@]}"
 key server "${rsa[@]}"
 key client "${rsa[@]}"
+key client-short RSA -pkeyopt rsa_keygen_bits:1024
+key short-ca RSA -pkeyopt rsa_keygen_bits:1024
 for curve in P-256 P-384; do
   key "server-${curve/P-/p}" EC -pkeyopt "ec_paramgen_curve:$curve"
   key "client-${curve/P-/p}" EC -pkeyopt "ec_paramgen_curve:$curve"
@@ -79,6 +81,9 @@ certificate ca ca ca authority_extensions "/O=Example/CN=Root"
 certificate other-ca other-ca other-ca authority_extensions "/O=Elsewhere/CN=Root"
 cp other-ca.key impostor.key
 certificate impostor impostor impostor authority_extensions "/O=Example/CN=Root"
+certificate short-ca short-ca short-ca authority_extensions "/O=Old/CN=Root"
+certificate old-sub sub ca authority_extensions "/O=Example/CN=Old devices" 20200101000000Z 20210101000000Z
+certificate client-old-sub client old-sub client "/O=Example/CN=bob"
 certificate sub sub ca authority_extensions "/O=Example/CN=Devices"
 certificate server server ca server "/O=Example/CN=vpn.example.net"
 certificate server-nameless server ca server "/"
@@ -94,11 +99,14 @@ certificate client-2021 client ca client "/O=Example/CN=alice" 20210101000000Z 2
 certificate client-web client ca web "/O=Example/CN=www"
 certificate client-encipher client ca encipher "/O=Example/CN=mail"
 certificate client-sha1 client ca client "/O=Example/CN=xp" 20200101000000Z 21200101000000Z -md sha1
+certificate client-short client-short ca client "/O=Example/CN=xp"
+certificate client-of-short client short-ca client "/O=Old/CN=xp"
 certificate client-revoked client ca client "/O=Example/CN=carol"
 openssl ca -config "$work/openssl.conf" -cert ca.pem -keyfile ca.key -md sha256 -revoke client-revoked.pem 2>/dev/null
 openssl ca -config "$work/openssl.conf" -cert ca.pem -keyfile ca.key -md sha256 -gencrl -out ca.crl 2>/dev/null
 openssl crl2pkcs7 -nocrl -certfile client-sub.pem -certfile sub.pem -outform DER -out client-sub.p7
-rm impostor.* other-ca.key sub.key ca.key
+cat ca.pem short-ca.pem >both-ca.pem
+rm impostor.* other-ca.key sub.key ca.key short-ca.*
 openssl rsa -in server.key -traditional -out server-pkcs1.key 2>/dev/null
 openssl ec -in server-p256.key -out server-p256-sec1.key 2>/dev/null
 # PKCS #1 of a bare hash, without the name of its function, as IKEv1 has it.

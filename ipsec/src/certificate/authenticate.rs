@@ -1,5 +1,6 @@
 //! The arithmetic of one authentication by certificate: believe the client's, answer with ours.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rand_core::CryptoRng;
@@ -9,7 +10,7 @@ use super::credentials::Credentials;
 use super::fault::Fault;
 use super::x509::Certificate;
 use super::{identity, path};
-use crate::crypto::Digest;
+use crate::crypto::{Digest, Hash};
 use crate::isakmp::Id;
 use crate::proposal::Algorithms;
 
@@ -33,6 +34,8 @@ pub(crate) struct Authenticate {
 pub(crate) struct Believed {
     /// What log lines call the certificate.
     pub(crate) name: String,
+    /// SHA2-256 of the certificate.
+    pub(crate) digest: [u8; 32],
     /// Ours, over HASH_R.
     pub(crate) signature: Vec<u8>,
     pub(crate) proof: Proof,
@@ -61,17 +64,22 @@ impl Authenticate {
             return Err(Fault::Signature { subject: certificate.name() });
         }
         let signature = self.credentials.key().sign(&self.hash_r, rng).ok_or(Fault::OwnKey)?;
-        Ok(Believed { name: certificate.name(), signature, proof: Proof(()) })
+        let digest = Hash::Sha256.digest(&[certificate.der()]);
+        let digest = digest.first_chunk().copied().unwrap_or_default();
+        Ok(Believed { name: certificate.name(), digest, signature, proof: Proof(()) })
     }
 
     /// The client's certificate is the one that issued none of the others: first as a rule, anywhere in a bundle.
-    fn own_and_above(&self) -> Option<(Certificate, Vec<CertificateDer<'static>>)> {
+    pub(super) fn own_and_above(&self) -> Option<(Certificate, Vec<CertificateDer<'static>>)> {
         let mut all: Vec<_> = self.certificates.iter().filter_map(|der| Certificate::from_der(der)).collect();
         let issued_none = |one: &Certificate| {
             !all.iter().any(|other| other.issuer() == one.subject() && other.der() != one.der())
         };
         let index = all.iter().position(issued_none).unwrap_or(0);
         let own = (index < all.len()).then(|| all.remove(index))?;
+        // One of each name: among many of one name, every order would have to be tried.
+        let mut names = BTreeSet::new();
+        all.retain(|one| names.insert(one.subject().to_vec()));
         Some((own, all.into_iter().map(Certificate::into_der).collect()))
     }
 }

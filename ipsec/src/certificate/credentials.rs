@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 
 use super::identity;
 use super::x509::Certificate;
-use crate::crypto::signature::{Scheme, SigningKey};
+use crate::crypto::signature::{PublicKey, Scheme, SigningKey};
 
 /// The four files, as they are: PEM, or DER.
 #[derive(Clone, Copy)]
@@ -97,6 +97,15 @@ impl Credentials {
         self.chain.first().filter(|own| !own.is_valid_at(now)).map(Certificate::validity)
     }
 
+    /// What works but is probably not meant.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let short = self.chain.first().and_then(Certificate::public_key).is_some_and(PublicKey::is_short);
+        let many = self.authorities.len() > MAX_REQUESTS;
+        let short = short.then_some("key: an RSA key of fewer than 2048 bits, which devices may refuse");
+        let many = many.then_some("ca: more than 8 authorities: devices are told of the first 8 only");
+        short.into_iter().chain(many).collect()
+    }
+
     pub(crate) fn scheme(&self) -> Scheme {
         self.key.scheme()
     }
@@ -115,9 +124,9 @@ impl Credentials {
         self.chain.iter().map(|certificate| &**certificate.der())
     }
 
-    /// Distinguished names of the authorities.
+    /// Distinguished names of the authorities that clients are told of.
     pub(crate) fn authorities(&self) -> impl Iterator<Item = &[u8]> {
-        self.authorities.iter().map(|authority| &*authority.subject)
+        self.authorities.iter().take(MAX_REQUESTS).map(|authority| &*authority.subject)
     }
 
     pub(crate) fn anchors(&self) -> &[TrustAnchor<'static>] {
@@ -128,6 +137,9 @@ impl Credentials {
         &self.revoked
     }
 }
+
+/// How many authorities a client is told of; each costs message 4 some hundred octets.
+const MAX_REQUESTS: usize = 8;
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,9 +177,10 @@ impl fmt::Display for CredentialsError {
 
 impl std::error::Error for CredentialsError {}
 
-/// PEM begins with a line of dashes, maybe after some text; DER with a SEQUENCE.
+/// DER begins with a SEQUENCE, and nowhere in it are the dashes that PEM has, maybe after some text.
 fn is_der(file: &[u8]) -> bool {
-    file.starts_with(&[0x30, 0x82]) || file.starts_with(&[0x30, 0x81])
+    const DASHES: &[u8] = b"-----BEGIN";
+    file.starts_with(&[0x30]) && !file.windows(DASHES.len()).any(|window| window == DASHES)
 }
 
 fn certificates(file: &[u8]) -> Result<Vec<Certificate>, ()> {

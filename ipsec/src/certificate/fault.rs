@@ -14,13 +14,15 @@ pub(crate) enum Fault {
     Missing,
     /// It is no X.509 certificate.
     Unreadable,
-    /// The times are as they stand in the certificate that fails, which may be one above the client's.
+    /// The client's, or one above it.
     Expired {
         subject: String,
+        above: bool,
         until: String,
     },
     NotYetValid {
         subject: String,
+        above: bool,
         from: String,
     },
     UnknownIssuer {
@@ -63,7 +65,11 @@ pub(crate) enum Fault {
     Signature {
         subject: String,
     },
-    /// Our own key is too short for the hash that was agreed on.
+    /// A list of revoked certificates is not signed by its authority.
+    RevocationList {
+        error: String,
+    },
+    /// Our own key did not sign; it is checked when it is read, so this should not be.
     OwnKey,
 }
 
@@ -81,14 +87,16 @@ impl fmt::Display for Fault {
             Self::Unreadable => {
                 f.write_str("what it sent is not an X.509 certificate; issue a new one for the device")
             }
-            Self::Expired { subject, until } => write!(
+            Self::Expired { subject, above, until } => write!(
                 f,
-                "certificate \"{}\" expired on {until}; issue a new one, or set this server's clock",
+                "{} \"{}\" expired on {until}; issue a new one, or set this server's clock and start adit again",
+                certificate(*above),
                 shown(subject)
             ),
-            Self::NotYetValid { subject, from } => write!(
+            Self::NotYetValid { subject, above, from } => write!(
                 f,
-                "certificate \"{}\" is valid from {from} on; set this server's clock, or wait",
+                "{} \"{}\" is valid from {from} on; set this server's clock and start adit again, or wait",
+                certificate(*above),
                 shown(subject)
             ),
             Self::UnknownIssuer { subject, issuer } => write!(
@@ -101,7 +109,7 @@ impl fmt::Display for Fault {
             ),
             Self::Revoked { subject } => write!(
                 f,
-                "certificate \"{}\" is revoked by `ipsec.certificate.crl`; issue a new one if the device may connect",
+                "certificate \"{}\", or one above it, is revoked by `ipsec.certificate.crl`; issue a new one if the device may connect",
                 shown(subject)
             ),
             Self::WeakSignature { subject, legacy } => {
@@ -121,14 +129,14 @@ impl fmt::Display for Fault {
             ),
             Self::NotSignedByIssuer { subject, issuer } => write!(
                 f,
-                "certificate \"{}\" names \"{}\" as its issuer, which did not sign it: the authority has another key by \
-                 now, or somebody forged it; issue a new one",
+                "certificate \"{}\" names \"{}\" as its issuer, and the authority of that name did not sign it, or one above it: it \
+                 has another key by now, or somebody forged the certificate; issue a new one",
                 shown(subject),
                 shown(issuer)
             ),
             Self::Path { subject, error } => write!(
                 f,
-                "certificate \"{}\" does not stand up to the rules of RFC 5280 ({error}); issue a new one",
+                "certificate \"{}\", or one above it, does not stand up to the rules of RFC 5280 ({error}); issue a new one",
                 shown(subject)
             ),
             Self::Identity { subject, identity } => write!(
@@ -149,10 +157,19 @@ impl fmt::Display for Fault {
                  certificate's; install certificate and key on it together again",
                 shown(subject)
             ),
+            Self::RevocationList { error } => write!(
+                f,
+                "a list in `ipsec.certificate.crl` cannot be believed ({error}), so nobody below its authority gets in; get a new \
+                 one from the authority"
+            ),
             Self::OwnKey => f.write_str(
-                "the key in `ipsec.certificate.key` is too short to sign the hash that was agreed on; take one of 2048 \
-                 bits or more",
+                "the key in `ipsec.certificate.key` does not sign; make a new one, and a certificate for it",
             ),
         }
     }
+}
+
+/// Whose certificate it is: the client's of that name, or an authority's.
+fn certificate(above: bool) -> &'static str {
+    if above { "a certificate above" } else { "certificate" }
 }

@@ -18,6 +18,7 @@ use x509_cert::der::DateTime;
 
 use super::fault::Fault;
 use super::x509::Certificate;
+use crate::crypto::signature::PublicKey;
 use crate::proposal::Algorithms;
 
 /// Follows issuers from the certificate up to one of the authorities.
@@ -35,32 +36,59 @@ pub(crate) fn verify(
     let lists: Vec<&CertRevocationList<'_>> = revoked.iter().collect();
     let revocation = RevocationOptionsBuilder::new(&lists).ok();
     let revocation = revocation.map(|options| options.with_status_policy(UnknownStatusPolicy::Allow).build());
-    let algorithms: Vec<_> = match policy {
-        Algorithms::Modern | Algorithms::Compatible => MODERN.to_vec(),
-        Algorithms::Legacy => [MODERN, LEGACY].concat(),
+    let leaf = EndEntityCert::try_from(certificate.der()).map_err(|error| fault(certificate, &error, now))?;
+    let verify = |algorithms: &[&dyn SignatureVerificationAlgorithm]| {
+        leaf.verify_for_usage(algorithms, authorities, intermediates, now, Purpose, revocation, None)
+            .map(|_| ())
     };
-    let leaf = EndEntityCert::try_from(certificate.der()).map_err(|error| fault(certificate, &error))?;
-    leaf.verify_for_usage(&algorithms, authorities, intermediates, now, Purpose, revocation, None)
-        .map_err(|error| fault(certificate, &error))?;
+    // The first algorithm of a name decides, and the old ones take longer keys too.
+    let legacy = [LEGACY, MODERN].concat();
+    match policy {
+        Algorithms::Legacy => verify(&legacy).map_err(|error| fault(certificate, &error, now))?,
+        Algorithms::Modern | Algorithms::Compatible => verify(MODERN).map_err(|error| match error {
+            // A key that is too short verifies nothing.
+            Error::InvalidSignatureForPublicKey if verify(&legacy).is_ok() => {
+                Fault::WeakSignature { subject: certificate.name(), legacy: true }
+            }
+            Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+                Fault::WeakSignature { subject: certificate.name(), legacy: verify(&legacy).is_ok() }
+            }
+            error => fault(certificate, &error, now),
+        })?,
+    }
     if !certificate.may_sign() {
         return Err(Fault::Usage { subject: certificate.name() });
+    }
+    let short = certificate.public_key().is_some_and(PublicKey::is_short);
+    if short && policy != Algorithms::Legacy {
+        return Err(Fault::WeakSignature { subject: certificate.name(), legacy: true });
     }
     Ok(())
 }
 
-fn fault(certificate: &Certificate, error: &Error) -> Fault {
+fn fault(certificate: &Certificate, error: &Error, now: UnixTime) -> Fault {
     let (subject, issuer) = (certificate.name(), certificate.issuer_name());
+    let above = certificate.is_valid_at(Duration::from_secs(now.as_secs()));
     match error {
-        Error::CertExpired { not_after, .. } => Fault::Expired { subject, until: date(*not_after) },
-        Error::CertNotValidYet { not_before, .. } => Fault::NotYetValid { subject, from: date(*not_before) },
+        Error::CertExpired { not_after, .. } => Fault::Expired { subject, above, until: date(*not_after) },
+        Error::CertNotValidYet { not_before, .. } => {
+            Fault::NotYetValid { subject, above, from: date(*not_before) }
+        }
         Error::UnknownIssuer => Fault::UnknownIssuer { subject, issuer },
         Error::CertRevoked => Fault::Revoked { subject },
         Error::InvalidSignatureForPublicKey => Fault::NotSignedByIssuer { subject, issuer },
         Error::UnsupportedSignatureAlgorithmContext(_)
         | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
-            Fault::WeakSignature { subject, legacy: true }
+            Fault::WeakSignature { subject, legacy: false }
         }
         Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => Fault::Usage { subject },
+        Error::InvalidCrlSignatureForPublicKey
+        | Error::IssuerNotCrlSigner
+        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            Fault::RevocationList { error: format!("{error:?}") }
+        }
         error => Fault::Path { subject, error: format!("{error:?}") },
     }
 }

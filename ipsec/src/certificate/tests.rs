@@ -32,8 +32,12 @@ pub(crate) fn signing_key(name: &str) -> SigningKey {
 
 /// The server of that name, with an authority and what it revoked.
 pub(crate) fn credentials(name: &str) -> Credentials {
+    credentials_with(name, "ca.pem")
+}
+
+fn credentials_with(name: &str, ca: &str) -> Credentials {
     let (cert, key) = (pki(&format!("{name}.pem")), pki(&format!("{}.key", name.replace("-nameless", ""))));
-    let files = CredentialFiles { cert, key, ca: pki("ca.pem"), crl: Some(pki("ca.crl")) };
+    let files = CredentialFiles { cert, key, ca: pki(ca), crl: Some(pki("ca.crl")) };
     Credentials::read(files).expect("good credentials")
 }
 
@@ -51,6 +55,7 @@ struct Client {
     identity: Id,
     key: &'static str,
     server: &'static str,
+    ca: &'static str,
     hash: Hash,
     policy: Algorithms,
     year: u64,
@@ -63,6 +68,7 @@ impl Client {
             identity: id(IdType::DER_ASN1_DN, &subject(name)),
             key: "client.key",
             server: "server",
+            ca: "ca.pem",
             hash: Hash::Sha1,
             policy: Algorithms::Compatible,
             year: 2026,
@@ -74,11 +80,15 @@ impl Client {
     }
 
     fn authenticate(self) -> Result<Believed, Fault> {
+        self.task().run(&mut ChaCha20Rng::from_seed([1; 32]))
+    }
+
+    fn task(self) -> Authenticate {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
         let signature = signing_key(self.key).sign(&self.digest(b"HASH_I"), &mut rng).expect("a signature");
         let since_1970 = Duration::from_secs((self.year - 1970) * 31_557_600);
         Authenticate {
-            credentials: Arc::new(credentials(self.server)),
+            credentials: Arc::new(credentials_with(self.server, self.ca)),
             policy: self.policy,
             now: UnixTime::since_unix_epoch(since_1970),
             hash_i: self.digest(b"HASH_I"),
@@ -87,7 +97,6 @@ impl Client {
             certificates: self.certificates,
             signature,
         }
-        .run(&mut rng)
     }
 
     #[track_caller]
@@ -134,6 +143,9 @@ fn a_path_may_lead_over_intermediates_that_the_client_sends() {
 
 #[test]
 fn each_fault_is_a_sentence_of_its_own() {
+    let sha1 = || Client::with("client-sha1.pem");
+    let short = || Client { key: "client-short.key", ..Client::with("client-short.pem") };
+    let of_a_short_one = || Client { ca: "both-ca.pem", ..Client::with("client-of-short.pem") };
     let mut tampered = der("client.pem");
     let last = tampered.len() - 1;
     tampered[last] ^= 1;
@@ -148,13 +160,25 @@ fn each_fault_is_a_sentence_of_its_own() {
         (Client::with("client-other.pem"), r#""O=Elsewhere,CN=mallory" was issued by "O=Elsewhere,CN=Root""#),
         (
             Client::with("client-impostor.pem"),
-            r#"names "O=Example,CN=Root" as its issuer, which did not sign it"#,
+            r#"names "O=Example,CN=Root" as its issuer, and the authority of that name did not sign it"#,
         ),
-        (Client { certificates: vec![tampered], ..Client::with("client.pem") }, "which did not sign it"),
-        (Client::with("client-revoked.pem"), r#""O=Example,CN=carol" is revoked"#),
+        (
+            Client { certificates: vec![tampered], ..Client::with("client.pem") },
+            "and the authority of that name did not sign it",
+        ),
+        (Client::with("client-revoked.pem"), r#""O=Example,CN=carol", or one above it, is revoked"#),
         (Client::with("client-web.pem"), "is for other uses"),
         (Client::with("client-encipher.pem"), "is for other uses"),
-        (Client::with("client-sha1.pem"), "or set `algorithms: legacy`"),
+        (sha1(), "or set `algorithms: legacy`"),
+        (short(), "or set `algorithms: legacy`"),
+        (of_a_short_one(), "or set `algorithms: legacy`"),
+        (
+            Client {
+                certificates: vec![der("client-old-sub.pem"), der("old-sub.pem")],
+                ..Client::with("client-old-sub.pem")
+            },
+            r#"a certificate above "O=Example,CN=bob" expired on 2021-01-01T00:00:00Z"#,
+        ),
         (Client { key: "server.key", ..Client::with("client.pem") }, "does not verify with certificate"),
         (
             Client { key: "client-p256.key", hash: Hash::Sha256, ..Client::with("client-p256.pem") },
@@ -180,7 +204,9 @@ fn each_fault_is_a_sentence_of_its_own() {
         let fault = client.fault();
         assert!(fault.contains(expected), "{expected}: {fault}");
     }
-    assert!(Client { policy: Algorithms::Legacy, ..Client::with("client-sha1.pem") }.authenticate().is_ok());
+    for old in [sha1(), short(), of_a_short_one()] {
+        assert!(Client { policy: Algorithms::Legacy, ..old }.authenticate().is_ok());
+    }
 }
 
 #[test]
@@ -223,6 +249,9 @@ fn credentials_that_cannot_serve_are_told_apart() {
     assert!(Credentials::read(CredentialFiles { crl: None, ..good }).is_ok());
     let der = der("server.pem");
     assert!(Credentials::read(CredentialFiles { cert: &der, ..good }).is_ok(), "DER");
+    let brief = PrivateKeyDer::from_pem_slice(pki("server-p256-sec1.key")).expect("a key");
+    let curve = CredentialFiles { cert: pki("server-p256.pem"), key: brief.secret_der(), ..good };
+    assert!(Credentials::read(curve).is_ok(), "DER of fewer than 128 octets");
     assert!(matches!(wrong(CredentialFiles { cert: b"", ..good }), CredentialsError::Cert(_)));
     assert!(matches!(wrong(CredentialFiles { cert: pki("server.key"), ..good }), CredentialsError::Cert(_)));
     assert!(matches!(wrong(CredentialFiles { key: pki("server.pem"), ..good }), CredentialsError::Key(_)));
@@ -331,4 +360,15 @@ fn rsa_public(key: &[u8], signature: &[u8]) -> Vec<u8> {
         BoxedUint::from_be_slice(signature, modulus.bits_precision()).expect("as long as the modulus");
     let params = BoxedMontyParams::new_vartime(modulus);
     BoxedMontyForm::new(number, &params).pow(key.e()).retrieve().to_be_bytes().to_vec()
+}
+
+/// Among many of one name webpki would try every order.
+#[test]
+fn of_certificates_above_with_one_name_only_one_is_looked_at() {
+    let many =
+        [vec![der("client-sub.pem"), der("sub.pem")], vec![der("old-sub.pem"); 3], vec![der("sub.pem"); 3]];
+    let client = Client { certificates: many.concat(), ..Client::with("client-sub.pem") };
+    let authenticate = client.task();
+    assert_eq!(authenticate.own_and_above().expect("certificates").1.len(), 2);
+    assert!(authenticate.run(&mut ChaCha20Rng::from_seed([1; 32])).is_ok());
 }

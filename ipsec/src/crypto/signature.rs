@@ -18,6 +18,7 @@ use rand_core::CryptoRng;
 use rsa::Pkcs1v15Sign;
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey, EncodeRsaPublicKey};
 use rsa::pkcs8::DecodePrivateKey;
+use rsa::traits::PublicKeyParts as _;
 use rustls_pki_types::PrivateKeyDer;
 
 use super::{Digest, Hash};
@@ -119,6 +120,12 @@ pub(crate) struct PublicKey<'a> {
 }
 
 impl PublicKey<'_> {
+    /// An RSA key that can be broken: fewer than 2048 bits, NIST SP 800-131A.
+    pub(crate) fn is_short(self) -> bool {
+        self.scheme == Scheme::Rsa
+            && rsa::PublicKey::from_pkcs1_der(self.octets).is_ok_and(|key| key.n().bit_width() < 2048)
+    }
+
     /// Whether the signature of a hash is by the owner of this key.
     pub(crate) fn verifies(self, hash: &Digest, signature: &[u8]) -> bool {
         let curve = match self.scheme {

@@ -47,10 +47,7 @@ impl<'a> TryFrom<&Payloads<'a>> for Message5<'a> {
     type Error = Malformed;
 
     fn try_from(payloads: &Payloads<'a>) -> Result<Self, Malformed> {
-        let id = IdPayload::parse(payloads.require(PayloadType::IDENTIFICATION)?)?;
-        if id.data.len() > MAX_ID_LEN {
-            return Err(Malformed::Length);
-        }
+        let id = identity(payloads)?;
         let hash = payloads.require(PayloadType::HASH)?;
         Ok(Self { id, hash, initial_contact: says_initial_contact(payloads) })
     }
@@ -69,14 +66,17 @@ impl<'a> TryFrom<&Payloads<'a>> for Signed5<'a> {
     type Error = Malformed;
 
     fn try_from(payloads: &Payloads<'a>) -> Result<Self, Malformed> {
-        let id = IdPayload::parse(payloads.require(PayloadType::IDENTIFICATION)?)?;
-        if id.data.len() > MAX_ID_LEN {
-            return Err(Malformed::Length);
-        }
+        let id = identity(payloads)?;
         let signature = payloads.require(PayloadType::SIGNATURE)?;
         let certificates = certificates(payloads);
         Ok(Self { id, certificates, signature, initial_contact: says_initial_contact(payloads) })
     }
+}
+
+/// The client's identity, which must not be longer than a name is.
+pub(crate) fn identity<'a>(payloads: &Payloads<'a>) -> Result<IdPayload<'a>, Malformed> {
+    let id = IdPayload::parse(payloads.require(PayloadType::IDENTIFICATION)?)?;
+    if id.data.len() > MAX_ID_LEN { Err(Malformed::Length) } else { Ok(id) }
 }
 
 /// The nonce, whose length RFC 2409 §5 limits.
@@ -86,4 +86,4 @@ pub(crate) fn nonce<'a>(payloads: &Payloads<'a>) -> Result<&'a [u8], Malformed> 
 }
 
 /// A distinguished name is some hundred octets long; an identity is kept as long as its peer.
-pub(crate) const MAX_ID_LEN: usize = 1024;
+const MAX_ID_LEN: usize = 1024;

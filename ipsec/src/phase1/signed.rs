@@ -12,10 +12,13 @@ use crate::envelope;
 use crate::isakmp::iana::{ExchangeType, PayloadType};
 use crate::isakmp::{Chain, Cookies, Header, Id, MessageWriter, Payloads};
 use crate::keymat::{IsakmpKeys, Skeyid};
+use crate::path::Path;
 use crate::proposal::{Algorithms, IkeSuite};
 
 /// Message 5 is being verified, and message 6 signed.
 pub(crate) struct Authenticating {
+    /// Where message 5 came from.
+    pub(crate) path: Path,
     pub(crate) await_id: Box<AwaitId>,
     pub(crate) signer: Signer,
 }

@@ -221,8 +221,12 @@ impl Responder {
         let credential = Credential::Psk(client.psk.name.clone());
         let (traversal, initial_contact) = (client.traversal, client.initial_contact);
         let keys = client.into_keys();
-        let Some(Attempt { id: attempt, state: State::Aggressive(Aggressive::AwaitHash(done)), .. }) =
-            self.drop_attempt(cookies)
+        let Some(Attempt {
+            id: attempt,
+            path: answered,
+            state: State::Aggressive(Aggressive::AwaitHash(done)),
+            ..
+        }) = self.drop_attempt(cookies)
         else {
             return Err(Discard::Unexpected);
         };
@@ -235,6 +239,7 @@ impl Responder {
             timings,
             identity,
             credential,
+            reached: answered.remote.ip(),
             initial_contact,
             keys,
             last,

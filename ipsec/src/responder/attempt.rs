@@ -1,6 +1,7 @@
 //! What both modes of a first phase share: strangers are admitted or refused, retransmissions are answered, and an
 //! authenticated client gets its ISAKMP SA.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rand_core::Rng as _;
@@ -16,6 +17,7 @@ use crate::isakmp::{Cookie, Cookies, Id, Message};
 use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
 use crate::nat::{Nat, Traversal, address_hash};
 use crate::path::{NAT_T_PORT, Path, PeerId};
+use crate::peer::Who;
 use crate::phase1::{Agreed, Keys, MainMode};
 use crate::refusal::Cause;
 
@@ -28,6 +30,8 @@ pub(super) struct Established {
     pub(super) timings: (Instant, Instant),
     pub(super) identity: Id,
     pub(super) credential: Credential,
+    /// The address that our last message before went to.
+    pub(super) reached: IpAddr,
     pub(super) initial_contact: bool,
     pub(super) keys: Keys,
     /// The message that proved it, and our answer.
@@ -132,10 +136,12 @@ impl Responder {
 
     /// The client knows our key: its ISAKMP SA belongs to a new peer, or to the one that renews its first phase.
     pub(super) fn establish(&mut self, now: Instant, path: Path, cookies: Cookies, established: Established) {
-        let Established { attempt, agreed, traversal, identity, credential, initial_contact, .. } =
-            established;
-        let Established { timings: (message3, shared), keys, last, .. } = established;
-        let same = self.by_identity.get(&(path.remote, identity.clone())).copied();
+        let Established { attempt, agreed, traversal, reached, initial_contact, .. } = established;
+        let Established { identity, credential, timings: (message3, shared), keys, last, .. } = established;
+        let who = Who { identity: identity.clone(), credential: credential.clone() };
+        // Who was answered elsewhere may have made this address up.
+        let same = self.by_who.get(&(path.remote, who.clone())).copied();
+        let same = same.filter(|_| reached == path.remote.ip());
         let renewed = match same {
             Some(old) if initial_contact => {
                 self.drop_peer(now, old, CloseReason::Replaced);
@@ -164,7 +170,7 @@ impl Responder {
         sa.probe = self.rng.next_u32() >> 1;
         self.isakmp_sas.insert(cookies, sa);
         self.timers.set(Timer::IsakmpSa(cookies), now + agreed.lifetime + ISAKMP_GRACE);
-        self.attach(now, peer, path, &phase1.identity, cookies);
+        self.attach(now, peer, path, (&who, reached), cookies);
         self.events.push_back(Event::Established { attempt, peer, path, phase1: Box::new(phase1) });
         if initial_contact {
             self.events.push_back(Event::InitialContact { peer });

@@ -91,6 +91,10 @@ impl Responder {
         let State::Main(MainMode::AwaitKe(Agreed { suite, vendor, .. })) = &attempt.state else {
             return Err(Discard::Unexpected);
         };
+        // Our cookie went elsewhere: message 4, which is longer, would go to somebody who did not ask.
+        if attempt.first_remote.ip() != path.remote.ip() {
+            return Err(Discard::Unexpected);
+        }
         let suite = *suite;
         let detected = vendor.nat.and_then(|(version, _)| {
             Some(Traversal::Detected(version, Nat::detect(&payloads, version, suite.hash, cookies, path)?))
@@ -191,13 +195,12 @@ impl Responder {
         let initial_contact = client.initial_contact;
         let credential = Credential::Psk(client.psk.name.clone());
         let (response, keys) = await_id.message6(cookies, client, path.local.ip());
-        let Some(Attempt { id: attempt, state: State::Main(MainMode::AwaitId(done)), .. }) =
-            self.half_open.remove(cookies)
+        let Some(Attempt {
+            id: attempt, path: answered, state: State::Main(MainMode::AwaitId(done)), ..
+        }) = self.drop_attempt(cookies)
         else {
             return Err(Discard::Unexpected);
         };
-        self.timers.stop(Timer::HalfOpen(cookies));
-        self.timers.stop(Timer::ResendMessage4(cookies));
         let AwaitId { agreed, traversal, timings: (message3, shared), .. } = *done;
 
         self.establish(
@@ -211,6 +214,7 @@ impl Responder {
                 timings: (message3, shared),
                 identity,
                 credential,
+                reached: answered.remote.ip(),
                 initial_contact,
                 keys,
                 last: Answered { request, response: response.clone() },

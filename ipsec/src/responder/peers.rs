@@ -9,9 +9,9 @@ use super::{Responder, Timer};
 use crate::esp::Spi;
 use crate::event::{CloseReason, Event, SaReason};
 use crate::isakmp::iana::{NotifyType, ProtocolId};
-use crate::isakmp::{Chain, Cookies, Id};
+use crate::isakmp::{Chain, Cookies};
 use crate::path::{Path, PeerId};
-use crate::peer::{MAX_ISAKMP_SAS, Pair, Peer};
+use crate::peer::{MAX_ISAKMP_SAS, Pair, Peer, Who};
 
 impl Responder {
     /// The first authenticated ESP packet arrived on this SA: its quick mode's last message is not needed any more.
@@ -62,8 +62,16 @@ impl Responder {
     }
 
     /// Gives a fresh ISAKMP SA to its peer, which is new unless it lives already.
-    pub(super) fn attach(&mut self, now: Instant, id: PeerId, path: Path, identity: &Id, cookies: Cookies) {
-        let peer = self.peers.entry(id).or_insert_with(|| Peer::new(path, identity.clone()));
+    pub(super) fn attach(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        path: Path,
+        (who, reached): (&Who, IpAddr),
+        cookies: Cookies,
+    ) {
+        let peer = self.peers.entry(id).or_insert_with(|| Peer::new(path, who.clone(), reached));
+        peer.reached = reached;
         peer.isakmp.push_back(cookies);
         let idle = peer.pairs.is_empty();
         let surplus = if peer.isakmp.len() > MAX_ISAKMP_SAS { peer.isakmp.pop_front() } else { None };
@@ -80,16 +88,18 @@ impl Responder {
     /// Follows a peer to where its last authenticated packet came from.
     pub(super) fn move_peer(&mut self, id: PeerId, path: Path) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let old = (peer.path.remote, peer.identity.clone());
-        let new = (path.remote, peer.identity.clone());
+        let old = (peer.path.remote, peer.who.clone());
+        let new = (path.remote, peer.who.clone());
         if peer.path != path {
             peer.path = path;
             self.events.push_back(Event::Moved { peer: id, path });
         }
-        if old != new && self.by_identity.get(&old) == Some(&id) {
-            self.by_identity.remove(&old);
+        if old != new && self.by_who.get(&old) == Some(&id) {
+            self.by_who.remove(&old);
         }
-        if let Some(other) = self.by_identity.insert(new, id).filter(|other| *other != id) {
+        let Some(other) = self.by_who.insert(new, id).filter(|other| *other != id) else { return };
+        // An authentic packet with a made-up source proves no more than that its sender knows a key.
+        if self.peers.get(&id.max(other)).is_some_and(|newer| newer.reached == path.remote.ip()) {
             self.events.push_back(Event::Met { peer: id, other });
         }
     }
@@ -196,9 +206,9 @@ impl Responder {
         }
         self.timers.stop(Timer::Peer(id));
         let Some(peer) = self.peers.remove(&id) else { return };
-        let key = (peer.path.remote, peer.identity);
-        if self.by_identity.get(&key) == Some(&id) {
-            self.by_identity.remove(&key);
+        let key = (peer.path.remote, peer.who);
+        if self.by_who.get(&key) == Some(&id) {
+            self.by_who.remove(&key);
         }
         self.events.push_back(Event::PeerClosed { peer: id, reason });
     }
@@ -258,9 +268,9 @@ impl Responder {
             return;
         }
         peer.isakmp.retain(|other| *other != cookies);
-        let (path, identity) = (peer.path, peer.identity.clone());
+        let (path, who, reached) = (peer.path, peer.who.clone(), peer.reached);
         self.drop_peer(now, old, CloseReason::Replaced);
-        self.attach(now, attempt, path, &identity, cookies);
+        self.attach(now, attempt, path, (&who, reached), cookies);
         let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return };
         sa.peer = attempt;
         sa.origin.phase1.rekey = false;

@@ -53,6 +53,11 @@ impl Responder {
             }
             return Err(Discard::Unauthenticated);
         };
+        let under_way = self.jobs.values().filter(|asker| matches!(asker, Asker::Authentication(_)));
+        if under_way.count() >= self.config.max_jobs.div_ceil(2) {
+            // Whoever has keys already must be able to renew them.
+            return Err(Discard::JobLimit);
+        }
         self.start_job(Asker::Authentication(cookies), Task::Authenticate(Box::new(authenticate)))?;
         self.timers.stop(Timer::ResendMessage4(cookies));
         let attempt = self.half_open.get_mut(cookies).ok_or(Discard::UnknownCookies)?;
@@ -60,8 +65,8 @@ impl Responder {
         else {
             return Err(Discard::Unexpected);
         };
-        attempt.state = State::Main(MainMode::Authenticating(Box::new(Authenticating { await_id, signer })));
-        attempt.path = path;
+        let authenticating = Authenticating { path, await_id, signer };
+        attempt.state = State::Main(MainMode::Authenticating(Box::new(authenticating)));
         attempt.last = Answered { request, response: Vec::new() };
         Ok(())
     }
@@ -74,12 +79,12 @@ impl Responder {
         outcome: Result<Believed, Fault>,
     ) {
         let Some(attempt) = self.half_open.get_mut(cookies) else { return };
-        let path = attempt.path;
         let State::Main(MainMode::Authenticating(authenticating)) =
             mem::replace(&mut attempt.state, State::Refused)
         else {
             return;
         };
+        let path = authenticating.path;
         let believed = match outcome {
             Ok(believed) => believed,
             Err(fault) => {
@@ -90,14 +95,15 @@ impl Responder {
         };
         let Some((credentials, _)) = self.config.certificate.as_ref() else { return };
         let credentials = Arc::clone(credentials);
-        let Some(Attempt { id: attempt, last: Answered { request, .. }, .. }) = self.drop_attempt(cookies)
+        let Some(Attempt { id: attempt, path: answered, last: Answered { request, .. }, .. }) =
+            self.drop_attempt(cookies)
         else {
             return;
         };
-        let Authenticating { await_id, signer } = *authenticating;
+        let Authenticating { await_id, signer, .. } = *authenticating;
         let AwaitId { agreed, traversal, timings, .. } = *await_id;
         let (identity, initial_contact) = (signer.identity.clone(), signer.initial_contact);
-        let credential = Credential::Certificate(believed.name.clone());
+        let credential = Credential::Certificate { subject: believed.name.clone(), digest: believed.digest };
         let (response, keys) = signer.message6(cookies, believed, &credentials);
         let last = Answered { request, response: response.clone() };
         let established = Established {
@@ -107,6 +113,7 @@ impl Responder {
             timings,
             identity,
             credential,
+            reached: answered.remote.ip(),
             initial_contact,
             keys,
             last,

@@ -5,6 +5,7 @@ mod certificates;
 mod ends;
 mod fragments;
 mod hostile;
+mod impostors;
 mod initiator;
 mod moving;
 mod native;

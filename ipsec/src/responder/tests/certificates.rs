@@ -6,6 +6,7 @@ use super::initiator::{Initiator, Signer};
 use super::profile::Profile;
 use super::{World, config, secs, start};
 use crate::certificate::tests::{credentials, der};
+use crate::crypto::Hash;
 use crate::discard::Discard;
 use crate::event::{Credential, Event};
 use crate::isakmp::Message;
@@ -49,7 +50,12 @@ fn windows_and_android_connect_with_rsa() {
         let mut client = rsa(profile);
         world.connect(&mut client);
         let (_, phase1) = world.established();
-        assert_eq!(phase1.credential, Credential::Certificate("O=Example,CN=alice".into()));
+        let digest = Hash::Sha256.digest(&[&der("client.pem")]);
+        let digest = *digest.first_chunk().expect("32 octets");
+        assert_eq!(
+            phase1.credential,
+            Credential::Certificate { subject: "O=Example,CN=alice".into(), digest }
+        );
         assert_eq!(phase1.credential.to_string(), r#"certificate "O=Example,CN=alice""#);
         assert_eq!(phase1.identity.to_string(), "O=Example,CN=alice");
         world.quick(&mut client);

@@ -181,7 +181,7 @@ fn assert_nothing_left(world: &World) {
     assert_eq!(responder.peers.len(), 0);
     assert_eq!(responder.isakmp_sas.len(), 0);
     assert_eq!(responder.by_inbound.len(), 0);
-    assert_eq!(responder.by_identity.len(), 0);
+    assert_eq!(responder.by_who.len(), 0);
     assert_eq!(responder.half_open.len(), 0);
     assert_eq!(responder.timers.len(), 0);
     assert_eq!(responder.poll_timeout(), None);

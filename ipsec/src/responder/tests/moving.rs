@@ -105,7 +105,7 @@ fn two_that_meet_are_one_if_the_owner_says_so() {
     world.responder.close_peer(world.now, PeerId(1));
     world.settle();
     assert_eq!(world.responder.timers.len(), 0);
-    assert_eq!((world.responder.by_identity.len(), world.responder.by_inbound.len()), (0, 0));
+    assert_eq!((world.responder.by_who.len(), world.responder.by_inbound.len()), (0, 0));
 }
 
 /// Until it is proved whose renewal it is its ISAKMP SA stays: the client has no other.
