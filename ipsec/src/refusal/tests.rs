@@ -104,8 +104,10 @@ fn next_fault(fault: &Fault) -> Option<Fault> {
     Some(match fault {
         Fault::Garbled => Fault::Missing,
         Fault::Missing => Fault::Unreadable,
-        Fault::Unreadable => Fault::Expired { subject: subject(), until: "2021-12-31".into() },
-        Fault::Expired { .. } => Fault::NotYetValid { subject: subject(), from: "2031-01-01".into() },
+        Fault::Unreadable => Fault::Expired { subject: subject(), above: false, until: "2021-12-31".into() },
+        Fault::Expired { .. } => {
+            Fault::NotYetValid { subject: subject(), above: true, from: "2031-01-01".into() }
+        }
         Fault::NotYetValid { .. } => Fault::UnknownIssuer { subject: subject(), issuer: issuer() },
         Fault::UnknownIssuer { .. } => Fault::Revoked { subject: subject() },
         Fault::Revoked { .. } => Fault::WeakSignature { subject: subject(), legacy: true },
@@ -115,7 +117,8 @@ fn next_fault(fault: &Fault) -> Option<Fault> {
         Fault::Path { .. } => Fault::Identity { subject: subject(), identity: "CN=another".into() },
         Fault::Identity { .. } => Fault::Kind { subject: subject(), agreed: Scheme::Rsa },
         Fault::Kind { .. } => Fault::Signature { subject: subject() },
-        Fault::Signature { .. } => Fault::OwnKey,
+        Fault::Signature { .. } => Fault::RevocationList { error: "IssuerNotCrlSigner".into() },
+        Fault::RevocationList { .. } => Fault::OwnKey,
         Fault::OwnKey => return None,
     })
 }
