@@ -38,7 +38,8 @@ fn every_cause_names_client_stage_screen_and_remedy() {
             "check that",
             "add the authority",
             "install",
-            "take one of 2048",
+            "get a new one",
+            "make a new one",
         ];
         assert!(remedies.iter().any(|remedy| line.contains(remedy)), "remedy: {line}");
         assert!(!line.contains('\n') && !line.contains("  "), "one line: {line}");
