@@ -1,4 +1,4 @@
-//! AES-CBC and HMAC over many packets of many SAs at once.
+//! AES-CBC, 3DES-CBC and HMAC over many packets of many SAs at once.
 //!
 //! CBC encryption is a chain of blocks, and a hash is a chain of rounds: alone, either waits for its own last result most
 //! of the time. Packets do not depend on each other, so several of them, each with its own key, fill that time:
@@ -14,15 +14,18 @@
 //! many packets as there are, of whatever lengths. A lane whose packet is done takes the next one; a few packets take
 //! narrower kernels, a lone one the serial path, so that light load never pays for heavy load.
 //!
-//! CBC decryption is parallel within a packet already, so it goes packet by packet.
+//! AES-CBC decryption is parallel within a packet already, so it goes packet by packet. 3DES, which no instruction helps with, is
+//! computed bit by bit for hundreds of blocks: [`triple_des_encrypt`], [`triple_des_decrypt`].
 
 #![allow(clippy::needless_range_loop, reason = "a kernel indexes several arrays of lanes in step")]
 
 mod aes;
+mod des;
 mod hmac;
 mod tier;
 
 pub use aes::{Cbc, DecryptKey, EncryptKey, cbc_decrypt, cbc_encrypt};
+pub use des::{TripleDes, TripleDesKey, triple_des_decrypt, triple_des_encrypt};
 pub use hmac::{DIGEST_LEN, Hash, Hmac, HmacKey, hmac};
 pub use tier::Tier;
 

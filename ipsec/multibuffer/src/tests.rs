@@ -30,6 +30,13 @@ fn reference_mac(hash: Hash, key: &[u8], message: &[u8]) -> Vec<u8> {
     }
 }
 
+fn reference_triple_des(key: &[u8], iv: &[u8; 8], text: &[u8]) -> Vec<u8> {
+    let mut out = text.to_vec();
+    let (blocks, _) = cbc::cipher::Array::slice_as_chunks_mut(&mut out);
+    cbc::Encryptor::<::des::TdesEde3>::new_from_slices(key, iv).unwrap().encrypt_blocks(blocks);
+    out
+}
+
 /// Octets that differ from place to place, and from seed to seed.
 fn octets(seed: usize, len: usize) -> Vec<u8> {
     let mut state = seed as u64 ^ 0x9e37_79b9_7f4a_7c15;
@@ -76,6 +83,34 @@ fn check_cbc(packets: &[(usize, usize)]) {
             .map(|(i, (text, key))| Cbc { key, iv: iv(i), text })
             .collect();
         cbc_decrypt(tier, &mut lanes);
+        assert_eq!(texts, plain, "{tier:?}");
+    }
+}
+
+/// Packets of so many blocks; `keys` different keys take turns.
+fn check_triple_des(keys: usize, packets: &[usize]) {
+    let octets_of_keys: Vec<Vec<u8>> = (0..keys).map(|i| octets(i, 24)).collect();
+    let keyed: Vec<TripleDesKey> = octets_of_keys.iter().map(|key| TripleDesKey::new(key)).collect();
+    let iv = |i: usize| <[u8; 8]>::try_from(&*octets(1000 + i, 8)).unwrap();
+    let plain: Vec<Vec<u8>> = packets.iter().enumerate().map(|(i, len)| octets(2000 + i, 8 * len)).collect();
+    let expected: Vec<Vec<u8>> = plain
+        .iter()
+        .enumerate()
+        .map(|(i, text)| reference_triple_des(&octets_of_keys[i % keys], &iv(i), text))
+        .collect();
+    for tier in Tier::available() {
+        let mut texts = plain.clone();
+        let lanes = |texts: &mut Vec<Vec<u8>>, work: fn(Tier, &mut [TripleDes<'_>])| {
+            let lanes = texts.iter_mut().enumerate();
+            let mut lanes: Vec<_> =
+                lanes.map(|(i, text)| TripleDes { key: &keyed[i % keys], iv: iv(i), text }).collect();
+            work(tier, &mut lanes);
+        };
+        lanes(&mut texts, triple_des_encrypt);
+        for (i, text) in texts.iter().enumerate() {
+            assert_eq!(*text, expected[i], "{tier:?} packet {i} of {}", packets.len());
+        }
+        lanes(&mut texts, triple_des_decrypt);
         assert_eq!(texts, plain, "{tier:?}");
     }
 }
@@ -153,6 +188,29 @@ fn published_cbc() {
     }
 }
 
+/// NIST SP 800-67 App. B.1: three blocks under three keys, here as the first blocks of as many packets, whose IV is zero.
+#[test]
+fn published_triple_des() {
+    use hex_literal::hex;
+    let key = TripleDesKey::new(&hex!("0123456789abcdef 23456789abcdef01 456789abcdef0123"));
+    let plain = *b"The qufck brown fox jump";
+    let cipher = hex!("a826fd8ce53b855f cce21c8112256fe6 68d5c05dd9b6b900");
+    for tier in Tier::available() {
+        for copies in [1, 5, 6, 30, 171] {
+            let mut blocks: Vec<[u8; 8]> = plain.as_chunks().0.repeat(copies);
+            let run = |blocks: &mut Vec<[u8; 8]>, work: fn(Tier, &mut [TripleDes<'_>])| {
+                let mut lanes: Vec<_> =
+                    blocks.iter_mut().map(|text| TripleDes { key: &key, iv: [0; 8], text }).collect();
+                work(tier, &mut lanes);
+            };
+            run(&mut blocks, triple_des_encrypt);
+            assert_eq!(blocks, cipher.as_chunks().0.repeat(copies), "{tier:?}");
+            run(&mut blocks, triple_des_decrypt);
+            assert_eq!(blocks, plain.as_chunks().0.repeat(copies), "{tier:?}");
+        }
+    }
+}
+
 /// RFC 2202 §3 case 1 and RFC 4231 §4.2, in lanes of every width.
 #[test]
 fn published_hmac() {
@@ -192,6 +250,9 @@ fn published_hmac() {
 
 #[test]
 fn every_number_of_lanes() {
+    for count in [0, 1, 15, 16, 17, 64, 511, 512, 513, 1025] {
+        check_triple_des(3, &vec![3; count]);
+    }
     for count in 0..=40 {
         check_cbc(&vec![(0, 88); count]);
         check_hmac(&(0..count).map(|_| (0, 1432)).collect::<Vec<_>>());
@@ -209,6 +270,8 @@ fn every_short_length() {
 #[test]
 fn a_giant_among_dwarfs() {
     check_cbc(&[(0, 1), (0, 600), (0, 2), (0, 1), (0, 0), (0, 129)]);
+    check_triple_des(2, &[1, 600, 2, 1, 0, 129]);
+    check_triple_des(2, &[&[1, 600, 2, 1, 0, 129][..], &[3; 30]].concat());
     check_hmac(&[(0, 1), (0, 9000), (0, 2), (0, 1), (0, 0), (0, 129)]);
 }
 
@@ -230,5 +293,18 @@ proptest! {
     #[test]
     fn hmac_is_what_rustcrypto_computes(messages in prop::collection::vec((0..4_usize, 0..9000_usize), 1..64)) {
         check_hmac(&messages);
+    }
+}
+
+proptest! {
+    // The tables of the reference take their time.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn triple_des_is_what_rustcrypto_computes(
+        keys in 1..5_usize,
+        packets in prop::collection::vec(0..300_usize, 1..40),
+    ) {
+        check_triple_des(keys, &packets);
     }
 }

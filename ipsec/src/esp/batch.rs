@@ -1,12 +1,16 @@
 //! Encryption and integrity of many packets of many SAs.
 //!
 //! Every lane has its own key, nothing is shared between lanes, and nothing but the packet is written. What AES-CBC and SHA
-//! protect goes through [`multibuffer`] together; AES-GCM is fast alone, and the others are nobody's first choice.
+//! protect goes through [`multibuffer`] together, and so does 3DES, lest one old device take a whole core; AES-GCM is fast alone,
+//! and the others are nobody's first choice.
 
 use std::ops::Range;
 
 use arrayvec::ArrayVec;
-use multibuffer::{Cbc, DIGEST_LEN, Hmac, Tier, cbc_decrypt, cbc_encrypt, hmac};
+use multibuffer::{
+    Cbc, DIGEST_LEN, Hmac, Tier, TripleDes, TripleDesKey, cbc_decrypt, cbc_encrypt, hmac, triple_des_decrypt,
+    triple_des_encrypt,
+};
 
 use super::{EspCipher, EspKeys, EspSuite, FIXED_HEADER_LEN};
 use crate::crypto::{
@@ -39,6 +43,7 @@ pub fn seal_batch(lanes: &mut [Lane<'_, SealKey>]) {
 
 fn encrypt(tier: Tier, lanes: &mut [Lane<'_, SealKey>]) {
     let mut texts = ArrayVec::<_, LANES>::new();
+    let mut slow = ArrayVec::<_, LANES>::new();
     for Lane { key, packet } in lanes {
         let Pieces { fixed, iv, text, icv } = Layout::of_frame(key.suite, packet).split(packet);
         match &key.algorithms {
@@ -49,11 +54,13 @@ fn encrypt(tier: Tier, lanes: &mut [Lane<'_, SealKey>]) {
             SealAlgorithms::Separate { cipher, .. } => match cipher {
                 SealCipher::Null => {}
                 SealCipher::Aes(key) => texts.push(Cbc { key, iv: block(iv), text }),
+                SealCipher::TripleDes(key) => slow.push(TripleDes { key, iv: block(iv), text }),
                 SealCipher::Des(key) => key.encrypt(iv, text),
             },
         }
     }
     cbc_encrypt(tier, &mut texts);
+    triple_des_encrypt(tier, &mut slow);
 }
 
 fn authenticate(tier: Tier, lanes: &mut [Lane<'_, SealKey>]) {
@@ -102,6 +109,7 @@ pub fn open_batch(lanes: &mut [Lane<'_, OpenKey>], verified: &mut [bool]) {
         let mut macs = macs.into_iter();
         // Verified, and only then decrypted: RFC 4303 §3.4.4.1.
         let mut texts = ArrayVec::<_, LANES>::new();
+        let mut slow = ArrayVec::<_, LANES>::new();
         for (Lane { key, packet }, verified) in lanes.iter_mut().zip(verified) {
             let Some(layout) = key.layout(packet.len()) else {
                 *verified = false;
@@ -126,6 +134,7 @@ pub fn open_batch(lanes: &mut [Lane<'_, OpenKey>], verified: &mut [bool]) {
                     match cipher {
                         OpenCipher::Null => {}
                         OpenCipher::Aes(key) => texts.push(Cbc { key, iv: block(iv), text }),
+                        OpenCipher::TripleDes(key) => slow.push(TripleDes { key, iv: block(iv), text }),
                         OpenCipher::Des(key) => key.decrypt(iv, text),
                     }
                     true
@@ -134,6 +143,7 @@ pub fn open_batch(lanes: &mut [Lane<'_, OpenKey>], verified: &mut [bool]) {
             };
         }
         cbc_decrypt(tier, &mut texts);
+        triple_des_decrypt(tier, &mut slow);
     }
 }
 
@@ -152,6 +162,7 @@ enum SealAlgorithms {
 enum SealCipher {
     Null,
     Aes(multibuffer::EncryptKey),
+    TripleDes(TripleDesKey),
     Des(EncryptKey),
 }
 
@@ -165,6 +176,7 @@ impl SealKey {
                     (EspCipher::Aes(_), _) => {
                         SealCipher::Aes(multibuffer::EncryptKey::new(Tier::detect(), keys.cipher_key()))
                     }
+                    (EspCipher::TripleDes, _) => SealCipher::TripleDes(TripleDesKey::new(keys.cipher_key())),
                     (_, Some(cipher)) => SealCipher::Des(EncryptKey::new(cipher, keys.cipher_key())),
                     (_, None) => SealCipher::Null,
                 };
@@ -203,6 +215,7 @@ enum OpenAlgorithms {
 enum OpenCipher {
     Null,
     Aes(multibuffer::DecryptKey),
+    TripleDes(TripleDesKey),
     Des(DecryptKey),
 }
 
@@ -216,6 +229,7 @@ impl OpenKey {
                     (EspCipher::Aes(_), _) => {
                         OpenCipher::Aes(multibuffer::DecryptKey::new(Tier::detect(), keys.cipher_key()))
                     }
+                    (EspCipher::TripleDes, _) => OpenCipher::TripleDes(TripleDesKey::new(keys.cipher_key())),
                     (_, Some(cipher)) => OpenCipher::Des(DecryptKey::new(cipher, keys.cipher_key())),
                     (_, None) => OpenCipher::Null,
                 };
@@ -293,8 +307,8 @@ impl Layout {
     }
 }
 
-fn block(iv: &[u8]) -> [u8; 16] {
-    iv.try_into().expect("AES has blocks of 16 octets")
+fn block<const N: usize>(iv: &[u8]) -> [u8; N] {
+    iv.try_into().expect("an IV is as long as a block of its cipher")
 }
 
 /// How many packets are worked on at once: several times what the widest kernel holds.
