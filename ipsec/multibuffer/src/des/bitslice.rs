@@ -49,6 +49,15 @@ impl Lanes {
         }
     }
 
+    /// One key for all lanes, which needs no turning over: a bit is the same in each of them.
+    pub(super) fn set_every_key(&mut self, key: &[u64; 3]) {
+        for (Bits(rows), word) in self.keys.iter_mut().zip(key) {
+            for (bit, row) in rows.iter_mut().enumerate() {
+                *row = [(word >> bit & 1).wrapping_neg(); 8];
+            }
+        }
+    }
+
     /// All lanes have their keys.
     pub(super) fn expand_keys(&mut self) {
         for key in &mut self.keys {

@@ -1,5 +1,7 @@
 //! Decryption: every block is on its own, so blocks of whatever packets fill the lanes.
 
+use core::ptr;
+
 use arrayvec::ArrayVec;
 
 use super::bitslice::{LANES, Lanes, WORTH_IT};
@@ -12,6 +14,9 @@ struct Waiting<'a> {
     /// The ciphertext block before, or the IV.
     before: ArrayVec<u64, LANES>,
     blocks: ArrayVec<&'a mut [u8; BLOCK_LEN], LANES>,
+    lanes: Lanes,
+    /// The key that all lanes have from before.
+    key_of_all: Option<&'a TripleDesKey>,
 }
 
 /// `packets` are whole blocks, and the CPU has AVX-512.
@@ -35,22 +40,40 @@ pub(super) fn decrypt(packets: &mut [TripleDes<'_>]) {
 
 impl Waiting<'_> {
     fn decrypt(&mut self) {
-        let (keys, before) = (self.keys.drain(..), self.before.drain(..));
         if self.blocks.len() < WORTH_IT {
-            for ((key, before), block) in keys.zip(before).zip(self.blocks.drain(..)) {
+            for ((key, before), block) in
+                self.keys.drain(..).zip(self.before.drain(..)).zip(self.blocks.drain(..))
+            {
                 key.decrypt(before.to_be_bytes(), block);
             }
             return;
         }
-        let mut lanes = Lanes::default();
-        for (lane, (key, block)) in keys.zip(&self.blocks).enumerate() {
-            lanes.set_key(lane, &key.octets.0);
+        self.set_keys();
+        let lanes = &mut self.lanes;
+        for (lane, block) in self.blocks.iter().enumerate() {
             lanes.set(lane, u64::from_be_bytes(**block));
         }
-        lanes.expand_keys();
         lanes.decrypt();
-        for (lane, (before, block)) in before.zip(self.blocks.drain(..)).enumerate() {
+        for (lane, (before, block)) in self.before.drain(..).zip(self.blocks.drain(..)).enumerate() {
             *block = (lanes.get(lane) ^ before).to_be_bytes();
         }
+    }
+
+    /// Blocks of one client need one key, which may be there already.
+    fn set_keys(&mut self) {
+        let Some(first) = self.keys.first().copied() else { return };
+        if self.keys.iter().all(|key| ptr::eq(*key, first)) {
+            if !self.key_of_all.is_some_and(|key| ptr::eq(key, first)) {
+                self.lanes.set_every_key(&first.octets.0);
+            }
+            self.key_of_all = Some(first);
+        } else {
+            for (lane, key) in self.keys.iter().enumerate() {
+                self.lanes.set_key(lane, &key.octets.0);
+            }
+            self.lanes.expand_keys();
+            self.key_of_all = None;
+        }
+        self.keys.clear();
     }
 }
