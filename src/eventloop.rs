@@ -120,6 +120,8 @@ enum Stop {
 
 impl EventLoop {
     fn run(mut self) -> anyhow::Result<()> {
+        // What the server has to say of itself before anything happens.
+        self.flush();
         let mut more = false;
         loop {
             let timeout = if more { Some(Duration::ZERO) } else { self.time_to_wait() };

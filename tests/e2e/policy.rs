@@ -177,3 +177,13 @@ fn segments_fit_the_tunnel_over_ipv6() {
     world.run(SOON);
     assert_eq!(inner::mss(&world.device(device).packets[0]), Some(1348));
 }
+
+/// The certificate of these tests ends in 2120.
+#[test]
+fn the_servers_own_certificate_out_of_date_is_warned_about_at_the_start() {
+    let setup = Setup { certificate: true, ..Setup::default() };
+    assert!(World::new(&setup).lines(&["Warn"]).is_empty());
+    let late = World::new(&Setup { wall: Duration::from_secs(4_765_000_000), ..setup });
+    let warned = late.lines(&["Warn", "own certificate is valid from 2020-01-01", "until 2120-01-01"]);
+    assert_eq!(warned.len(), 1, "{}", late.log.join("\n"));
+}

@@ -10,7 +10,7 @@ mod setup;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use adit::server::Server;
 use load::{Client, End, Event, Mark, Profile, Stage};
@@ -85,8 +85,8 @@ impl World {
     pub(crate) fn with_keys(setup: &Setup, keys: &[(&str, &str)]) -> Self {
         let (config, users) = setup.parse(keys);
         let start = start();
-        let server = Server::new(start, wall(), &config, users, seed(setup.seed, 0));
-        Self {
+        let server = Server::new(start, UNIX_EPOCH + setup.wall, &config, users, seed(setup.seed, 0));
+        let mut world = Self {
             start,
             now: start,
             server,
@@ -101,7 +101,9 @@ impl World {
             pings: 0,
             batches: setup.batches,
             company: None,
-        }
+        };
+        world.drain_server();
+        world
     }
 
     /// A network whose devices share one address outside.
@@ -352,11 +354,6 @@ impl World {
 #[expect(clippy::disallowed_methods, reason = "an Instant cannot be made out of nothing")]
 fn start() -> Instant {
     Instant::now()
-}
-
-/// The wall clock at the start: 2027-01-01.
-fn wall() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_798_761_600)
 }
 
 /// A seed of its own for each part of a world.

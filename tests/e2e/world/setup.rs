@@ -1,6 +1,7 @@
 //! What a world starts with: the server's configuration and accounts, as an operator writes them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use adit::config::Config;
 use adit::users::Users;
@@ -21,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) range: &'static str,
     pub(crate) algorithms: &'static str,
     pub(crate) encapsulation: &'static str,
+    /// The wall clock at the start, since 1970.
+    pub(crate) wall: Duration,
     /// Whether the server has a certificate besides its key.
     pub(crate) certificate: bool,
     /// The `id` of every key, if devices are to name their key.
@@ -38,6 +41,8 @@ impl Default for Setup {
             range: "10.20.0.0/24",
             algorithms: "compatible",
             encapsulation: "always",
+            // 2027-01-01.
+            wall: Duration::from_secs(1_798_761_600),
             certificate: false,
             identifier: None,
             extra: "",

@@ -229,3 +229,32 @@ fn rubbish_under_the_right_key_is_survived() {
         assert!(!world.events.iter().any(|event| matches!(event, Event::Established { .. })));
     }
 }
+
+/// Half of what may wait is for those who are in already and renew their keys.
+#[test]
+fn strangers_certificates_leave_room_for_renewals() {
+    let mut world = World::new(Config { max_jobs: 4, ..with_certificate("server", &["main"]) });
+    let mut friend = Initiator::new(Profile::windows10(), "main", 9);
+    world.connect(&mut friend);
+    let mut stranger = |number| {
+        let mut client = Initiator::new(Profile::windows10().signing(3), "none", number);
+        client.signer = Some(Signer::new("client.pem", "client.key", "server.pem"));
+        let message5 = message5(&mut world, &mut client);
+        (client, message5)
+    };
+    let [first, second, mut third] = [1, 2, 3].map(&mut stranger);
+    world.eager = false;
+    for (client, message5) in [&first, &second] {
+        assert!(world.send(client.path(), message5).is_empty());
+    }
+    world.discards(third.0.path(), &third.1, Discard::JobLimit);
+    let mut renewing = friend.again(10);
+    let message2 = world.ask(renewing.path(), &renewing.message1());
+    assert!(world.send(renewing.path(), &renewing.message3(&message2)).is_empty());
+    assert_eq!(world.responder.jobs.len(), 3, "two strangers, and the friend");
+    world.eager = true;
+    world.settle();
+    world.sent();
+    let message6 = world.ask(third.0.path(), &third.1);
+    third.0.finish(&message6);
+}
