@@ -137,12 +137,13 @@ dial() {
 }
 
 # ask_l2tp FROM TUNNEL: an SCCRQ made by hand, whose Assigned Tunnel ID is this in hex, from port 1701 of this IPv6 address; prints
-# how the answer begins, in hex. xl2tpd knows nothing of IPv6.
+# what comes within two seconds, in hex, among it what is repeated for an earlier one. xl2tpd knows nothing of IPv6.
 ask_l2tp() {
   # Message Type, Protocol Version, Host Name, Framing Capabilities, Assigned Tunnel ID.
   local avps="8008000000000001 8008000000020100 8009000000076c6162 800a0000000300000003 800800000009$2"
-  printf %b "$(tr -d ' ' <<<"c8020037 00000000 00000000 $avps" | sed 's/../\\x&/g')" |
-    socat -t 5 -T 5 - "UDP6:[$server]:1701,bind=[$1]:1701,readbytes=20" | od -An -v -tx1 | tr -d ' \n'
+  # Through a file: into a pipe it would go line by line, and there is an octet in it that ends one.
+  printf %b "$(tr -d ' ' <<<"c8020037 00000000 00000000 $avps" | sed 's/../\\x&/g')" >/run/sccrq
+  timeout 2 socat -t 5 - "UDP6:[$server]:1701,bind=[$1]:1701" </run/sccrq | od -An -v -tx1 | tr -d ' \n'
 }
 
 # Ends the session from this side.
