@@ -7,7 +7,7 @@ use rand_core::SeedableRng;
 use rsa::pkcs1::DecodeRsaPublicKey as _;
 use rsa::traits::PublicKeyParts as _;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 
 use super::x509::{Certificate, certificates_of_pkcs7};
 use super::*;
@@ -371,4 +371,34 @@ fn of_certificates_above_with_one_name_only_one_is_looked_at() {
     let authenticate = client.task();
     assert_eq!(authenticate.own_and_above().expect("certificates").1.len(), 2);
     assert!(authenticate.run(&mut ChaCha20Rng::from_seed([1; 32])).is_ok());
+}
+
+/// A list that its authority did not sign says nothing about who is revoked, so it lets nobody in, and is itself named.
+#[test]
+fn a_forged_revocation_list_is_the_fault_of_the_list() {
+    let mut list = CertificateRevocationListDer::from_pem_slice(pki("ca.crl")).expect("a list").to_vec();
+    *list.last_mut().expect("octets") ^= 1;
+    let files = CredentialFiles {
+        cert: pki("server.pem"),
+        key: pki("server.key"),
+        ca: pki("ca.pem"),
+        crl: Some(&list),
+    };
+    let forged = Arc::new(Credentials::read(files).expect("it can be read"));
+    let authenticate = Authenticate { credentials: forged, ..Client::with("client.pem").task() };
+    let fault = authenticate.run(&mut ChaCha20Rng::from_seed([1; 32])).expect_err("a fault").to_string();
+    assert!(fault.contains("a list in `ipsec.certificate.crl` cannot be believed"), "{fault}");
+}
+
+#[test]
+fn what_devices_may_stumble_over_is_warned_about() {
+    assert!(credentials("server").warnings().is_empty());
+    let many = pki("ca.pem").repeat(9);
+    let files =
+        CredentialFiles { cert: pki("client-short.pem"), key: pki("client-short.key"), ca: &many, crl: None };
+    let warnings = Credentials::read(files).expect("good credentials").warnings();
+    assert!(
+        warnings[0].contains("fewer than 2048 bits") && warnings[1].contains("more than 8"),
+        "{warnings:?}"
+    );
 }
