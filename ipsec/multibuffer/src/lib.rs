@@ -15,7 +15,7 @@
 //! narrower kernels, a lone one the serial path, so that light load never pays for heavy load.
 //!
 //! AES-CBC decryption is parallel within a packet already, so it goes packet by packet. 3DES, which no instruction helps with, is
-//! computed bit by bit for hundreds of blocks: [`triple_des_encrypt`], [`triple_des_decrypt`].
+//! computed bit by bit for many blocks at once on any CPU: [`triple_des_encrypt`], [`triple_des_decrypt`].
 
 #![allow(clippy::needless_range_loop, reason = "a kernel indexes several arrays of lanes in step")]
 

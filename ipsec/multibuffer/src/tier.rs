@@ -3,7 +3,7 @@
 /// A set of instructions that kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// Whatever the libraries do: RustCrypto, one packet after another.
+    /// Whatever the libraries do: RustCrypto, one packet after another. Only 3DES has a kernel of its own here.
     Portable,
     /// AES-NI with eight lanes, and SHA-NI with four where the CPU has it.
     AesNi,

@@ -77,7 +77,7 @@ pub(super) const SCHEDULE: [[usize; 48]; 16] = {
 };
 
 /// The S-boxes: four rows of sixteen.
-const S: [[u8; 64]; 8] = [
+pub(super) const S: [[u8; 64]; 8] = [
     [
         14, 4, 13, 1, 2, 15, 11, 8, 3, 10, 6, 12, 5, 9, 0, 7, 0, 15, 7, 4, 14, 2, 13, 1, 10, 6, 12, 11, 9, 5,
         3, 8, //
@@ -127,17 +127,3 @@ const S: [[u8; 64]; 8] = [
         6, 11,
     ],
 ];
-
-/// The truth table of an S-box's output in its first three inputs, while the last three are the bits of `high`.
-pub(super) const fn leaf(sbox: usize, output: u8, high: usize) -> i32 {
-    let (mut table, mut low) = (0, 0);
-    while low < 8 {
-        let input = low << 3 | high;
-        // The first and the last input name the row.
-        let (row, column) = (input >> 5 << 1 | input & 1, input >> 1 & 15);
-        let value = S[sbox][16 * row + column] >> (3 - output) & 1;
-        table |= (value as i32) << low;
-        low += 1;
-    }
-    table
-}
