@@ -201,8 +201,7 @@ impl EventLoop {
             if self.tun.receive(&mut self.packets).context("reading from the TUN device")? == 0 {
                 return Ok(false);
             }
-            let packets: Vec<&[u8]> = self.packets.packets().collect();
-            self.server.handle_tun(clock(), &packets, &mut self.downlink);
+            self.server.handle_tun(clock(), self.packets.packets(), &mut self.downlink);
             for socket in &mut self.sockets {
                 let local = socket.local();
                 socket.send(self.downlink.runs().filter(|(path, ..)| outer::serves(local, path.local)));

@@ -1,5 +1,6 @@
 //! The `adit` server as a library, so that tests can drive `Server`.
 
+mod checksum;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -14,5 +15,6 @@ pub mod pool;
 mod scratch;
 pub mod server;
 pub mod status;
+pub mod superpacket;
 pub mod users;
 mod workers;

@@ -45,6 +45,7 @@ use crate::{
     config::Config,
     datapath::{Control, Datapath, Policy, SessionIndex, TCP_IPV4_HEADERS},
     pool::Pools,
+    superpacket::Superpacket,
     users::Users,
 };
 use connection::Connection;
@@ -178,7 +179,12 @@ impl Server {
     }
 
     /// Takes IP packets that the TUN device had ready. `down` holds them sealed afterwards.
-    pub fn handle_tun(&mut self, now: Instant, packets: &[&[u8]], down: &mut Downlink) {
+    pub fn handle_tun<'a>(
+        &mut self,
+        now: Instant,
+        packets: impl IntoIterator<Item = Superpacket<'a>>,
+        down: &mut Downlink,
+    ) {
         self.datapath.down(packets, down);
         // Sequence numbers never wrap, RFC 4303 §3.3.3. The Delete makes the client ask for new keys or dial anew.
         while let Some(peer) = self.datapath.poll_exhausted() {

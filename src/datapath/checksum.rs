@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipsec::Path;
 
+use crate::checksum::{finish_udp, sum, word};
+
 /// Whether the inner UDP header of what goes along `path` needs a checksum.
 pub(super) fn is_needed(path: Path) -> bool {
     path.remote.ip().to_canonical().is_ipv6()
@@ -23,14 +25,13 @@ pub(super) fn fill(path: Path, datagram: &mut [u8]) {
     if !is_needed(path) {
         return;
     }
-    let pseudo = address(path.local) + address(path.remote) + u64::from(UDP) + datagram.len() as u64;
+    let Some(len) = u16::try_from(datagram.len()).ok() else { return };
+    let pseudo = address(path.local) + address(path.remote) + word(UDP) + word(len);
     let Some(field) = datagram.get_mut(CHECKSUM) else { return };
     field.fill(0);
-    let checksum = !folded(pseudo + sum(datagram));
-    // RFC 768: a sum of zero goes out as its complement, for zero means none.
-    let checksum = if checksum == 0 { u16::MAX } else { checksum };
+    let checksum = finish_udp(pseudo + sum(datagram));
     if let Some(field) = datagram.get_mut(CHECKSUM) {
-        field.copy_from_slice(&checksum.to_be_bytes());
+        field.copy_from_slice(&checksum);
     }
 }
 
@@ -41,27 +42,8 @@ fn address(address: SocketAddr) -> u64 {
     }
 }
 
-/// The sum of the 16-bit words of `bytes`, RFC 1071, not yet folded: four octets at a time, the last ones filled up with zeros.
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let mut last = [0; 4];
-    for (octet, left) in last.iter_mut().zip(rest) {
-        *octet = *left;
-    }
-    words.iter().chain([&last]).map(|word| u64::from(u32::from_be_bytes(*word))).sum()
-}
-
-fn folded(mut sum: u64) -> u16 {
-    loop {
-        match u16::try_from(sum) {
-            Ok(sum) => return sum,
-            Err(_) => sum = (sum & 0xffff) + (sum >> 16),
-        }
-    }
-}
-
 /// RFC 768.
-const UDP: u8 = 17;
+const UDP: u16 = 17;
 const CHECKSUM: std::ops::Range<usize> = 6..8;
 
 #[cfg(test)]

@@ -95,7 +95,12 @@ pub(crate) struct Discards([u64; Discard::ALL.len()]);
 
 impl Discards {
     pub(crate) fn count(&mut self, discard: Discard) {
-        self.0[discard as usize] += 1;
+        self.add(discard, 1);
+    }
+
+    /// The same of several packets.
+    pub(crate) fn add(&mut self, discard: Discard, packets: usize) {
+        self.0[discard as usize] += u64::try_from(packets).unwrap_or(u64::MAX);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {

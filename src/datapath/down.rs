@@ -1,6 +1,6 @@
 //! Down: what the TUN device had ready becomes runs of sealed ESP packets.
 
-use std::{mem, ops::Range};
+use std::ops::Range;
 
 use arrayvec::ArrayVec;
 use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
@@ -9,26 +9,21 @@ use super::{
     Datapath, Discard, LANES, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN, address::Ipv4, checksum,
     mss, udp_header,
 };
+use crate::superpacket::{Left, Superpacket};
 
 /// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take.
 #[derive(Debug, Default)]
 pub struct Downlink {
     arena: Vec<u8>,
     used: usize,
-    slots: Vec<Slot>,
+    packets: usize,
     runs: Vec<Run>,
 }
 
-/// One packet in the arena; slots follow each other without a gap.
-#[derive(Debug)]
-struct Slot {
-    peer: usize,
-    len: usize,
-}
-
-/// Packets to one client, all of one size but for a shorter last.
+/// Packets to one client, all of one size but for a shorter last; runs follow each other without a gap.
 #[derive(Debug)]
 struct Run {
+    peer: usize,
     path: Path,
     bytes: Range<usize>,
     segment: usize,
@@ -42,7 +37,7 @@ impl Downlink {
 
     fn clear(&mut self) {
         self.used = 0;
-        self.slots.clear();
+        self.packets = 0;
         self.runs.clear();
     }
 
@@ -59,86 +54,108 @@ impl Downlink {
     fn commit(&mut self, peer: usize, path: Path, len: usize) {
         let bytes = self.used..self.used + len;
         self.used = bytes.end;
-        self.slots.push(Slot { peer, len });
+        self.packets += 1;
         match self.runs.last_mut() {
-            Some(run) if run.path == path && len <= run.segment && run.bytes.len() % run.segment == 0 => {
+            Some(run)
+                if run.peer == peer
+                    && run.path == path
+                    && len <= run.segment
+                    && run.bytes.len() % run.segment == 0 =>
+            {
                 run.bytes.end = bytes.end;
             }
-            _ => self.runs.push(Run { path, bytes, segment: len }),
+            _ => self.runs.push(Run { peer, path, bytes, segment: len }),
         }
     }
 }
 
 impl Datapath {
     /// Takes IP `packets` down the stack into `down`, replacing what it held.
-    pub(crate) fn down(&mut self, packets: &[&[u8]], down: &mut Downlink) {
+    pub(crate) fn down<'a>(
+        &mut self,
+        packets: impl IntoIterator<Item = Superpacket<'a>>,
+        down: &mut Downlink,
+    ) {
         down.clear();
         for packet in packets {
+            let before = down.packets;
             if let Err(discard) = self.frame(packet, down) {
-                self.discards.count(discard);
+                let lost = packet.count().saturating_sub(down.packets - before);
+                self.discards.add(discard, lost);
             }
         }
         self.seal(down);
     }
 
-    /// Finds the session of `packet` and writes it, framed but not yet encrypted, into `down`.
-    fn frame(&mut self, packet: &[u8], down: &mut Downlink) -> Result<(), Discard> {
-        if packet.first().is_none_or(|byte| byte >> 4 != 4) {
+    /// Finds the session of `packet` and writes every segment of it, framed but not yet encrypted, into `down`.
+    fn frame(&mut self, packet: Superpacket<'_>, down: &mut Downlink) -> Result<(), Discard> {
+        if packet.bytes().first().is_none_or(|byte| byte >> 4 != 4) {
             return Err(Discard::NotIpv4);
         }
-        let ip = Ipv4::parse(packet).ok_or(Discard::MalformedIp)?;
-        let packet = &packet[..ip.len];
+        let ip = Ipv4::parse(packet.bytes()).ok_or(Discard::MalformedIp)?;
+        let packet = packet.truncate(ip.len);
+        let segments = packet.segments().map_err(|_| Discard::MalformedIp)?;
         let index = *self.by_address.get(&ip.destination).ok_or(Discard::NoRoute)?;
-        let session = &mut self.sessions[index.0];
-        let Session { peer, prefix, mss, traffic, .. } = session;
+        let Session { peer, prefix, mss, traffic, .. } = &mut self.sessions[index.0];
         let place = *peer;
         let peer = &mut self.peers[place];
         let outbound =
             peer.current.and_then(|current| peer.outbound.get_mut(current)).ok_or(Discard::NoSa)?;
-        let payload_len = PREFIX_LEN + packet.len();
-        let len = outbound.sa.suite().packet_len(payload_len);
-        if len > MAX_UDP_PAYLOAD {
-            return Err(Discard::TooLarge);
-        }
-        let header_len = outbound.sa.suite().header_len();
-        let slot = down.reserve(len);
-        let payload = &mut slot[header_len..header_len + payload_len];
-        let (headers, body) = payload.split_at_mut(PREFIX_LEN);
-        headers.copy_from_slice(prefix);
-        let udp_len = u16::try_from(payload_len).map_err(|_| Discard::TooLarge)?;
-        headers[UDP_LENGTH].copy_from_slice(&udp_len.to_be_bytes());
-        body.copy_from_slice(packet);
-        mss::clamp(body, &ip, *mss);
-        checksum::fill(peer.path, payload);
-        if outbound.sa.frame(&mut self.ivs, slot, payload_len).is_err() {
-            let id = peer.id;
-            if !self.exhausted.contains(&id) {
-                self.exhausted.push(id);
+        let suite = outbound.sa.suite();
+        let header_len = suite.header_len();
+        // Of these, none opens a connection.
+        let is_cut = matches!(packet.left(), Left::Segmentation { .. });
+        for segment in segments.iter() {
+            let payload_len = PREFIX_LEN + segment.len();
+            let len = suite.packet_len(payload_len);
+            if len > MAX_UDP_PAYLOAD {
+                return Err(Discard::TooLarge);
             }
-            return Err(Discard::Exhausted);
+            let slot = down.reserve(len);
+            let payload = &mut slot[header_len..header_len + payload_len];
+            let (headers, body) = payload.split_at_mut(PREFIX_LEN);
+            headers.copy_from_slice(prefix);
+            let udp_len = u16::try_from(payload_len).map_err(|_| Discard::TooLarge)?;
+            headers[UDP_LENGTH].copy_from_slice(&udp_len.to_be_bytes());
+            segment.write(body);
+            if !is_cut {
+                mss::clamp(body, &ip, *mss);
+            }
+            checksum::fill(peer.path, payload);
+            if outbound.sa.frame(&mut self.ivs, slot, payload_len).is_err() {
+                let id = peer.id;
+                if !self.exhausted.contains(&id) {
+                    self.exhausted.push(id);
+                }
+                return Err(Discard::Exhausted);
+            }
+            traffic.packets_out += 1;
+            traffic.bytes_out += u64::try_from(segment.len()).unwrap_or(u64::MAX);
+            down.commit(place, peer.path, len);
         }
-        traffic.packets_out += 1;
-        traffic.bytes_out += u64::try_from(packet.len()).unwrap_or(u64::MAX);
-        let path = peer.path;
-        down.commit(place, path, len);
         Ok(())
     }
 
     /// Encrypts every packet of `down`, [`LANES`] at a time.
     fn seal(&self, down: &mut Downlink) {
+        let mut lanes = ArrayVec::<Lane<'_, SealKey>, LANES>::new();
         let mut rest = &mut down.arena[..down.used];
-        for chunk in down.slots.chunks(LANES) {
-            let mut lanes = ArrayVec::<Lane<'_, SealKey>, LANES>::new();
-            for slot in chunk {
-                let (packet, behind) = mem::take(&mut rest).split_at_mut(slot.len);
-                rest = behind;
-                let peer = &self.peers[slot.peer];
-                if let Some(outbound) = peer.current.and_then(|current| peer.outbound.get(current)) {
-                    lanes.push(Lane { key: outbound.sa.key(), packet });
+        for run in &down.runs {
+            let (packets, behind) = rest.split_at_mut(run.bytes.len());
+            rest = behind;
+            let peer = &self.peers[run.peer];
+            let Some(outbound) = peer.current.and_then(|current| peer.outbound.get(current)) else {
+                continue;
+            };
+            for packet in packets.chunks_mut(run.segment) {
+                if lanes.is_full() {
+                    ipsec::seal_batch(&mut lanes);
+                    lanes.clear();
                 }
+                lanes.push(Lane { key: outbound.sa.key(), packet });
             }
-            ipsec::seal_batch(&mut lanes);
         }
+        ipsec::seal_batch(&mut lanes);
     }
 
     /// Seals one L2TP control message to `port` of `peer`.

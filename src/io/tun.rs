@@ -1,12 +1,13 @@
 //! The TUN device: one interface of the kernel whose packets are ours to read and write.
 //!
 //! ```text
-//! kernel ─ superpackets, checksums left open ─▶ Tun::receive ─ segmented, completed ─▶ Inbox::packets()
+//! kernel ─ superpackets, checksums left open ─▶ Tun::receive ─▶ Inbox::packets()
 //! whole packets ─▶ Tun::send ─ runs of one flow coalesced into superpackets ─▶ kernel
 //! ```
 //!
 //! The device speaks with a `virtio_net_hdr` before each packet, so the kernel may hand over up to 64 kB of one TCP
-//! or UDP flow in a single read, and take as much in a single write. Callers see ordinary packets.
+//! or UDP flow in a single read, and take as much in a single write. What is read is handed on as it is; whoever writes it
+//! where it goes cuts it, so that it is copied once. What is sent are ordinary packets.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write as _};
@@ -19,12 +20,11 @@ use crate::pool::Range;
 
 use coalesce::{Coalesce, Write, coalesce};
 pub use inbox::Inbox;
-pub use offload::VnetHeader;
 
 mod coalesce;
 mod inbox;
 mod link;
-mod offload;
+mod vnet;
 
 /// What the interface shall be.
 #[derive(Clone, Debug)]
@@ -103,14 +103,17 @@ impl Tun {
         &self.counters
     }
 
-    /// Reads what is there, up to one batch, in place of what `inbox` held; returns the number of packets.
+    /// Reads what is there, up to one batch, in place of what `inbox` held; returns the number of superpackets.
     /// Fails only when the interface is gone.
     pub fn receive(&mut self, inbox: &mut Inbox) -> io::Result<usize> {
         inbox.clear();
         while let Some(room) = inbox.room() {
             match self.file.read(room) {
                 Ok(length) => match inbox.take(length) {
-                    Ok(packets) => self.counters.superpackets += u64::from(packets > 1),
+                    Ok(packets) => {
+                        self.counters.received += packets as u64;
+                        self.counters.superpackets += u64::from(packets > 1);
+                    }
                     Err(_) => self.counters.unusable += 1,
                 },
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -118,7 +121,6 @@ impl Tun {
                 Err(error) => return Err(error),
             }
         }
-        self.counters.received += inbox.len() as u64;
         Ok(inbox.len())
     }
 

@@ -78,3 +78,22 @@ pub(crate) fn mss(packet: &[u8]) -> Option<u16> {
     let sum = checksum(&[addresses, &[0, 6, 0, 24], segment].concat());
     (sum == 0).then(|| u16::from_be_bytes([segment[22], segment[23]]))
 }
+
+/// A UDP datagram whose checksum is only begun: its field holds the pseudo header's sum.
+pub(crate) fn udp_begun(source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len() + 8).expect("a small packet").to_be_bytes();
+    let sum = !checksum(&[&source.octets()[..], &destination.octets(), &[0, 17], &length].concat());
+    let header = [&[0x9c, 0x40, 0, 9][..], &length, &sum.to_be_bytes()].concat();
+    ipv4(source, destination, 17, &[&header[..], payload].concat())
+}
+
+/// The payload of a UDP datagram in an IP packet if all lengths and checksums are right.
+pub(crate) fn udp_payload(packet: &[u8]) -> Option<&[u8]> {
+    let (header, datagram) = packet.split_at_checked(20)?;
+    let (ip_len, udp_len) = (packet.len().to_be_bytes(), datagram.len().to_be_bytes());
+    let right = checksum(header) == 0
+        && checksum(&[&header[12..20], &[0, 17], &udp_len[6..], datagram].concat()) == 0
+        && header[2..4] == ip_len[6..]
+        && datagram.get(4..6)? == &udp_len[6..];
+    right.then(|| &datagram[8..])
+}

@@ -15,5 +15,6 @@ mod native;
 mod no_waiting;
 mod policy;
 mod refusals;
+mod superpackets;
 mod tunnels;
 mod world;

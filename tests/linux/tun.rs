@@ -28,9 +28,21 @@ fn answer(mut tun: Tun, end: &Waker) -> Tun {
         }
         assert!(ready.contains(0), "nobody pings");
         tun.receive(&mut inbox).unwrap();
-        let replies: Vec<Vec<u8>> = inbox.packets().filter_map(echo_reply).collect();
+        let replies: Vec<Vec<u8>> = packets(&inbox).iter().filter_map(|packet| echo_reply(packet)).collect();
         tun.send(replies.iter().map(Vec::as_slice));
     }
+}
+
+/// Everything that was read, cut and completed.
+fn packets(inbox: &Inbox) -> Vec<Vec<u8>> {
+    let segments = inbox.packets().flat_map(|packet| packet.segments().unwrap().iter());
+    segments
+        .map(|segment| {
+            let mut packet = vec![0; segment.len()];
+            segment.write(&mut packet);
+            packet
+        })
+        .collect()
 }
 
 fn echo_reply(packet: &[u8]) -> Option<Vec<u8>> {
@@ -127,8 +139,9 @@ fn between_two_kernels(
                     for index in [1, 2] {
                         if ready.contains(index) {
                             a.receive(&mut inbox).unwrap();
-                            longest = inbox.packets().map(<[u8]>::len).max().unwrap_or(0).max(longest);
-                            b.send(inbox.packets());
+                            let packets = packets(&inbox);
+                            longest = packets.iter().map(Vec::len).max().unwrap_or(0).max(longest);
+                            b.send(packets.iter().map(Vec::as_slice));
                         }
                         std::mem::swap(&mut a, &mut b);
                     }

@@ -15,7 +15,7 @@ use std::io::IoSlice;
 
 use arrayvec::ArrayVec;
 
-use super::offload::{self, VnetHeader};
+use super::vnet;
 
 /// Which superpackets the kernel takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) struct Coalesce {
 
 /// What goes to the kernel in one write.
 pub(super) struct Write<'a> {
-    header: [u8; VnetHeader::LEN],
+    header: [u8; vnet::LEN],
     /// Those of the whole, if it is more than one packet.
     headers: ArrayVec<u8, MAX_HEADERS>,
     packets: ArrayVec<&'a [u8], MAX_PACKETS>,
@@ -38,7 +38,7 @@ impl<'a> Write<'a> {
     /// One packet as it is.
     pub(super) fn plain(packet: &'a [u8]) -> Self {
         let packets = [packet].into_iter().collect();
-        Self { header: VnetHeader::PLAIN, headers: ArrayVec::new(), packets }
+        Self { header: vnet::PLAIN, headers: ArrayVec::new(), packets }
     }
 
     /// The packets it is made of.
@@ -162,7 +162,7 @@ impl<'a> Segment<'a> {
             _ => return None,
         };
         let (headers, payload) = packet.split_at_checked(IP_LEN + transport_len)?;
-        if payload.is_empty() || headers.len() > MAX_HEADERS || !offload::checksums_are_right(packet) {
+        if payload.is_empty() || headers.len() > MAX_HEADERS || !vnet::checksums_are_right(packet) {
             return None;
         }
         Some(Self {
@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
         {
             *flags |= self.flags;
         }
-        let header = offload::open_superpacket(&mut headers, self.len, self.size);
+        let header = vnet::open_superpacket(&mut headers, self.len, self.size);
         Write { header, headers, packets: self.packets }
     }
 }

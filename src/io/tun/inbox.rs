@@ -1,26 +1,27 @@
-//! The memory that packets are read into, and segmented in.
+//! The memory that packets are read into.
 
 use std::ops::Range;
 
-use super::offload::{self, Unusable, VnetHeader};
+use super::vnet::{self, Unusable};
+use crate::superpacket::{Left, Superpacket};
 
 /// The packets of one batch.
 #[derive(Debug)]
 pub struct Inbox {
-    /// What was read, and behind a superpacket the packets made of it.
+    /// What was read, back to back.
     arena: Vec<u8>,
     used: usize,
-    packets: Vec<Range<usize>>,
+    packets: Vec<(Range<usize>, Left)>,
 }
 
 impl Inbox {
     /// Takes address space for the largest batch; memory comes with use.
     #[must_use]
     pub fn new() -> Self {
-        Self { arena: vec![0; ARENA], used: 0, packets: Vec::with_capacity(4 * BATCH) }
+        Self { arena: vec![0; OCTETS + LONGEST], used: 0, packets: Vec::with_capacity(READS) }
     }
 
-    /// How many packets the last [`super::Tun::receive`] brought.
+    /// How many superpackets, of one packet or several, the last [`super::Tun::receive`] brought.
     #[must_use]
     pub fn len(&self) -> usize {
         self.packets.len()
@@ -33,8 +34,10 @@ impl Inbox {
     }
 
     /// The packets, in the order in which they were read.
-    pub fn packets(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.packets.iter().map(|range| self.arena.get(range.clone()).unwrap_or_default())
+    pub fn packets(&self) -> impl ExactSizeIterator<Item = Superpacket<'_>> {
+        self.packets
+            .iter()
+            .map(|(range, left)| Superpacket::new(self.arena.get(range.clone()).unwrap_or_default(), *left))
     }
 
     pub(super) fn clear(&mut self) {
@@ -44,7 +47,7 @@ impl Inbox {
 
     /// Where the next read goes, unless the batch is full.
     pub(super) fn room(&mut self) -> Option<&mut [u8]> {
-        if self.packets.len() >= BATCH {
+        if self.packets.len() >= READS || self.used >= OCTETS {
             return None;
         }
         self.arena.get_mut(self.used..)?.get_mut(..LONGEST)
@@ -52,25 +55,12 @@ impl Inbox {
 
     /// Takes over `length` bytes that were read into [`Self::room`]; returns the number of packets in them.
     pub(super) fn take(&mut self, length: usize) -> Result<usize, Unusable> {
-        let before = self.packets.len();
-        let start = self.used;
-        let (read, behind) =
-            self.arena.get_mut(start..).and_then(|rest| rest.split_at_mut_checked(length)).ok_or(Unusable)?;
-        let (header, packet) = VnetHeader::split(read)?;
-        let first = start + (length - packet.len());
-        if header.is_whole() {
-            header.complete(packet)?;
-            self.packets.push(first..start + length);
-            self.used = start + length;
-        } else {
-            let mut end = start + length;
-            for packet in offload::segment(&header, packet, behind)? {
-                self.packets.push(end..end + packet);
-                end += packet;
-            }
-            self.used = end;
-        }
-        Ok(self.packets.len() - before)
+        let end = self.used + length;
+        let packet = vnet::read(self.arena.get(self.used..end).ok_or(Unusable)?)?;
+        let (count, left) = (packet.count(), packet.left());
+        self.packets.push((end - packet.bytes().len()..end, left));
+        self.used = end;
+        Ok(count)
     }
 }
 
@@ -80,11 +70,10 @@ impl Default for Inbox {
     }
 }
 
-/// When a batch is full. The last superpacket may go beyond it.
-const BATCH: usize = 64;
+/// When a batch is full: after so many reads, or with the read that goes beyond so many octets. More would not be in the
+/// caches any more when they are wanted.
+const READS: usize = 64;
+const OCTETS: usize = 128 << 10;
 
 /// A vnet header and the longest IP packet.
-const LONGEST: usize = VnetHeader::LEN + 65535;
-
-/// Room for a batch of pairs, the least favourable size of superpackets, and a margin for tiny segments.
-const ARENA: usize = 1 << 20;
+const LONGEST: usize = vnet::LEN + 65_535;

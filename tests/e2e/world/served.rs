@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use adit::server::{Datagram, Downlink, Server, Uplink};
+use adit::superpacket::Superpacket;
 use ipsec::Path;
 use nix::time::{ClockId, clock_gettime};
 
@@ -63,6 +64,11 @@ impl World {
 
     /// IP packets come out of the TUN device, at once.
     pub(crate) fn send_from_beyond(&mut self, packets: &[&[u8]]) {
+        self.send_superpackets(packets.iter().map(|packet| Superpacket::from(*packet)));
+    }
+
+    /// The same of packets that the kernel has left something to do for.
+    pub(crate) fn send_superpackets<'a>(&mut self, packets: impl IntoIterator<Item = Superpacket<'a>>) {
         let mut down = Downlink::default();
         let now = self.now;
         self.timed(|server| server.handle_tun(now, packets, &mut down));

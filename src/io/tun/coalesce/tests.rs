@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 
-use super::super::offload::segment;
 use super::*;
 
 const ALL: Coalesce = Coalesce { tcp: true, udp: true };
@@ -15,7 +14,7 @@ fn packet(protocol: u8, port: u8, sequence: u32, flags: u8, payload: &[u8]) -> V
         headers[24..28].copy_from_slice(&sequence.to_be_bytes());
         headers[32..34].copy_from_slice(&[0x80, ACK | flags]);
     }
-    let mut header = offload::open_superpacket(&mut headers, payload.len(), payload.len());
+    let mut header = vnet::open_superpacket(&mut headers, payload.len(), payload.len());
     if payload.is_empty() {
         // Nothing to cut, a checksum to complete.
         header[1] = 0;
@@ -24,16 +23,16 @@ fn packet(protocol: u8, port: u8, sequence: u32, flags: u8, payload: &[u8]) -> V
 }
 
 /// What the kernel makes of what is written.
-fn cut(mut whole: Vec<u8>) -> Vec<Vec<u8>> {
-    let (header, packet) = VnetHeader::split(&mut whole).unwrap();
-    if header.is_whole() {
-        header.complete(packet).unwrap();
-        return vec![packet.to_vec()];
-    }
-    let mut out = vec![0; 1 << 18];
-    let lengths: Vec<usize> = segment(&header, packet, &mut out).unwrap().collect();
-    let mut rest = &out[..];
-    lengths.iter().map(|length| rest.split_off(..*length).unwrap().to_vec()).collect()
+fn cut(whole: Vec<u8>) -> Vec<Vec<u8>> {
+    let segments = vnet::read(&whole).unwrap().segments().unwrap();
+    segments
+        .iter()
+        .map(|segment| {
+            let mut packet = vec![0; segment.len()];
+            segment.write(&mut packet);
+            packet
+        })
+        .collect()
 }
 
 /// What is written for `packets`, each with the number of packets in it.
@@ -144,7 +143,7 @@ fn what_differs_in_its_headers_goes_alone() {
         let checksum = i32::from(u16::from_be_bytes([packet[field], packet[field + 1]])) - added;
         let checksum = if checksum < 0 { checksum + 0xffff } else { checksum };
         packet[field..field + 2].copy_from_slice(&(checksum as u16).to_be_bytes());
-        assert!(offload::checksums_are_right(packet), "{offset}");
+        assert!(vnet::checksums_are_right(packet), "{offset}");
         assert_eq!(counts(&packets), [1, 1], "{offset}");
     }
 }

@@ -1,0 +1,296 @@
+//! Several IPv4 packets of one flow that are still one, as a kernel hands them over that was asked to leave them so.
+//!
+//! ```text
+//!   headers │ payload 1 │ payload 2 │ payload 3        a superpacket
+//!
+//!   headers │ payload 1
+//!        headers │ payload 2                           its segments, each written once, where it goes on from
+//!             headers │ payload 3
+//! ```
+//!
+//! Every segment gets the headers of the whole with its own lengths, identification, sequence number, flags and
+//! complete checksums. An ordinary packet is a superpacket of one; of that, the kernel may have left a checksum open.
+
+use crate::checksum;
+
+/// An IPv4 packet, or several, and what is left to do for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Superpacket<'a> {
+    bytes: &'a [u8],
+    left: Left,
+}
+
+/// What whoever hands a packet over has left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// The checksum: its field lies `field` octets behind `start` and holds the pseudo header's sum, to which everything
+    /// from `start` on is still to be added.
+    Checksum {
+        /// Where what it covers begins.
+        start: u16,
+        /// Where in that it stands.
+        field: u16,
+    },
+    /// To cut it into packets with so many octets of payload each, the last perhaps with fewer.
+    Segmentation {
+        /// What the payload is of.
+        transport: Transport,
+        /// Octets of payload.
+        size: u16,
+    },
+}
+
+/// A protocol whose payload can be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP, RFC 9293.
+    Tcp,
+    /// UDP, RFC 768; each segment is a datagram.
+    Udp,
+}
+
+impl<'a> Superpacket<'a> {
+    /// Whether `bytes` are what `left` says is only looked at by [`Self::segments`].
+    #[must_use]
+    pub fn new(bytes: &'a [u8], left: Left) -> Self {
+        Self { bytes, left }
+    }
+
+    /// The octets as they came.
+    #[must_use]
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// What is left to do.
+    #[must_use]
+    pub fn left(self) -> Left {
+        self.left
+    }
+
+    /// The first `len` octets: what stands behind an IP packet in a buffer is not of it.
+    #[must_use]
+    pub(crate) fn truncate(self, len: usize) -> Self {
+        Self { bytes: self.bytes.get(..len).unwrap_or(self.bytes), ..self }
+    }
+
+    /// How many packets it seems to be; they need not be right.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self.left {
+            Left::Segmentation { transport, size } if size > 0 => {
+                let headers = IP_LEN + transport.header_len();
+                self.bytes.len().saturating_sub(headers).div_ceil(size.into()).max(1)
+            }
+            _ => 1,
+        }
+    }
+
+    /// The packets in it.
+    ///
+    /// # Errors
+    ///
+    /// If its headers do not agree with what is said to be left to do.
+    pub fn segments(self) -> Result<Segments<'a>, Malformed> {
+        let bytes = self.bytes;
+        let whole = |work| Segments { headers: &[], payload: bytes, size: bytes.len().max(1), work };
+        match self.left {
+            Left::Nothing => Ok(whole(Work::Nothing)),
+            Left::Checksum { start, field } => {
+                let (start, field) = (usize::from(start), usize::from(field));
+                if bytes.len() < start + field + CHECKSUM_LEN {
+                    Err(Malformed)
+                } else {
+                    Ok(whole(Work::Checksum { start, field }))
+                }
+            }
+            Left::Segmentation { transport, size } => {
+                let (ip, rest) = header_lens(transport, bytes).ok_or(Malformed)?;
+                let (headers, payload) = bytes.split_at_checked(ip + rest).ok_or(Malformed)?;
+                if size == 0 || payload.is_empty() || bytes.len() > MAX_LEN {
+                    return Err(Malformed);
+                }
+                Ok(Segments { headers, payload, size: size.into(), work: Work::Headers { ip, transport } })
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Superpacket<'a> {
+    /// One packet with nothing left to do.
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::new(bytes, Left::Nothing)
+    }
+}
+
+impl Transport {
+    /// Without options.
+    fn header_len(self) -> usize {
+        match self {
+            Self::Tcp => TCP_LEN,
+            Self::Udp => UDP_LEN,
+        }
+    }
+}
+
+/// The octets of the IPv4 header and of the transport header that `packet` begins with, if that is what it has.
+fn header_lens(transport: Transport, packet: &[u8]) -> Option<(usize, usize)> {
+    let fixed = packet.first_chunk::<IP_LEN>()?;
+    let ip = usize::from(fixed[0] & 0x0f) * 4;
+    let len = match (transport, fixed[9]) {
+        (Transport::Tcp, TCP) => usize::from(packet.get(ip + 12)? >> 4) * 4,
+        (Transport::Udp, UDP) => UDP_LEN,
+        _ => return None,
+    };
+    (fixed[0] >> 4 == 4 && ip >= IP_LEN && len >= transport.header_len()).then_some((ip, len))
+}
+
+/// A superpacket whose headers do not agree with what is said about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// The packets in a superpacket, one at least. That the headers have room for what is written into them was looked at.
+#[derive(Clone, Debug)]
+pub struct Segments<'a> {
+    /// Those that each of several packets has; none of them if there is only one packet.
+    headers: &'a [u8],
+    payload: &'a [u8],
+    size: usize,
+    work: Work,
+}
+
+/// What is to be done to the octets of a packet once they are where they belong.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Nothing,
+    Checksum {
+        start: usize,
+        field: usize,
+    },
+    /// To make headers of the whole, `ip` octets of them IPv4, those of one packet.
+    Headers {
+        ip: usize,
+        transport: Transport,
+    },
+}
+
+impl<'a> Segments<'a> {
+    /// They in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Segment<'a>> + use<'a> {
+        let Self { headers, payload, size, work } = *self;
+        payload.chunks(size).enumerate().map(move |(index, data)| {
+            let offset = index * size;
+            Segment { headers, data, work, index, offset, last: offset + data.len() == payload.len() }
+        })
+    }
+}
+
+/// One of the packets in a superpacket.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    headers: &'a [u8],
+    data: &'a [u8],
+    work: Work,
+    /// Its place among the segments.
+    index: usize,
+    /// Its place in the payload of the whole.
+    offset: usize,
+    last: bool,
+}
+
+#[expect(clippy::len_without_is_empty, reason = "a packet is never empty")]
+impl Segment<'_> {
+    /// Octets of the packet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.headers.len() + self.data.len()
+    }
+
+    /// Writes the packet.
+    ///
+    /// # Panics
+    ///
+    /// If `to` is not [`Self::len`] octets long.
+    pub fn write(&self, to: &mut [u8]) {
+        let (headers, data) = to.split_at_mut(self.headers.len());
+        headers.copy_from_slice(self.headers);
+        data.copy_from_slice(self.data);
+        match self.work {
+            Work::Nothing => {}
+            Work::Checksum { start, field } => {
+                // Zero would be right as well but for UDP, where it means none.
+                let checksum = checksum::finish_udp(checksum::sum(&to[start..]));
+                to[start + field..start + field + CHECKSUM_LEN].copy_from_slice(&checksum);
+            }
+            Work::Headers { ip, transport } => {
+                let (network, rest) = to.split_at_mut(ip);
+                let addresses = self.write_ip(network, rest.len());
+                match transport {
+                    Transport::Tcp => self.write_tcp(addresses, rest),
+                    Transport::Udp => write_udp(addresses, rest),
+                }
+            }
+        }
+    }
+
+    /// Returns the sum of the pseudo header.
+    fn write_ip(&self, header: &mut [u8], transport_len: usize) -> u64 {
+        let len = narrow(header.len() + transport_len);
+        header[2..4].copy_from_slice(&len.to_be_bytes());
+        // RFC 6864 lets atomic datagrams repeat it; the kernel's own segmentation counts up, and so do we.
+        let identification = u16::from_be_bytes([header[4], header[5]]).wrapping_add(narrow(self.index));
+        header[4..6].copy_from_slice(&identification.to_be_bytes());
+        header[10..12].fill(0);
+        let checksum = checksum::finish(checksum::sum(header));
+        header[10..12].copy_from_slice(&checksum);
+        header.first_chunk().map_or(0, |fixed| checksum::pseudo(fixed, transport_len))
+    }
+
+    fn write_tcp(&self, pseudo: u64, segment: &mut [u8]) {
+        let sequence = u32::from_be_bytes([segment[4], segment[5], segment[6], segment[7]])
+            .wrapping_add(u32::from(narrow(self.offset)));
+        segment[4..8].copy_from_slice(&sequence.to_be_bytes());
+        if !self.last {
+            segment[13] &= !(FIN | PSH);
+        }
+        if self.index > 0 {
+            // RFC 3168 §6.1.2: the window is reduced once, not once per segment.
+            segment[13] &= !CWR;
+        }
+        segment[16..18].fill(0);
+        let checksum = checksum::finish(pseudo + checksum::sum(segment));
+        segment[16..18].copy_from_slice(&checksum);
+    }
+}
+
+fn write_udp(pseudo: u64, datagram: &mut [u8]) {
+    let len = narrow(datagram.len());
+    datagram[4..6].copy_from_slice(&len.to_be_bytes());
+    datagram[6..8].fill(0);
+    let checksum = checksum::finish_udp(pseudo + checksum::sum(datagram));
+    datagram[6..8].copy_from_slice(&checksum);
+}
+
+/// Of lengths and places within [`MAX_LEN`].
+fn narrow(value: usize) -> u16 {
+    u16::try_from(value).unwrap_or(u16::MAX)
+}
+
+/// What an IPv4 length field holds, RFC 791 §3.1.
+const MAX_LEN: usize = 65_535;
+/// An IPv4 header without options.
+const IP_LEN: usize = 20;
+const TCP_LEN: usize = 20;
+const UDP_LEN: usize = 8;
+const CHECKSUM_LEN: usize = 2;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+/// TCP's flags, RFC 9293 §3.1.
+const FIN: u8 = 0x01;
+const PSH: u8 = 0x08;
+const CWR: u8 = 0x80;
+
+#[cfg(test)]
+mod tests;

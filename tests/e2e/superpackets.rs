@@ -1,0 +1,53 @@
+//! What the kernel has left in one piece reaches clients in many.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use adit::superpacket::{Left, Superpacket, Transport};
+use load::Profile;
+
+use crate::inner;
+use crate::world::{HOST, Place, Setup, World};
+
+const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+const SOON: Duration = Duration::from_secs(8);
+const UDP: Left = Left::Segmentation { transport: Transport::Udp, size: 1000 };
+
+#[test]
+fn a_client_gets_every_segment_whole() {
+    let mut world = World::new(&Setup::default());
+    let device = world.dial(Profile::windows_10(), Place::Public(CLIENT));
+    world.until_up(device, SOON);
+    let payload: Vec<u8> = (0..3200_u32).map(|i| (i * i) as u8).collect();
+    let address = world.address(device);
+    let uncut = inner::udp_begun(HOST, address, &payload);
+    let open = inner::udp_begun(HOST, address, b"one");
+    world.send_superpackets([
+        Superpacket::new(&uncut, UDP),
+        Superpacket::new(&open, Left::Checksum { start: 20, field: 6 }),
+    ]);
+    world.run(SOON);
+    let packets = &world.device(device).packets;
+    // The network may have brought them in another order.
+    let mut payloads: Vec<_> = packets.iter().filter_map(|packet| inner::udp_payload(packet)).collect();
+    let mut expected: Vec<_> = payload.chunks(1000).chain([&b"one"[..]]).collect();
+    payloads.sort_unstable();
+    expected.sort_unstable();
+    assert!(payloads == expected, "{} of 5 datagrams, or others", payloads.len());
+    assert_eq!(packets.len(), 5);
+    let session = &world.server.status(world.now).sessions[0];
+    assert_eq!(session.packets_out, 5);
+    assert_eq!(session.bytes_out, 3200 + 4 * 28 + 31);
+}
+
+#[test]
+fn what_is_lost_is_counted_by_the_packet() {
+    let mut world = World::new(&Setup::default());
+    let nobody = inner::udp_begun(HOST, Ipv4Addr::new(10, 20, 0, 99), &[7; 3200]);
+    world.send_superpackets([Superpacket::new(&nobody, UDP)]);
+    assert_eq!(world.discarded("no_route"), 4);
+    // Another protocol than it is said to be.
+    let tcp = Left::Segmentation { transport: Transport::Tcp, size: 1000 };
+    world.send_superpackets([Superpacket::new(&nobody, tcp)]);
+    assert_eq!(world.discarded("malformed_ip"), 4);
+}
