@@ -17,14 +17,20 @@ mod address;
 mod checksum;
 mod discard;
 mod down;
+mod elsewhere;
+mod load;
+mod meter;
 mod mss;
+mod order;
 mod sa;
+mod steering;
 mod up;
 
 use std::{
     collections::{BTreeMap, HashMap},
     net::Ipv4Addr,
     ops::Range,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -37,6 +43,15 @@ use crate::pool::Range as AddressRange;
 pub use discard::Discard;
 pub(crate) use discard::Discards;
 pub use down::Downlink;
+use elsewhere::Elsewhere;
+pub use elsewhere::Handover;
+pub(crate) use elsewhere::Origin;
+pub use load::Load;
+pub(crate) use meter::{Meter, Traffic};
+pub(crate) use order::{Order, Outcome};
+pub(crate) use sa::Departed;
+
+pub use steering::{ShardId, Shards};
 pub use up::{Datagram, Uplink};
 
 /// The tables of the data path.
@@ -47,30 +62,38 @@ pub(crate) struct Datapath {
     inbound: Slab<Inbound>,
     by_peer: BTreeMap<PeerId, usize>,
     peers: Slab<Peer>,
+    by_session: HashMap<SessionIndex, usize>,
     sessions: Slab<Session>,
-    by_address: HashMap<Ipv4Addr, SessionIndex>,
+    by_address: HashMap<Ipv4Addr, usize>,
     policy: Policy,
     ivs: IvSource,
     pub(crate) discards: Discards,
     pub(crate) esp_discards: ipsec::EspDiscards,
     /// Clients whose outbound SA ran out of sequence numbers in the last batch.
     exhausted: Vec<PeerId>,
+    elsewhere: Elsewhere,
+    packets_in: u64,
+    packets_out: u64,
     /// What the last batch held, kept for its memory.
     arrivals: Vec<up::Arrival>,
 }
 
-/// A session's place in the tables: small, and used again once the session is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SessionIndex(usize);
+/// A session's number, from 1 in order of their opening; never used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SessionIndex(u64);
 
 impl SessionIndex {
-    /// No index comes before it, or after the other.
-    pub(crate) const MIN: Self = Self(usize::MIN);
-    pub(crate) const MAX: Self = Self(usize::MAX);
+    /// No session has it, or a greater one than the other.
+    pub(crate) const MIN: Self = Self(u64::MIN);
+    pub(crate) const MAX: Self = Self(u64::MAX);
+
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
 }
 
 /// The rules that hold for every packet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Policy {
     /// The largest TCP segment a client may announce or be told, in bytes.
     pub(crate) mss: u16,
@@ -94,6 +117,8 @@ struct Peer {
     id: PeerId,
     /// Where ESP goes: the path of the newest authenticated packet.
     path: Path,
+    /// Places of the SAs that it sends with, those included that we no longer answer with.
+    inbound: Vec<usize>,
     outbound: Vec<Outbound>,
     /// The SA in use: the last one that the client confirmed.
     current: Option<usize>,
@@ -112,11 +137,12 @@ struct Outbound {
 struct PeerSession {
     port: u16,
     key: SessionKey,
-    index: SessionIndex,
+    place: usize,
 }
 
 #[derive(Debug)]
 struct Session {
+    index: SessionIndex,
     peer: usize,
     port: u16,
     /// UDP, L2TP and PPP headers of every packet down; only the UDP length is written anew.
@@ -126,16 +152,7 @@ struct Session {
     /// The largest TCP segment that may be announced through this session.
     mss: u16,
     heard: Instant,
-    traffic: Traffic,
-}
-
-/// Inner IP bytes and packets of a session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traffic {
-    pub(crate) bytes_in: u64,
-    pub(crate) packets_in: u64,
-    pub(crate) bytes_out: u64,
-    pub(crate) packets_out: u64,
+    meter: Arc<Meter>,
 }
 
 /// Something in a batch that is not data, or that changes how data flows.
@@ -159,13 +176,28 @@ pub(crate) enum Control {
     Heard { peer: PeerId, session: SessionIndex },
 }
 
+impl Control {
+    /// The same of a datagram that stands elsewhere now.
+    pub(crate) fn moved(mut self, to: impl FnOnce(usize) -> usize) -> Self {
+        match &mut self {
+            Self::Ike { datagram, .. }
+            | Self::L2tp { datagram, .. }
+            | Self::Ppp { datagram, .. }
+            | Self::Early { datagram, .. } => *datagram = to(*datagram),
+            Self::Truncated { .. } | Self::Confirmed { .. } | Self::Moved { .. } | Self::Heard { .. } => {}
+        }
+        self
+    }
+}
+
 impl Datapath {
-    pub(crate) fn new(policy: Policy, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(shard: ShardId, shards: Shards, policy: Policy, seed: [u8; 32]) -> Self {
         Self {
             by_spi: HashMap::new(),
             inbound: Slab::new(),
             by_peer: BTreeMap::new(),
             peers: Slab::new(),
+            by_session: HashMap::new(),
             sessions: Slab::new(),
             by_address: HashMap::new(),
             policy,
@@ -173,43 +205,41 @@ impl Datapath {
             discards: Discards::default(),
             esp_discards: ipsec::EspDiscards::default(),
             exhausted: Vec::new(),
+            elsewhere: Elsewhere::new(shard, shards),
+            packets_in: 0,
+            packets_out: 0,
             arrivals: Vec::new(),
         }
     }
 
-    /// Opens a session: frames from `port` of `peer` that carry `ours` belong to it, and frames to it carry `theirs`.
-    pub(crate) fn open_session(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        port: u16,
-        ours: SessionKey,
-        theirs: SessionKey,
-    ) -> Option<SessionIndex> {
-        let peer = *self.by_peer.get(&peer)?;
-        let session = Session {
+    /// Opens a session: frames from its port of its client that carry `ours` belong to it, and frames to it carry `theirs`.
+    pub(crate) fn open_session(&mut self, now: Instant, opening: Opening) {
+        let Opening { session: index, peer, port, ours, theirs, meter } = opening;
+        let Some(&peer) = self.by_peer.get(&peer) else { return };
+        let place = self.sessions.insert(Session {
+            index,
             peer,
             port,
             prefix: prefix(port, theirs),
             address: None,
             mss: self.policy.mss,
             heard: now,
-            traffic: Traffic::default(),
-        };
-        let index = SessionIndex(self.sessions.insert(session));
-        self.peers[peer].sessions.push(PeerSession { port, key: ours, index });
-        Some(index)
+            meter,
+        });
+        self.by_session.insert(index, place);
+        self.peers[peer].sessions.push(PeerSession { port, key: ours, place });
     }
 
     /// Lets IP packets flow between `session`, whose packets have at most `mtu` bytes, and `address`. A session that had the address loses it.
     pub(crate) fn assign(&mut self, session: SessionIndex, address: Ipv4Addr, mtu: u16) {
-        if let Some(previous) = self.by_address.insert(address, session)
-            && previous != session
-            && let Some(loser) = self.sessions.get_mut(previous.0)
+        let Some(&place) = self.by_session.get(&session) else { return };
+        if let Some(previous) = self.by_address.insert(address, place)
+            && previous != place
+            && let Some(loser) = self.sessions.get_mut(previous)
         {
             loser.address = None;
         }
-        if let Some(entry) = self.sessions.get_mut(session.0) {
+        if let Some(entry) = self.sessions.get_mut(place) {
             entry.address = Some(address);
             let mss = self.policy.mss.min(mtu.saturating_sub(TCP_IPV4_HEADERS));
             entry.mss = self.peers.get(entry.peer).map_or(mss, |peer| mss.min(peer.mss()));
@@ -218,22 +248,23 @@ impl Datapath {
 
     /// Stops IP packets of `session`: its network protocol is down, its control frames still flow.
     pub(crate) fn withdraw(&mut self, session: SessionIndex) {
-        let Some(entry) = self.sessions.get_mut(session.0) else { return };
+        let Some(&place) = self.by_session.get(&session) else { return };
+        let Some(entry) = self.sessions.get_mut(place) else { return };
         if let Some(address) = entry.address.take()
-            && self.by_address.get(&address) == Some(&session)
+            && self.by_address.get(&address) == Some(&place)
         {
             self.by_address.remove(&address);
         }
     }
 
-    /// Forgets `session` and says what it moved.
-    pub(crate) fn close_session(&mut self, session: SessionIndex) -> Traffic {
+    /// Forgets `session`.
+    pub(crate) fn close_session(&mut self, session: SessionIndex) {
         self.withdraw(session);
-        let Some(entry) = self.sessions.try_remove(session.0) else { return Traffic::default() };
+        let Some(place) = self.by_session.remove(&session) else { return };
+        let entry = self.sessions.remove(place);
         if let Some(peer) = self.peers.get_mut(entry.peer) {
-            peer.sessions.retain(|known| known.index != session);
+            peer.sessions.retain(|known| known.place != place);
         }
-        entry.traffic
     }
 
     /// A client whose outbound SA has no sequence number left: it hears nothing more until it has other keys.
@@ -241,23 +272,37 @@ impl Datapath {
         self.exhausted.pop()
     }
 
-    /// What `session` moved so far; it begins to count anew.
-    pub(crate) fn take_traffic(&mut self, session: SessionIndex) -> Traffic {
-        self.sessions
-            .get_mut(session.0)
-            .map_or_else(Traffic::default, |entry| std::mem::take(&mut entry.traffic))
+    /// What went through here, and what was let go.
+    pub(crate) fn load(&self) -> Load {
+        let Self { packets_in, packets_out, .. } = *self;
+        let esp = self.esp_discards.iter().map(|(name, count)| ("esp", name, count));
+        let data = self.discards.iter().map(|(name, count)| ("data", name, count));
+        Load {
+            packets_in,
+            packets_out,
+            handed_over: self.elsewhere.handed(),
+            discards: esp.chain(data).collect(),
+        }
     }
 
-    /// What `session` moved so far.
-    pub(crate) fn traffic(&self, session: SessionIndex) -> Traffic {
-        self.sessions.get(session.0).map_or_else(Traffic::default, |entry| entry.traffic)
+    /// The next packets that another shard knows.
+    pub(crate) fn poll_handover(&mut self) -> Option<(ShardId, Handover)> {
+        self.elsewhere.poll()
     }
+}
 
-    /// The session that `ours` names for this client and port.
-    pub(crate) fn session(&self, peer: PeerId, port: u16, ours: SessionKey) -> Option<SessionIndex> {
-        let peer = self.peers.get(*self.by_peer.get(&peer)?)?;
-        peer.session(port, ours)
-    }
+/// A session to be.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) session: SessionIndex,
+    pub(crate) peer: PeerId,
+    /// The client's UDP port inside ESP.
+    pub(crate) port: u16,
+    /// The ids that we gave, and those that the client gave.
+    pub(crate) ours: SessionKey,
+    pub(crate) theirs: SessionKey,
+    /// Where its traffic is counted.
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl Peer {
@@ -278,8 +323,8 @@ impl Peer {
     }
 
     /// A client has one session, seldom more: a scan beats a map.
-    fn session(&self, port: u16, key: SessionKey) -> Option<SessionIndex> {
-        self.sessions.iter().find(|known| known.key == key && known.port == port).map(|known| known.index)
+    fn session(&self, port: u16, key: SessionKey) -> Option<usize> {
+        self.sessions.iter().find(|known| known.key == key && known.port == port).map(|known| known.place)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
         poll::{self, Waker},
         tun::{self, Interface, Tun},
     },
-    server::{Datagram, Downlink, Level, LogLine, Server, Uplink},
+    server::{Datagram, Downlink, Level, LogLine, Server, Shards, Uplink},
     users::Users,
     workers::Workers,
 };
@@ -75,7 +75,7 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random bytes")?;
     let now = clock();
-    let server = Server::new(now, wall_clock(), config, users, seed);
+    let server = Server::new(now, wall_clock(), config, users, Shards::ONE, seed);
     tracing::info!("serving on {} with {}", listing(&config.listen), tun.name());
     EventLoop {
         server,

@@ -14,6 +14,7 @@ pub mod pool;
 #[cfg(test)]
 mod scratch;
 pub mod server;
+pub mod shard;
 pub mod status;
 pub mod superpacket;
 pub mod users;

@@ -2,13 +2,15 @@
 //!
 //! A pool hands out the addresses it has never handed out before it hands out one that came back, and of
 //! those the one that has rested longest: a client that lost its connection is unlikely to find its address
-//! in other hands. No operation looks at more than one address, however large the pool or however full.
+//! in other hands. With several shards an address of the client's own shard comes first, since the kernel brings its packets there
+//! (`crate::datapath::Shards`). No operation looks at more than one address of each shard, however large the pool or however full.
 
 mod range;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use crate::datapath::{ShardId, Shards};
 pub use range::{NotARange, Range};
 
 /// A named range of client addresses, as configured.
@@ -28,18 +30,18 @@ pub struct Pools {
 
 impl Pools {
     /// Makes all addresses of `pools` available. The ranges do not overlap (`Config` has checked that).
-    pub fn new(pools: &[Pool]) -> Self {
-        Self { spaces: pools.iter().map(Space::new).collect() }
+    pub fn new(pools: &[Pool], shards: Shards) -> Self {
+        Self { spaces: pools.iter().map(|pool| Space::new(pool, shards)).collect() }
     }
 
-    /// Hands out an address of the pool `name`; `None` when none is left or no pool has that name.
-    pub fn lease(&mut self, name: &str) -> Option<Ipv4Addr> {
-        self.spaces.iter_mut().find(|space| space.pool.name == name)?.lease()
+    /// Hands out an address of the pool `name` to a client at `shard`; `None` when none is left or no pool has that name.
+    pub fn lease(&mut self, name: &str, shard: ShardId) -> Option<Ipv4Addr> {
+        self.spaces.iter_mut().find(|space| space.pool.name == name)?.lease(shard)
     }
 
     /// Hands out an address of the first pool, in the order of the configuration, that has one left.
-    pub fn lease_any(&mut self) -> Option<Ipv4Addr> {
-        self.spaces.iter_mut().find_map(Space::lease)
+    pub fn lease_any(&mut self, shard: ShardId) -> Option<Ipv4Addr> {
+        self.spaces.iter_mut().find_map(|space| space.lease(shard))
     }
 
     /// Hands out `address`, which was handed out and came back before, if it is free; false if it is not.
@@ -86,35 +88,50 @@ impl Pools {
 #[derive(Debug)]
 struct Space {
     pool: Pool,
-    /// Offsets below this one have been handed out or passed over at least once.
-    fresh: u32,
-    /// Offsets below `fresh` that came back, by when, and when each did. May still name offsets reserved meanwhile.
-    rested: BTreeMap<u64, u32>,
-    rested_since: BTreeMap<u32, u64>,
+    shards: Shards,
+    /// What each shard has left.
+    free: Vec<Free>,
     /// How many have come back.
     returns: u64,
     reserved: BTreeSet<u32>,
-    /// One bit an offset: in use. Grows with `fresh`, so an idle /8 costs nothing.
+    /// One bit an offset: in use. Grows with what is handed out, so an idle /8 costs nothing.
     taken: Vec<u64>,
     in_use: u32,
 }
 
+/// Addresses of one shard that nobody has.
+#[derive(Debug)]
+struct Free {
+    /// The next offset that was never handed out or passed over.
+    fresh: u32,
+    /// Offsets below `fresh` that came back, by when, and when each did. May still name offsets reserved meanwhile.
+    rested: BTreeMap<u64, u32>,
+    rested_since: BTreeMap<u32, u64>,
+}
+
 impl Space {
-    fn new(pool: &Pool) -> Self {
-        Self {
+    fn new(pool: &Pool, shards: Shards) -> Self {
+        let mut space = Self {
             pool: pool.clone(),
-            fresh: 0,
-            rested: BTreeMap::new(),
-            rested_since: BTreeMap::new(),
+            shards,
+            free: Vec::new(),
             returns: 0,
             reserved: BTreeSet::new(),
             taken: Vec::new(),
             in_use: 0,
-        }
+        };
+        let count = shards.count().get();
+        let first = |shard| (0..count).find(|offset| space.shard_of(*offset) == shard).unwrap_or(u32::MAX);
+        let fresh: Vec<u32> = shards.iter().map(first).collect();
+        let free = |fresh| Free { fresh, rested: BTreeMap::new(), rested_since: BTreeMap::new() };
+        space.free = fresh.into_iter().map(free).collect();
+        space
     }
 
-    fn lease(&mut self) -> Option<Ipv4Addr> {
-        let offset = self.next_fresh().or_else(|| self.next_rested())?;
+    /// One of the shard's own, or one of any other's.
+    fn lease(&mut self, shard: ShardId) -> Option<Ipv4Addr> {
+        let others = self.shards.iter().filter(|other| *other != shard);
+        let offset = std::iter::once(shard).chain(others).find_map(|shard| self.next_of(shard))?;
         self.take(offset);
         Some(self.address(offset))
     }
@@ -123,8 +140,9 @@ impl Space {
         if self.reserved.contains(&offset) {
             return false;
         }
-        let Some(since) = self.rested_since.remove(&offset) else { return false };
-        self.rested.remove(&since);
+        let Some(free) = self.free_of(self.shard_of(offset)) else { return false };
+        let Some(since) = free.rested_since.remove(&offset) else { return false };
+        free.rested.remove(&since);
         self.take(offset);
         true
     }
@@ -151,18 +169,27 @@ impl Space {
         self.in_use = self.in_use.saturating_sub(1);
         if !self.reserved.contains(&offset) {
             self.returns += 1;
-            self.rested.insert(self.returns, offset);
-            self.rested_since.insert(offset, self.returns);
+            let returns = self.returns;
+            if let Some(free) = self.free_of(self.shard_of(offset)) {
+                free.rested.insert(returns, offset);
+                free.rested_since.insert(offset, returns);
+            }
         }
         true
     }
 
+    fn next_of(&mut self, shard: ShardId) -> Option<u32> {
+        self.next_fresh(shard).or_else(|| self.next_rested(shard))
+    }
+
     /// Reserved offsets are passed over once in the life of the pool, so this is constant over any number of
     /// leases.
-    fn next_fresh(&mut self) -> Option<u32> {
-        while self.fresh < self.pool.range.clients() {
-            let offset = self.fresh;
-            self.fresh = offset.saturating_add(1);
+    fn next_fresh(&mut self, shard: ShardId) -> Option<u32> {
+        let (clients, step) = (self.pool.range.clients(), self.shards.count().get());
+        let free = self.free.get_mut(shard.0 as usize)?;
+        while free.fresh < clients {
+            let offset = free.fresh;
+            free.fresh = offset.saturating_add(step);
             if !self.reserved.contains(&offset) {
                 return Some(offset);
             }
@@ -170,14 +197,23 @@ impl Space {
         None
     }
 
-    fn next_rested(&mut self) -> Option<u32> {
+    fn next_rested(&mut self, shard: ShardId) -> Option<u32> {
+        let free = self.free.get_mut(shard.0 as usize)?;
         loop {
-            let (_, offset) = self.rested.pop_first()?;
-            self.rested_since.remove(&offset);
+            let (_, offset) = free.rested.pop_first()?;
+            free.rested_since.remove(&offset);
             if !self.reserved.contains(&offset) {
                 return Some(offset);
             }
         }
+    }
+
+    fn shard_of(&self, offset: u32) -> ShardId {
+        self.shards.of_address(self.address(offset))
+    }
+
+    fn free_of(&mut self, shard: ShardId) -> Option<&mut Free> {
+        self.free.get_mut(shard.0 as usize)
     }
 
     fn is_taken(&self, offset: u32) -> bool {

@@ -20,6 +20,7 @@ mod ipsec_events;
 mod l2tp_events;
 mod log;
 mod login;
+mod plane;
 mod ppp_events;
 mod report;
 mod same_client;
@@ -38,18 +39,21 @@ use l2tp::{Lns, SessionKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-pub use crate::datapath::{Datagram, Discard, Downlink, Uplink};
+pub use crate::datapath::{Datagram, Discard, Downlink, Handover, Load, ShardId, Shards, Uplink};
 pub use log::{Level, LogLine};
+pub use plane::{Blueprint, Orders};
 
 use crate::{
     config::Config,
-    datapath::{Control, Datapath, Policy, SessionIndex, TCP_IPV4_HEADERS},
+    datapath::{Control, Order, Origin, SessionIndex},
     pool::Pools,
+    shard::Report,
     superpacket::Superpacket,
     users::Users,
 };
 use connection::Connection;
 use log::Throttle;
+use plane::Plane;
 use session::Session;
 use timers::{Timer, Timers};
 
@@ -57,9 +61,10 @@ use timers::{Timer, Timers};
 pub struct Server {
     ike: Responder,
     lns: Lns<Lac>,
-    datapath: Datapath,
+    plane: Plane,
     connections: BTreeMap<PeerId, Connection>,
     sessions: BTreeMap<SessionIndex, Session>,
+    last_session: SessionIndex,
     /// Whose sessions are whose, oldest first.
     by_user: BTreeMap<String, BTreeSet<(Instant, SessionIndex)>>,
     /// Whose address is whose, from login to logout.
@@ -103,7 +108,14 @@ pub(crate) struct Lac {
 
 impl Server {
     /// A server at `now`, when the wall clock shows `wall`. All randomness grows out of `seed`.
-    pub fn new(now: Instant, wall: SystemTime, config: &Config, users: Users, seed: [u8; 32]) -> Self {
+    pub fn new(
+        now: Instant,
+        wall: SystemTime,
+        config: &Config,
+        users: Users,
+        shards: Shards,
+        seed: [u8; 32],
+    ) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let mut branch = || {
             let mut seed = [0; 32];
@@ -112,23 +124,19 @@ impl Server {
         };
         let (ike_seed, lns_seed, datapath_seed) = (branch(), branch(), branch());
         let mut dns = config.dns.iter().copied();
-        let mut pools = Pools::new(&config.pools);
+        let mut pools = Pools::new(&config.pools, shards);
         for address in users.addresses() {
             let reserved = pools.reserve(address);
             debug_assert!(reserved, "the user list was held against these pools");
         }
-        let policy = Policy {
-            mss: config.mtu.saturating_sub(TCP_IPV4_HEADERS),
-            client_to_client: config.client_to_client,
-            networks: config.pools.iter().map(|pool| pool.range).collect(),
-            local: config.pools.iter().map(|pool| pool.range.server()).collect(),
-        };
+        let plane = Plane::new(Blueprint::new(shards, config, datapath_seed));
         let mut server = Self {
-            ike: Responder::new(engines::ipsec(now, wall, config), ike_seed),
+            ike: Responder::new(engines::ipsec(now, wall, config, shards), ike_seed),
             lns: Lns::new(engines::l2tp(config), lns_seed),
-            datapath: Datapath::new(policy, datapath_seed),
+            plane,
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            last_session: SessionIndex::default(),
             by_user: BTreeMap::new(),
             by_address: BTreeMap::new(),
             by_key: BTreeSet::new(),
@@ -166,8 +174,12 @@ impl Server {
     /// Takes what the sockets had ready: whole UDP payloads from ports 500 and 4500, which are decrypted in place. `up` says
     /// afterwards where in them IP packets stand.
     pub fn handle_network(&mut self, now: Instant, datagrams: &mut [Datagram<'_>], up: &mut Uplink) {
+        self.network(now, Origin::Kernel, datagrams, up);
+    }
+
+    fn network(&mut self, now: Instant, origin: Origin, datagrams: &mut [Datagram<'_>], up: &mut Uplink) {
         let mut control = std::mem::take(&mut self.control);
-        self.datapath.up(now, datagrams, up, &mut control);
+        self.plane.local.up(now, origin, datagrams, up, &mut control);
         let any = !control.is_empty();
         for item in control.drain(..) {
             self.handle_control(now, datagrams, item);
@@ -185,17 +197,75 @@ impl Server {
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
     ) {
-        self.datapath.down(packets, down);
-        // Sequence numbers never wrap, RFC 4303 §3.3.3. The Delete makes the client ask for new keys or dial anew.
-        while let Some(peer) = self.datapath.poll_exhausted() {
-            self.say(
-                Level::Warn,
-                Some(peer),
-                "has used its keys for 2^32 packets without renewing them: deleting them",
-            );
-            self.ike.close_peer(now, peer);
-            self.settle(now);
+        self.tun(now, Origin::Kernel, packets, down);
+    }
+
+    fn tun<'a>(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        packets: impl IntoIterator<Item = Superpacket<'a>>,
+        down: &mut Downlink,
+    ) {
+        self.plane.local.down(origin, packets, down);
+        while let Some(peer) = self.plane.local.poll_exhausted() {
+            self.exhausted(now, peer);
         }
+    }
+
+    /// Sequence numbers never wrap, RFC 4303 §3.3.3. The Delete makes the client ask for new keys or dial anew.
+    fn exhausted(&mut self, now: Instant, peer: PeerId) {
+        self.say(
+            Level::Warn,
+            Some(peer),
+            "has used its keys for 2^32 packets without renewing them: deleting them",
+        );
+        self.ike.close_peer(now, peer);
+        self.settle(now);
+    }
+
+    /// Takes packets that came to another shard; those going up stand in `handover`.
+    pub fn handle_handover(
+        &mut self,
+        now: Instant,
+        handover: &mut Handover,
+        up: &mut Uplink,
+        down: &mut Downlink,
+    ) {
+        self.tun(now, Origin::Shard, handover.packets(), down);
+        self.network(now, Origin::Shard, &mut handover.datagrams(), up);
+    }
+
+    /// Takes what another shard could not do by itself.
+    pub fn handle_report(&mut self, now: Instant, report: Report) {
+        let Report { mut datagrams, control, exhausted, released } = report;
+        let datagrams: Vec<Datagram<'_>> =
+            datagrams.iter_mut().map(|(path, bytes)| Datagram { path: *path, bytes }).collect();
+        for item in control {
+            self.handle_control(now, &datagrams, item);
+        }
+        for peer in exhausted {
+            self.exhausted(now, peer);
+        }
+        for (newer, keys) in released {
+            self.keys_released(now, newer, keys);
+        }
+        self.settle(now);
+    }
+
+    /// The next packets that another shard knows.
+    pub fn poll_handover(&mut self) -> Option<(ShardId, Handover)> {
+        self.plane.local.poll_handover()
+    }
+
+    /// How to make the other shards.
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.plane.blueprint
+    }
+
+    /// What the server's own shard has moved, and what it let go.
+    pub fn load(&self) -> Load {
+        self.plane.local.load()
     }
 
     /// Does what is due; safe to call early and twice.
@@ -342,11 +412,18 @@ impl Server {
     fn handle_early_data(&mut self, now: Instant, lac: Lac, message: &[u8]) {
         let Ok(data) = l2tp::parse_data(message) else { return };
         let key = SessionKey { tunnel_id: data.tunnel_id, session_id: data.session_id };
-        let here = self.datapath.session(lac.peer, lac.port, key).map(|session| (lac.peer, session));
+        let here = self.session_of(lac, key).map(|session| (lac.peer, session));
         match here.or_else(|| self.session_elsewhere(now, lac, key)) {
             Some((peer, session)) => self.handle_ppp_control(now, peer, session, data.payload),
-            None => self.datapath.discards.count(Discard::NoSession),
+            None => self.plane.local.discards.count(Discard::NoSession),
         }
+    }
+
+    /// The session that these ids name for this client and port.
+    fn session_of(&self, lac: Lac, key: SessionKey) -> Option<SessionIndex> {
+        let alike = self.by_key.range((key, SessionIndex::MIN)..=(key, SessionIndex::MAX));
+        let mut alike = alike.map(|(_, index)| *index);
+        alike.find(|index| self.sessions.get(index).is_some_and(|session| session.lac == lac))
     }
 
     /// The client's kernel cuts HMAC-SHA2-256 as it pleases; from its first packet on we know how.
@@ -361,7 +438,8 @@ impl Server {
     /// what L2TP and PPP said leaves before the Delete of the SA that carries it.
     fn settle(&mut self, now: Instant) {
         self.drain(now);
-        self.transmits.extend(std::iter::from_fn(|| self.ike.poll_transmit()));
+        let messages: Vec<_> = std::iter::from_fn(|| self.ike.poll_transmit()).collect();
+        self.send_after_speech(now, messages);
     }
 
     fn drain(&mut self, now: Instant) {
@@ -377,7 +455,7 @@ impl Server {
             }
             while let Some(l2tp::Transmit { peer: Lac { peer, port }, payload }) = self.lns.poll_transmit() {
                 quiet = false;
-                self.transmits.extend(self.datapath.seal_control(peer, port, &payload));
+                self.order(now, peer, Order::Control { peer, port, message: payload });
             }
             while let Some(index) = self.touched.pop_first() {
                 quiet = false;

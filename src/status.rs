@@ -7,6 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::datapath::Load;
+
 /// A server at one moment. It holds no secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -19,6 +21,8 @@ pub struct Status {
     pub sessions: Vec<SessionStatus>,
     /// How full each pool is.
     pub pools: Vec<PoolStatus>,
+    /// What each core has moved.
+    pub shards: Vec<ShardStatus>,
     /// What was discarded and why, by `group.reason`, since the start.
     pub discards: BTreeMap<String, u64>,
 }
@@ -28,6 +32,33 @@ impl Status {
     pub fn table(&self) -> String {
         table::of(self)
     }
+
+    /// Adds the next shard.
+    pub fn include(&mut self, load: &Load) {
+        let Load { packets_in, packets_out, handed_over, ref discards } = *load;
+        self.shards.push(ShardStatus { packets_in, packets_out, handed_over });
+        for (layer, name, count) in discards {
+            *self.discards.entry(format!("{layer}.{}", bare(layer, name))).or_default() += count;
+        }
+    }
+}
+
+/// A counter's name in its layer: most engines put their own name in front, so that their counters can be told apart without a
+/// layer.
+pub(crate) fn bare<'name>(layer: &str, name: &'name str) -> &'name str {
+    name.strip_prefix(layer).map_or(name, |name| name.trim_start_matches('_'))
+}
+
+/// What one core has moved since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShardStatus {
+    /// Inner packets from clients.
+    pub packets_in: u64,
+    /// Inner packets to clients.
+    pub packets_out: u64,
+    /// Packets that came here and belonged to another core.
+    pub handed_over: u64,
 }
 
 /// One logged-in client.

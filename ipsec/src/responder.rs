@@ -33,6 +33,7 @@ mod timers;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,9 @@ pub struct Config {
     pub max_jobs: usize,
     /// Connections at once.
     pub max_peers: usize,
+    /// Every SPI leaves the remainder of its peer's number when divided by this: with one look at a packet, its owner can bring
+    /// it to whoever takes care of that peer.
+    pub shards: NonZeroU32,
 }
 
 impl Config {
@@ -121,6 +125,7 @@ impl Default for Config {
             max_half_open_per_source: 1024,
             max_jobs: 256,
             max_peers: 1 << 17,
+            shards: NonZeroU32::MIN,
         }
     }
 }

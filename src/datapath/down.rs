@@ -6,8 +6,8 @@ use arrayvec::ArrayVec;
 use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
 
 use super::{
-    Datapath, Discard, LANES, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN, address::Ipv4, checksum,
-    mss, udp_header,
+    Datapath, Discard, LANES, Origin, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN, address::Ipv4,
+    checksum, mss, udp_header,
 };
 use crate::superpacket::{Left, Superpacket};
 
@@ -73,30 +73,35 @@ impl Datapath {
     /// Takes IP `packets` down the stack into `down`, replacing what it held.
     pub(crate) fn down<'a>(
         &mut self,
+        origin: Origin,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
     ) {
         down.clear();
         for packet in packets {
             let before = down.packets;
-            if let Err(discard) = self.frame(packet, down) {
+            if let Err(discard) = self.frame(origin, packet, down) {
                 let lost = packet.count().saturating_sub(down.packets - before);
                 self.discards.add(discard, lost);
             }
         }
+        self.packets_out += down.packets as u64;
         self.seal(down);
     }
 
     /// Finds the session of `packet` and writes every segment of it, framed but not yet encrypted, into `down`.
-    fn frame(&mut self, packet: Superpacket<'_>, down: &mut Downlink) -> Result<(), Discard> {
+    fn frame(&mut self, origin: Origin, packet: Superpacket<'_>, down: &mut Downlink) -> Result<(), Discard> {
         if packet.bytes().first().is_none_or(|byte| byte >> 4 != 4) {
             return Err(Discard::NotIpv4);
         }
         let ip = Ipv4::parse(packet.bytes()).ok_or(Discard::MalformedIp)?;
         let packet = packet.truncate(ip.len);
         let segments = packet.segments().map_err(|_| Discard::MalformedIp)?;
-        let index = *self.by_address.get(&ip.destination).ok_or(Discard::NoRoute)?;
-        let Session { peer, prefix, mss, traffic, .. } = &mut self.sessions[index.0];
+        let Some(&session) = self.by_address.get(&ip.destination) else {
+            let handed = self.elsewhere.hand_ip(origin, ip.destination, packet);
+            return if handed { Ok(()) } else { Err(Discard::NoRoute) };
+        };
+        let Session { peer, prefix, mss, meter, .. } = &self.sessions[session];
         let place = *peer;
         let peer = &mut self.peers[place];
         let outbound =
@@ -129,8 +134,7 @@ impl Datapath {
                 }
                 return Err(Discard::Exhausted);
             }
-            traffic.packets_out += 1;
-            traffic.bytes_out += u64::try_from(segment.len()).unwrap_or(u64::MAX);
+            meter.count_out(1, segment.len() as u64);
             down.commit(place, peer.path, len);
         }
         Ok(())
@@ -166,7 +170,8 @@ impl Datapath {
 
     /// Seals one PPP frame, address and control field included, into `session`.
     pub(crate) fn seal_frame(&mut self, session: SessionIndex, frame: &[u8]) -> Option<Transmit> {
-        let Session { peer, port, prefix, .. } = self.sessions.get(session.0)?;
+        let session = self.by_session.get(&session)?;
+        let Session { peer, port, prefix, .. } = self.sessions.get(*session)?;
         let place = *peer;
         let l2tp: [u8; PREFIX_LEN - UDP_LEN - PPP_LEN] = *prefix[UDP_LEN..].first_chunk()?;
         let udp = udp_header(*port, u16::try_from(l2tp.len() + frame.len()).ok()?);

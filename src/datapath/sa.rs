@@ -4,6 +4,20 @@ use ipsec::{Path, PeerId, SaPair, Spi};
 
 use super::{Datapath, Inbound, Outbound, Peer};
 
+/// The keys of a client that turned out to be another one.
+#[derive(Debug, Default)]
+pub(crate) struct Departed {
+    inbound: Vec<Inbound>,
+    outbound: Vec<Outbound>,
+    current: Option<usize>,
+}
+
+impl Departed {
+    pub(super) fn spis(&self) -> impl Iterator<Item = Spi> {
+        self.inbound.iter().map(|half| half.sa.spi())
+    }
+}
+
 impl Datapath {
     /// Installs both halves of `sa`. The inbound half works at once; the outbound half from its confirmation on.
     pub(crate) fn insert_sa(&mut self, peer: PeerId, sa: SaPair) {
@@ -11,6 +25,7 @@ impl Datapath {
             self.peers.insert(Peer {
                 id: peer,
                 path: sa.encapsulation.esp_path(sa.path),
+                inbound: Vec::new(),
                 outbound: Vec::new(),
                 current: None,
                 sessions: Vec::new(),
@@ -24,6 +39,7 @@ impl Datapath {
         if let Some(latest) = peer.outbound.last() {
             sa.follow(latest.sa.suite());
         }
+        peer.inbound.push(place);
         peer.outbound.push(Outbound { sa, inbound });
     }
 
@@ -41,8 +57,12 @@ impl Datapath {
 
     /// Forgets the pair of `inbound`; packets down fall back to the newest other confirmed pair.
     pub(crate) fn remove_sa(&mut self, inbound: Spi) {
+        self.elsewhere.spis.remove(&inbound);
         let Some(place) = self.by_spi.remove(&inbound) else { return };
         let Inbound { peer, .. } = self.inbound.remove(place);
+        if let Some(peer) = self.peers.get_mut(peer) {
+            peer.inbound.retain(|known| *known != place);
+        }
         self.remove_outbound(peer, inbound);
     }
 
@@ -66,32 +86,42 @@ impl Datapath {
         peer.current = peer.outbound.iter().rposition(confirmed);
     }
 
-    /// Gives all SAs of `newer`, which has no sessions, to `older`.
-    pub(crate) fn merge(&mut self, newer: PeerId, older: PeerId) {
-        let Some(&into) = self.by_peer.get(&older) else { return };
-        let Some(from) = self.by_peer.remove(&newer) else { return };
-        let Peer { outbound, current, sessions, .. } = self.peers.remove(from);
+    /// Gives up a client without sessions, keys and all.
+    pub(super) fn release(&mut self, newer: PeerId) -> Option<Departed> {
+        let place = self.by_peer.remove(&newer)?;
+        let Peer { inbound, outbound, current, sessions, .. } = self.peers.remove(place);
         debug_assert!(sessions.is_empty(), "a client with sessions stays who it is");
-        for half in &outbound {
-            if let Some(entry) = self.by_spi.get(&half.inbound).and_then(|place| self.inbound.get_mut(*place))
-            {
-                entry.peer = into;
-            }
+        let inbound = inbound.into_iter().map(|place| self.inbound.remove(place)).collect();
+        let departed = Departed { inbound, outbound, current };
+        for spi in departed.spis() {
+            self.by_spi.remove(&spi);
+        }
+        Some(departed)
+    }
+
+    /// Takes the keys of a client that was `older` all the time.
+    pub(super) fn adopt(&mut self, older: PeerId, departed: Departed) {
+        let Some(&into) = self.by_peer.get(&older) else { return };
+        for mut half in departed.inbound {
+            half.peer = into;
+            let spi = half.sa.spi();
+            let place = self.inbound.insert(half);
+            self.by_spi.insert(spi, place);
+            self.peers[into].inbound.push(place);
         }
         let peer = &mut self.peers[into];
-        peer.current = current.map(|current| peer.outbound.len() + current).or(peer.current);
-        peer.outbound.extend(outbound);
+        peer.current = departed.current.map(|current| peer.outbound.len() + current).or(peer.current);
+        peer.outbound.extend(departed.outbound);
     }
 
     /// Forgets a client whose sessions are closed, with every SA it still has.
     pub(crate) fn remove_peer(&mut self, peer: PeerId) {
         let Some(index) = self.by_peer.remove(&peer) else { return };
-        let Peer { outbound, sessions, .. } = self.peers.remove(index);
+        let Peer { inbound, sessions, .. } = self.peers.remove(index);
         debug_assert!(sessions.is_empty(), "sessions are closed before their peer");
-        for Outbound { inbound, .. } in outbound {
-            if let Some(place) = self.by_spi.remove(&inbound) {
-                self.inbound.remove(place);
-            }
+        for place in inbound {
+            let Inbound { sa, .. } = self.inbound.remove(place);
+            self.by_spi.remove(&sa.spi());
         }
     }
 

@@ -7,7 +7,7 @@ use ipsec::{Lane, OpenKey, Path, Sequence, Spi};
 use l2tp::SessionKey;
 
 use super::{
-    Control, Datapath, Discard, HEARD_INTERVAL, L2TP_PORT, LANES, Session, SessionIndex, address::Ipv4, mss,
+    Control, Datapath, Discard, HEARD_INTERVAL, L2TP_PORT, LANES, Origin, Session, address::Ipv4, mss,
 };
 
 /// One UDP datagram as it came, non-ESP marker and all, or one native ESP packet; it is decrypted in place.
@@ -44,6 +44,7 @@ impl Datapath {
     pub(crate) fn up(
         &mut self,
         now: Instant,
+        origin: Origin,
         datagrams: &mut [Datagram<'_>],
         uplink: &mut Uplink,
         control: &mut Vec<Control>,
@@ -52,7 +53,7 @@ impl Datapath {
         let mut arrivals = std::mem::take(&mut self.arrivals);
         arrivals.clear();
         for (index, datagram) in datagrams.iter().enumerate() {
-            arrivals.extend(self.classify(index, datagram));
+            arrivals.extend(self.classify(origin, index, datagram));
         }
         for chunk in arrivals.chunks_mut(LANES) {
             self.open(datagrams, chunk);
@@ -68,13 +69,14 @@ impl Datapath {
             }
         }
         self.arrivals = arrivals;
+        self.packets_in += uplink.packets.len() as u64;
     }
 
     /// Tells IKE, ESP and keepalives apart, RFC 3948 §2, and refuses ESP that needs no cryptography to be refused.
-    fn classify(&mut self, index: usize, datagram: &Datagram<'_>) -> Option<Arrival> {
+    fn classify(&mut self, origin: Origin, index: usize, datagram: &Datagram<'_>) -> Option<Arrival> {
         let bytes = &*datagram.bytes;
         if datagram.path.is_native() {
-            return self.classify_esp(index, datagram);
+            return self.classify_esp(origin, index, datagram);
         }
         if datagram.path.local.port() != ipsec::NAT_T_PORT {
             return Some(Arrival::Ike { datagram: index, message: 0..bytes.len() });
@@ -88,17 +90,20 @@ impl Datapath {
             let doubled = bytes.get(4..8) == Some(&NON_ESP_MARKER);
             return Some(Arrival::Ike { datagram: index, message: if doubled { 8 } else { 4 }..bytes.len() });
         }
-        self.classify_esp(index, datagram)
+        self.classify_esp(origin, index, datagram)
     }
 
-    fn classify_esp(&mut self, index: usize, datagram: &Datagram<'_>) -> Option<Arrival> {
+    fn classify_esp(&mut self, origin: Origin, index: usize, datagram: &Datagram<'_>) -> Option<Arrival> {
         let bytes = &*datagram.bytes;
         let Some((spi, _)) = bytes.split_first_chunk::<4>() else {
             self.discards.count(Discard::Runt);
             return None;
         };
-        let Some(&inbound) = self.by_spi.get(&Spi(u32::from_be_bytes(*spi))) else {
-            self.discards.count(Discard::UnknownSpi);
+        let spi = Spi(u32::from_be_bytes(*spi));
+        let Some(&inbound) = self.by_spi.get(&spi) else {
+            if !self.elsewhere.hand_esp(origin, spi, datagram) {
+                self.discards.count(Discard::UnknownSpi);
+            }
             return None;
         };
         if self.peers[self.inbound[inbound].peer].path.is_native() != datagram.path.is_native() {
@@ -190,13 +195,14 @@ impl Datapath {
             return self.discards.count(Discard::MalformedL2tp);
         };
         let key = SessionKey { tunnel_id: data.tunnel_id, session_id: data.session_id };
-        let Some(session) = peer.session(port, key) else {
+        let Some(place) = peer.session(port, key) else {
             return control.push(Control::Early { peer: peer.id, port, datagram: index, message });
         };
         let Ok((protocol, payload)) = ppp::parse_frame(data.payload) else {
             return self.discards.count(Discard::MalformedPpp);
         };
-        let entry = &mut self.sessions[session.0];
+        let entry = &mut self.sessions[place];
+        let session = entry.index;
         if now.saturating_duration_since(entry.heard) >= HEARD_INTERVAL {
             entry.heard = now;
             control.push(Control::Heard { peer: peer.id, session });
@@ -213,7 +219,7 @@ impl Datapath {
             });
         }
         let packet = frame_end - payload.len()..frame_end;
-        match self.inner_packet(session, datagram.bytes, packet) {
+        match self.inner_packet(place, datagram.bytes, packet) {
             Ok(packet) => uplink.packets.push((index, packet)),
             Err(discard) => self.discards.count(discard),
         }
@@ -222,11 +228,11 @@ impl Datapath {
     /// Holds an inner packet against the rules: whole, from the client's own address, not to another client.
     fn inner_packet(
         &mut self,
-        session: SessionIndex,
+        place: usize,
         bytes: &mut [u8],
         packet: Range<usize>,
     ) -> Result<Range<usize>, Discard> {
-        let Session { address: Some(address), mss, traffic, .. } = &mut self.sessions[session.0] else {
+        let Session { address: Some(address), mss, meter, .. } = &self.sessions[place] else {
             return Err(Discard::NotUp);
         };
         let body = bytes.get_mut(packet.clone()).ok_or(Discard::MalformedIp)?;
@@ -243,8 +249,7 @@ impl Datapath {
             return Err(Discard::ClientToClient);
         }
         mss::clamp(body, &ip, *mss);
-        traffic.packets_in += 1;
-        traffic.bytes_in += u64::try_from(ip.len).unwrap_or(u64::MAX);
+        meter.count_in(1, ip.len as u64);
         Ok(packet.start..packet.start + ip.len)
     }
 }

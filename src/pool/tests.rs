@@ -4,11 +4,18 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::{Pool, Pools};
+use crate::datapath::{ShardId, Shards};
+
+const FIRST: ShardId = ShardId(0);
 
 fn pools(ranges: &[(&str, &str)]) -> Pools {
+    sharded(1, ranges)
+}
+
+fn sharded(shards: u32, ranges: &[(&str, &str)]) -> Pools {
     let pool =
         |(name, range): &(&str, &str)| Pool { name: (*name).to_owned(), range: range.parse().unwrap() };
-    Pools::new(&ranges.iter().map(pool).collect::<Vec<_>>())
+    Pools::new(&ranges.iter().map(pool).collect::<Vec<_>>(), Shards::new(shards.try_into().unwrap()))
 }
 
 fn ip(text: &str) -> Ipv4Addr {
@@ -19,28 +26,28 @@ fn ip(text: &str) -> Ipv4Addr {
 fn the_first_client_address_follows_the_servers() {
     let mut pools = pools(&[("default", "10.20.0.0/16")]);
     assert_eq!(pools.server_address(ip("10.20.7.7")), Some(ip("10.20.0.1")));
-    assert_eq!(pools.lease("default"), Some(ip("10.20.0.2")));
-    assert_eq!(pools.lease("default"), Some(ip("10.20.0.3")));
-    assert_eq!(pools.lease("other"), None);
+    assert_eq!(pools.lease("default", FIRST), Some(ip("10.20.0.2")));
+    assert_eq!(pools.lease("default", FIRST), Some(ip("10.20.0.3")));
+    assert_eq!(pools.lease("other", FIRST), None);
 }
 
 #[test]
 fn exhaustion_is_a_value_and_ends_with_a_release() {
     let mut pools = pools(&[("small", "10.0.0.0/29")]);
-    let all: Vec<_> = std::iter::from_fn(|| pools.lease("small")).collect();
+    let all: Vec<_> = std::iter::from_fn(|| pools.lease("small", FIRST)).collect();
     assert_eq!(all, ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"].map(ip));
     assert!(pools.release(ip("10.0.0.4")));
     assert!(!pools.release(ip("10.0.0.4")), "twice");
-    assert_eq!(pools.lease("small"), Some(ip("10.0.0.4")));
-    assert_eq!(pools.lease("small"), None);
+    assert_eq!(pools.lease("small", FIRST), Some(ip("10.0.0.4")));
+    assert_eq!(pools.lease("small", FIRST), None);
 }
 
 #[test]
 fn an_address_rests_as_long_as_possible() {
     let mut pools = pools(&[("small", "10.0.0.0/29")]);
-    let first = pools.lease("small").unwrap();
+    let first = pools.lease("small", FIRST).unwrap();
     pools.release(first);
-    assert_ne!(pools.lease("small"), Some(first));
+    assert_ne!(pools.lease("small", FIRST), Some(first));
 }
 
 #[test]
@@ -57,20 +64,20 @@ fn network_server_broadcast_and_strangers_are_nobodys() {
 fn a_reserved_address_is_handed_out_by_name_only() {
     let mut pools = pools(&[("small", "10.0.0.0/29")]);
     assert!(pools.reserve(ip("10.0.0.3")));
-    let all: Vec<_> = std::iter::from_fn(|| pools.lease("small")).collect();
+    let all: Vec<_> = std::iter::from_fn(|| pools.lease("small", FIRST)).collect();
     assert_eq!(all, ["10.0.0.2", "10.0.0.4", "10.0.0.5", "10.0.0.6"].map(ip));
     assert!(pools.claim(ip("10.0.0.3")));
     assert!(!pools.claim(ip("10.0.0.3")), "in use");
     assert!(pools.release(ip("10.0.0.3")));
-    assert_eq!(pools.lease("small"), None, "still reserved");
+    assert_eq!(pools.lease("small", FIRST), None, "still reserved");
 }
 
 #[test]
 fn the_next_pool_serves_when_the_first_is_empty() {
     let mut pools = pools(&[("a", "10.0.0.0/30"), ("b", "10.1.0.0/30")]);
-    assert_eq!(pools.lease_any(), Some(ip("10.0.0.2")));
-    assert_eq!(pools.lease_any(), Some(ip("10.1.0.2")));
-    assert_eq!(pools.lease_any(), None);
+    assert_eq!(pools.lease_any(FIRST), Some(ip("10.0.0.2")));
+    assert_eq!(pools.lease_any(FIRST), Some(ip("10.1.0.2")));
+    assert_eq!(pools.lease_any(FIRST), None);
     assert_eq!(pools.server_address(ip("10.1.0.2")), Some(ip("10.1.0.1")));
     assert_eq!(pools.usage().map(|(_, used, all)| (used, all)).collect::<Vec<_>>(), [(1, 1), (1, 1)]);
 }
@@ -78,8 +85,26 @@ fn the_next_pool_serves_when_the_first_is_empty() {
 #[test]
 fn a_large_pool_costs_nothing_until_used() {
     let mut pools = pools(&[("large", "10.0.0.0/8")]);
-    pools.lease("large");
+    pools.lease("large", FIRST);
     assert_eq!(pools.spaces.first().unwrap().taken.len(), 1);
+}
+
+#[test]
+fn a_shards_own_addresses_come_first_and_none_is_left_over() {
+    for shards in 2..5 {
+        let mut pools = sharded(shards, &[("small", "10.0.0.0/27")]);
+        let last = ShardId(shards - 1);
+        let all: Vec<_> = std::iter::from_fn(|| pools.lease("small", last)).collect();
+        let own = all.iter().take_while(|address| address.to_bits() % shards == last.0).count();
+        assert_eq!(own, (2..31).filter(|n| (0x0a00_0000 + n) % shards == last.0).count());
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 29, "{all:?}");
+        // What comes back is its shard's again, and the oldest first.
+        let (mine, others) = (all[0], all[own]);
+        assert!(pools.release(others) && pools.release(mine));
+        assert_eq!([pools.lease("small", last), pools.lease("small", last)], [Some(mine), Some(others)]);
+        assert!(pools.release(others) && pools.lease_again(others) && !pools.lease_again(others));
+        assert_eq!(pools.lease("small", last), None);
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -115,7 +140,7 @@ proptest! {
                 Step::Lease => {
                     let free = |a: &&Ipv4Addr| !used.contains(*a) && !reserved.contains(*a);
                     let best = clients.iter().filter(free).min_by_key(|a| (rested_at.get(*a).copied(), **a)).copied();
-                    prop_assert_eq!(pools.lease("p"), best);
+                    prop_assert_eq!(pools.lease("p", FIRST), best);
                     used.extend(best);
                 }
                 Step::Release(address) => {

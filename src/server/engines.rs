@@ -4,10 +4,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ipsec::Epoch;
 
-use crate::config::{AuthMethod, Config};
+use crate::{
+    config::{AuthMethod, Config},
+    datapath::Shards,
+};
 
 /// `wall` is what the calendar says at `now`.
-pub(super) fn ipsec(now: Instant, wall: SystemTime, config: &Config) -> ipsec::Config {
+pub(super) fn ipsec(now: Instant, wall: SystemTime, config: &Config, shards: Shards) -> ipsec::Config {
     let unix = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let epoch = Epoch { instant: now, unix };
     ipsec::Config {
@@ -16,6 +19,7 @@ pub(super) fn ipsec(now: Instant, wall: SystemTime, config: &Config) -> ipsec::C
         algorithms: config.algorithms,
         native_esp: config.native_esp,
         mtu: config.mtu,
+        shards: shards.count(),
         max_half_open: config.limits.half_open,
         max_half_open_per_source: config.limits.half_open_per_source,
         ..ipsec::Config::default()

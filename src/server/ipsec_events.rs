@@ -15,6 +15,7 @@ use super::{
     connection::{Connection, Times},
     timers::Timer,
 };
+use crate::datapath::Order;
 
 impl Server {
     pub(super) fn handle_ipsec_event(&mut self, now: Instant, event: Event) {
@@ -27,9 +28,9 @@ impl Server {
             }
             Event::SaOpened { peer, sa } => self.sa_opened(now, peer, *sa),
             Event::SaConfirmed { peer, inbound } => self.sa_confirmed(now, peer, inbound),
-            Event::SaRetired { inbound, .. } => self.datapath.retire_sa(inbound),
+            Event::SaRetired { peer, inbound } => self.order(now, peer, Order::RetireSa { inbound }),
             Event::SaClosed { peer, inbound, reason } => {
-                self.datapath.remove_sa(inbound);
+                self.remove_sa(now, peer, inbound);
                 self.say(Level::Debug, Some(peer), format!("ESP keys {inbound} removed: {reason}"));
             }
             Event::PeerClosed { peer, reason } => self.peer_closed(now, peer, reason),
@@ -109,7 +110,8 @@ impl Server {
     fn moved(&mut self, now: Instant, peer: PeerId, path: Path) {
         let Some(connection) = self.connections.get_mut(&peer) else { return };
         let before = std::mem::replace(&mut connection.path, path);
-        self.datapath.set_path(peer, connection.encapsulation.esp_path(path));
+        let esp = connection.encapsulation.esp_path(path);
+        self.order(now, peer, Order::SetPath { peer, path: esp });
         let text = format!("moved from {} to {}: its NAT changed", before.remote, path.remote);
         self.say_of_client(now, Level::Info, peer, text);
     }
@@ -118,10 +120,12 @@ impl Server {
         self.heard(now, peer);
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.encapsulation = sa.encapsulation;
-            self.datapath.set_path(peer, sa.encapsulation.esp_path(connection.path));
+            let path = sa.encapsulation.esp_path(connection.path);
             connection.set_esp(sa.suite);
             connection.keyed = now;
-            if connection.tunnels == 0 {
+            let tunnels = connection.tunnels;
+            self.order(now, peer, Order::SetPath { peer, path });
+            if tunnels == 0 {
                 self.timers.set(Timer::Farewell(peer), Some(now + UNUSED));
                 // From its first ones on: Windows makes new ones every few seconds while L2TP is unanswered.
                 if sa.encapsulation == Encapsulation::Native && !sa.rekey {
@@ -132,11 +136,11 @@ impl Server {
         let what = if sa.rekey { "new ESP keys" } else { "ESP keys" };
         let text = format!("{what} {}: {}, for {}s", sa.inbound.spi(), sa.suite, sa.lifetime.as_secs());
         self.say(Level::Debug, Some(peer), text);
-        self.datapath.insert_sa(peer, sa);
+        self.insert_sa(now, peer, sa);
     }
 
     fn sa_confirmed(&mut self, now: Instant, peer: PeerId, inbound: Spi) {
-        self.datapath.confirm(inbound);
+        self.order(now, peer, Order::Confirm { inbound });
         if let Some(connection) = self.connections.get_mut(&peer)
             && connection.ports.is_empty()
         {
@@ -157,7 +161,7 @@ impl Server {
         for index in connection.sessions {
             self.end_session(now, index, &reason.to_string(), Disconnect::LinkClosed);
         }
-        self.datapath.remove_peer(peer);
+        self.order(now, peer, Order::RemovePeer { peer });
         let text = match reason {
             CloseReason::Local => "closed: its keys were deleted here".to_owned(),
             reason @ (CloseReason::Deleted

@@ -1,6 +1,6 @@
 //! What L2TP reports: tunnels and the calls in them.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use ipsec::PeerId;
 use l2tp::{Disconnect, Event, SessionKey};
@@ -11,6 +11,7 @@ use super::{
     session::{Session, Stage},
     timers::Timer,
 };
+use crate::datapath::{Meter, Opening, Order, Traffic};
 
 impl Server {
     /// Takes an L2TP control message that came out of ESP.
@@ -22,7 +23,7 @@ impl Server {
                 connection.ports.retain(|port| lns.knows(Lac { port: *port, ..lac }));
             }
             if connection.ports.len() >= MAX_PORTS {
-                return self.datapath.discards.count(super::Discard::TooManyPorts);
+                return self.plane.local.discards.count(super::Discard::TooManyPorts);
             }
             connection.ports.insert(lac.port);
         }
@@ -46,7 +47,7 @@ impl Server {
                 self.session_opened(now, peer, session, peer_session);
             }
             Event::SessionClosed { peer, session, reason } => {
-                if let Some(index) = self.datapath.session(peer.peer, peer.port, session) {
+                if let Some(index) = self.session_of(peer, session) {
                     self.end_session(now, index, &reason.to_string(), Disconnect::LinkClosed);
                 }
             }
@@ -103,14 +104,20 @@ impl Server {
             self.say_no_l2tp(now, lac.peer, "L2TP session", &l2tp::Reason::TooMany);
             return self.lns.disconnect(now, lac, key, Disconnect::NoResources);
         }
-        let Some(index) = self.datapath.open_session(now, lac.peer, lac.port, key, theirs) else { return };
+        self.last_session = self.last_session.next();
+        let (index, meter) = (self.last_session, Arc::<Meter>::default());
+        let Lac { peer, port } = lac;
+        let opening = Opening { session: index, peer, port, ours: key, theirs, meter: meter.clone() };
+        self.order(now, peer, Order::OpenSession(opening));
         if let Some(connection) = self.connections.get_mut(&lac.peer) {
             connection.sessions.insert(index);
         }
         self.by_key.insert((key, index));
         let link = Link::new(now, self.ppp.clone(), self.next_seed());
         let stage = Stage::Negotiating;
-        self.sessions.insert(index, Session { link, lac, key, opened: now, heard: now, stage });
+        let counted = Traffic::default();
+        self.sessions
+            .insert(index, Session { link, lac, key, opened: now, heard: now, stage, meter, counted });
         self.touched.insert(index);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Instant};
 
+use ipsec::PeerId;
 use l2tp::Disconnect;
 use ppp::{Accept, AuthRequest, AuthenticatorResponse, Ipv4Config, MsChapV2Request, Reject, Verdict};
 
@@ -45,7 +46,7 @@ impl Server {
                 self.end_stale(now, index, &user);
                 self.end_forgotten(now, index, &user);
                 self.make_room(now, &user, sessions);
-                let Some(address) = self.take_address(now, address, &user) else {
+                let Some(address) = self.take_address(now, index, address, &user) else {
                     self.log_denial(
                         now,
                         index,
@@ -100,11 +101,18 @@ impl Server {
 
     /// An address for a session: the account's own, whose former session ends; or the one the user had last, if it is free; or any
     /// that is free.
-    fn take_address(&mut self, now: Instant, own: Option<Ipv4Addr>, user: &str) -> Option<Ipv4Addr> {
+    fn take_address(
+        &mut self,
+        now: Instant,
+        index: SessionIndex,
+        own: Option<Ipv4Addr>,
+        user: &str,
+    ) -> Option<Ipv4Addr> {
         let Some(address) = own else {
             let last = self.last_address.get(user).copied();
             let again = last.filter(|address| self.pools.lease_again(*address));
-            return again.or_else(|| self.pools.lease_any());
+            let shard = self.plane.shard_of(self.sessions.get(&index)?.lac.peer);
+            return again.or_else(|| self.pools.lease_any(shard));
         };
         if let Some(holder) = self.by_address.get(&address) {
             self.replace(now, *holder);
@@ -130,18 +138,19 @@ impl Server {
         let peer = session.lac.peer;
         match std::mem::replace(&mut session.stage, Stage::Negotiating) {
             Stage::Negotiating => {}
-            Stage::LoggedIn(before) => self.log_out(index, &before),
+            Stage::LoggedIn(before) => self.log_out(now, peer, index, &before),
             Stage::Up { login: before, since } => {
-                let traffic = self.datapath.take_traffic(index);
+                let traffic = session.traffic();
+                session.counted = session.meter.read();
                 self.say_out(now, peer, &before, since, traffic, "it logs in anew");
-                self.log_out(index, &before);
+                self.log_out(now, peer, index, &before);
             }
         }
     }
 
     /// Gives back what a login holds.
-    pub(super) fn log_out(&mut self, index: SessionIndex, login: &Login) {
-        self.datapath.withdraw(index);
+    pub(super) fn log_out(&mut self, now: Instant, peer: PeerId, index: SessionIndex, login: &Login) {
+        self.unassign(now, peer, index, login.address);
         self.pools.release(login.address);
         self.last_address.insert(login.user.clone(), login.address);
         self.by_address.remove(&login.address);

@@ -12,7 +12,7 @@ use super::{
     session::{Login, Stage},
     timers::Timer,
 };
-use crate::datapath::{SessionIndex, Traffic};
+use crate::datapath::{Order, SessionIndex, Traffic};
 
 impl Server {
     /// Takes a PPP frame that is not IPv4.
@@ -43,7 +43,8 @@ impl Server {
         // Frames first: what the link said before it ended must not stay behind.
         while let Some(session) = self.sessions.get_mut(&index) {
             if let Some(frame) = session.link.poll_transmit() {
-                self.transmits.extend(self.datapath.seal_frame(index, &frame));
+                let peer = session.lac.peer;
+                self.order(now, peer, Order::Frame { session: index, frame });
             } else if let Some(event) = session.link.poll_event() {
                 self.handle_ppp_event(now, index, event);
             } else {
@@ -59,7 +60,9 @@ impl Server {
             Event::AuthRequest(request) => self.login(now, index, &request),
             Event::NetworkUp { .. } => self.network_up(now, index),
             Event::NetworkDown => {
-                self.datapath.withdraw(index);
+                if let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) {
+                    self.order(now, peer, Order::Withdraw { session: index });
+                }
             }
             Event::Closed(reason) => {
                 let goodbye = match reason {
@@ -85,16 +88,19 @@ impl Server {
 
     fn network_up(&mut self, now: Instant, index: SessionIndex) {
         let Some(session) = self.sessions.get_mut(&index) else { return };
-        let mtu = session.link.mtu();
+        let (peer, mtu) = (session.lac.peer, session.link.mtu());
         let login = match &session.stage {
             Stage::LoggedIn(login) => login.clone(),
             // IPCP was negotiated anew; the session goes on.
-            Stage::Up { login, .. } => return self.datapath.assign(index, login.address, mtu),
+            Stage::Up { login, .. } => {
+                let address = login.address;
+                return self.assign(now, peer, index, address, mtu);
+            }
             Stage::Negotiating => return,
         };
-        self.datapath.assign(index, login.address, mtu);
-        let (peer, opened) = (session.lac.peer, session.opened);
+        let opened = session.opened;
         session.stage = Stage::Up { login: login.clone(), since: now };
+        self.assign(now, peer, index, login.address, mtu);
         let Some(connection) = self.connections.get(&peer) else { return };
         let times = connection.times;
         let stage = |from: Instant, to: Instant| Readable(to.saturating_duration_since(from));
@@ -153,16 +159,17 @@ impl Server {
         self.timers.set(Timer::Link(index), None);
         self.touched.remove(&index);
         self.by_key.remove(&(session.key, index));
-        let traffic = self.datapath.close_session(index);
+        let peer = session.lac.peer;
+        self.order(now, peer, Order::CloseSession { session: index });
+        let traffic = session.traffic();
         for (name, count) in session.link.discards().iter() {
             *self.ppp_discards.entry(name).or_default() += count;
         }
-        let peer = session.lac.peer;
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.sessions.remove(&index);
         }
         if let Some(login) = session.login() {
-            self.log_out(index, login);
+            self.log_out(now, peer, index, login);
         }
         match &session.stage {
             Stage::Up { login, since } => self.say_out(now, peer, login, *since, traffic, why),

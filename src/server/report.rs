@@ -4,34 +4,37 @@ use std::{collections::BTreeMap, time::Instant};
 
 use super::{Server, Session, session::Stage};
 use crate::{
-    datapath::{SessionIndex, Traffic},
-    status::{PoolStatus, SessionStatus, Status},
+    datapath::Traffic,
+    status::{self, PoolStatus, SessionStatus, Status},
 };
 
 impl Server {
     /// Who is connected, how full the pools are, and what was discarded.
     pub fn status(&self, now: Instant) -> Status {
-        Status {
+        let mut status = Status {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: now.saturating_duration_since(self.started).as_secs(),
             sessions: self
                 .sessions
-                .iter()
-                .filter_map(|(index, session)| self.session_status(now, *index, session))
+                .values()
+                .filter_map(|session| self.session_status(now, session))
                 .collect(),
             pools: self
                 .pools
                 .usage()
                 .map(|(pool, used, size)| PoolStatus { name: pool.name.clone(), used, size })
                 .collect(),
+            shards: Vec::new(),
             discards: self.discards(),
-        }
+        };
+        status.include(&self.load());
+        status
     }
 
-    fn session_status(&self, now: Instant, index: SessionIndex, session: &Session) -> Option<SessionStatus> {
+    fn session_status(&self, now: Instant, session: &Session) -> Option<SessionStatus> {
         let Stage::Up { login, since } = &session.stage else { return None };
         let connection = self.connections.get(&session.lac.peer)?;
-        let Traffic { bytes_in, packets_in, bytes_out, packets_out } = self.datapath.traffic(index);
+        let Traffic { bytes_in, packets_in, bytes_out, packets_out } = session.traffic();
         Some(SessionStatus {
             id: session.lac.peer.to_string(),
             user: login.user.clone(),
@@ -49,7 +52,7 @@ impl Server {
         })
     }
 
-    /// Every counter of every layer, by `layer.reason`.
+    /// Every counter of the control plane, by `layer.reason`.
     fn discards(&self) -> BTreeMap<String, u64> {
         let mut ppp = self.ppp_discards.clone();
         for session in self.sessions.values() {
@@ -62,14 +65,8 @@ impl Server {
             .discards()
             .iter()
             .map(|(name, count)| ("ike", name, count))
-            .chain(self.datapath.esp_discards.iter().map(|(name, count)| ("esp", name, count)))
             .chain(self.lns.discards().iter().map(|(name, count)| ("l2tp", name, count)))
-            .chain(ppp.into_iter().map(|(name, count)| ("ppp", name, count)))
-            .chain(self.datapath.discards.iter().map(|(name, count)| ("data", name, count)));
-        // Most engines put their own name in front, so that their counters can be told apart without a layer.
-        let bare = |layer: &str, name: &'static str| {
-            name.strip_prefix(layer).map_or(name, |name| name.trim_start_matches('_'))
-        };
-        layers.map(|(layer, name, count)| (format!("{layer}.{}", bare(layer, name)), count)).collect()
+            .chain(ppp.into_iter().map(|(name, count)| ("ppp", name, count)));
+        layers.map(|(layer, name, count)| (format!("{layer}.{}", status::bare(layer, name)), count)).collect()
     }
 }

@@ -70,7 +70,7 @@ impl Server {
         self.timers.set(super::Timer::Farewell(newer), None);
         self.timers.set(super::Timer::Care(newer), None);
         self.timers.set(super::Timer::NativeLost(newer), None);
-        self.datapath.merge(newer, older);
+        self.merge_keys(now, newer, older);
         self.ike.merge(now, newer, older);
         if let Some(old) = self.connections.get_mut(&older) {
             old.ike = new.ike;

@@ -1,11 +1,12 @@
 //! What is known of one PPP session.
 
-use std::{net::Ipv4Addr, time::Instant};
+use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 
 use l2tp::SessionKey;
 use ppp::Link;
 
 use super::Lac;
+use crate::datapath::{Meter, Traffic};
 
 /// One PPP link and who is behind it.
 pub(super) struct Session {
@@ -17,6 +18,10 @@ pub(super) struct Session {
     /// When something came out of it last, to the second.
     pub(super) heard: Instant,
     pub(super) stage: Stage,
+    /// Everything that it ever moved.
+    pub(super) meter: Arc<Meter>,
+    /// What of that was moved before its present login.
+    pub(super) counted: Traffic,
 }
 
 /// How far the session has come.
@@ -39,6 +44,11 @@ pub(super) struct Login {
 }
 
 impl Session {
+    /// What it moved since its login.
+    pub(super) fn traffic(&self) -> Traffic {
+        self.meter.read().since(self.counted)
+    }
+
     pub(super) fn login(&self) -> Option<&Login> {
         match &self.stage {
             Stage::Negotiating => None,

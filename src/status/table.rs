@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{SessionStatus, Status};
+use super::{SessionStatus, ShardStatus, Status};
 
 pub(super) fn of(status: &Status) -> String {
     let mut text = String::new();
@@ -15,6 +15,16 @@ pub(super) fn of(status: &Status) -> String {
     line(&mut text, format_args!("adit{version}, up {}, {sessions}", duration(status.uptime_seconds)));
     for pool in &status.pools {
         line(&mut text, format_args!("pool {}: {} of {} addresses in use", pool.name, pool.used, pool.size));
+    }
+    // One core has nothing to tell that is not in the sessions.
+    for (number, shard) in status.shards.iter().enumerate().filter(|_| status.shards.len() > 1) {
+        let ShardStatus { packets_in, packets_out, handed_over } = shard;
+        line(
+            &mut text,
+            format_args!(
+                "core {number}: {packets_in} packets in, {packets_out} packets out, {handed_over} handed to another core"
+            ),
+        );
     }
     if !status.sessions.is_empty() {
         text.push('\n');
@@ -161,11 +171,17 @@ mod tests {
             uptime_seconds: 90_000,
             sessions: vec![alice, bob],
             pools: vec![PoolStatus { name: "default".to_owned(), used: 2, size: 65_533 }],
+            shards: vec![
+                ShardStatus { packets_in: 3, packets_out: 2000, handed_over: 0 },
+                ShardStatus { packets_in: 3, packets_out: 0, handed_over: 5 },
+            ],
             discards: discards.map(|(name, count)| (name.to_owned(), count)).into(),
         };
         let expected = "\
 adit 0.1.0, up 1d 1h, 2 sessions
 pool default: 2 of 65533 addresses in use
+core 0: 3 packets in, 2000 packets out, 0 handed to another core
+core 1: 3 packets in, 0 packets out, 5 handed to another core
 
 ID   USER   OUTSIDE            INSIDE     AGE     IN     OUT     PACKETS IN  PACKETS OUT  KEY   NAT     IKE / ESP
 c17  alice  198.51.100.7:4500  10.20.0.2  12m 5s  999 B  1.2 MB  3           1000         main  client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96

@@ -35,7 +35,7 @@ fn lives(profile: Profile, setup: &Setup, limit: Duration) -> World {
     // A farewell that the network swallowed is made up for by the server's own questions.
     let patience = if setup.quality.loss == 0 { 60 } else { 600 };
     world.until("nothing is left", Duration::from_secs(patience), |world| world.server.is_idle());
-    let status = world.server.status(world.now);
+    let status = world.status();
     assert!(status.sessions.is_empty(), "{status:?}");
     assert_eq!(status.pools[0].used, 0, "the address was given back");
     world

@@ -67,7 +67,7 @@ fn the_client_renews_its_phase_1() {
         }
         assert_eq!(world.lines(&["renewed its keys"]).len(), 3, "{}", world.log.join("\n"));
         assert_eq!(world.lines(&["is out"]).len(), 0);
-        assert_eq!(world.server.status(world.now).sessions.len(), 1);
+        assert_eq!(world.status().sessions.len(), 1);
     }
 }
 
@@ -196,7 +196,7 @@ fn keys_that_nobody_renews_end() {
     profile.esp.lifetime = Duration::from_secs(600);
     let (mut world, _, _) = one_client(profile);
     world.run(Duration::from_secs(590));
-    assert_eq!(world.server.status(world.now).sessions.len(), 1);
+    assert_eq!(world.status().sessions.len(), 1);
     world.run(Duration::from_secs(75));
     assert!(world.server.is_idle(), "{}", world.log.join("\n"));
     assert_eq!(world.lines(&["is out", "let its keys expire"]).len(), 1, "{}", world.log.join("\n"));
@@ -214,7 +214,7 @@ fn esp_outlives_its_isakmp_sa() {
     world.with(device, |client, now| client.rekey_phase2(now));
     await_event(&mut world, device, before, &Event::SaOpened { renewed: true });
     world.ping_back(device, SOON);
-    assert_eq!(world.server.status(world.now).sessions.len(), 1);
+    assert_eq!(world.status().sessions.len(), 1);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn the_server_hangs_up() {
             assert!(matches!(end, End::Dismissed(_)), "{end:?}");
             world.until("all is forgotten", Duration::from_secs(60), |world| world.server.is_idle());
             assert_eq!(world.lines(&["\"alice\" is out"]).len(), 1, "{}", world.log.join("\n"));
-            assert_eq!(world.server.status(world.now).pools[0].used, 0);
+            assert_eq!(world.status().pools[0].used, 0);
         }
     }
 }
@@ -257,11 +257,11 @@ fn initial_contact_replaces() {
     let again = world.redial(device, Profile::linux());
     world.until_up(again, SOON);
     world.ping(again, SOON);
-    let sessions = world.server.status(world.now).sessions;
+    let sessions = world.status().sessions;
     assert_eq!(sessions.len(), 2, "{sessions:?}");
     assert_eq!(world.address(again), world.address(device), "the old one's address is given back");
     assert_eq!(world.lines(&["connected anew"]).len(), 2, "{}", world.log.join("\n"));
-    assert_eq!(world.server.status(world.now).pools[0].used, 2);
+    assert_eq!(world.status().pools[0].used, 2);
     world.ping(bystander, SOON);
 }
 
@@ -278,7 +278,7 @@ fn initial_contact_from_another_port_replaces_who_is_silent() {
     let again = world.dial(Profile::linux(), place);
     world.until_up(again, SOON);
     assert_eq!(world.address(again), world.address(device), "{}", world.log.join("\n"));
-    assert_eq!(world.server.status(world.now).sessions.len(), 2);
+    assert_eq!(world.status().sessions.len(), 2);
     world.ping(again, SOON);
     world.ping(twin, SOON);
     world.ping_back(twin, SOON);
@@ -304,7 +304,7 @@ fn a_sleeping_phone_is_given_time() {
         world.mute(device, true);
         world.run(Duration::from_secs(asleep));
         world.mute(device, false);
-        assert_eq!(world.server.status(world.now).sessions.len(), usize::from(is_in), "{asleep} s");
+        assert_eq!(world.status().sessions.len(), usize::from(is_in), "{asleep} s");
         if is_in {
             world.ping(device, SOON);
             world.ping_back(device, SOON);
@@ -336,9 +336,7 @@ fn a_vanished_client_is_found_dead() {
     world.with(device, |client, _| client.vanish());
     let again = world.dial(Profile::windows_10(), place);
     world.until_up(again, SOON);
-    world.until("the old one is gone", Duration::from_secs(600), |world| {
-        world.server.status(world.now).sessions.len() == 1
-    });
+    world.until("the old one is gone", Duration::from_secs(600), |world| world.status().sessions.len() == 1);
     world.ping(again, SOON);
     world.ping_back(again, SOON);
 }
@@ -359,12 +357,12 @@ fn another_tunnel_through_the_same_keys_ends_none() {
     world.with(device, |client, now| client.redial_l2tp(now));
     world.until_up(device, SOON);
     world.ping(device, SOON);
-    assert_eq!(world.server.status(world.now).sessions.len(), 2, "{}", world.log.join("\n"));
+    assert_eq!(world.status().sessions.len(), 2, "{}", world.log.join("\n"));
     for _ in 0..42 {
         world.run(Duration::from_secs(10));
         world.ping(device, SOON);
     }
-    assert_eq!(world.server.status(world.now).sessions.len(), 1, "{}", world.log.join("\n"));
+    assert_eq!(world.status().sessions.len(), 1, "{}", world.log.join("\n"));
     world.ping_back(device, SOON);
 }
 
@@ -376,12 +374,12 @@ fn a_vanished_clients_tunnel_dies_beside_a_live_one() {
     world.with(device, |client, _| client.vanish());
     let again = world.redial_as(device, Profile::windows_10(), ("bob", "hunter2"));
     world.until_up(again, SOON);
-    assert_eq!(world.server.status(world.now).sessions.len(), 2);
+    assert_eq!(world.status().sessions.len(), 2);
     for _ in 0..42 {
         world.run(Duration::from_secs(10));
         world.ping(again, SOON);
     }
-    let sessions = world.server.status(world.now).sessions;
+    let sessions = world.status().sessions;
     assert_eq!(sessions.iter().map(|session| &*session.user).collect::<Vec<_>>(), ["bob"]);
     world.ping_back(again, SOON);
 }
@@ -397,7 +395,7 @@ fn coming_and_going() {
             world.until_up(device, SOON);
             world.ping(device, SOON);
         }
-        let status = world.server.status(world.now);
+        let status = world.status();
         assert_eq!(status.sessions.len(), 1);
         assert_eq!(status.pools[0].used, 1);
     }

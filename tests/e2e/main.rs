@@ -15,6 +15,7 @@ mod native;
 mod no_waiting;
 mod policy;
 mod refusals;
+mod shards;
 mod superpackets;
 mod tunnels;
 mod world;

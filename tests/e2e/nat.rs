@@ -174,7 +174,7 @@ fn identical_twins_that_move_and_renew_stay_who_they_are() {
                 world.ping_back(twin, SOON);
             }
             assert_eq!(twins.map(|twin| world.address(twin)), addresses);
-            assert_eq!(world.server.status(world.now).sessions.len(), 2, "{}", world.log.join("\n"));
+            assert_eq!(world.status().sessions.len(), 2, "{}", world.log.join("\n"));
             world.run(Duration::from_secs(60));
         }
         assert!(world.lines(&["is out"]).is_empty(), "{}", world.log.join("\n"));
@@ -197,7 +197,7 @@ fn a_renewal_by_another_port_waits_for_its_proof() {
         assert!(!world.device(device).events.contains(&Event::IsakmpDeleted), "{}", world.log.join("\n"));
         rekey(&mut world, device);
         world.ping_back(device, SOON);
-        assert_eq!(world.server.status(world.now).sessions.len(), 1);
+        assert_eq!(world.status().sessions.len(), 1);
         assert!(world.lines(&["is out"]).is_empty(), "{}", world.log.join("\n"));
     }
 }

@@ -185,7 +185,7 @@ fn two_keys_during_a_rotation() {
     world.until_up(second, SOON);
     assert_eq!(world.lines(&["key \"old\""]).len(), 1, "{}", world.log.join("\n"));
     assert_eq!(world.lines(&["key \"new\""]).len(), 1);
-    let sessions = world.server.status(world.now).sessions;
+    let sessions = world.status().sessions;
     let mut keys: Vec<_> = sessions.iter().map(|session| (&*session.key, session.inside)).collect();
     keys.sort();
     assert_eq!(keys, [("new", world.address(second)), ("old", world.address(first))]);

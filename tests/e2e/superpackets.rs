@@ -35,7 +35,7 @@ fn a_client_gets_every_segment_whole() {
     expected.sort_unstable();
     assert!(payloads == expected, "{} of 5 datagrams, or others", payloads.len());
     assert_eq!(packets.len(), 5);
-    let session = &world.server.status(world.now).sessions[0];
+    let session = &world.status().sessions[0];
     assert_eq!(session.packets_out, 5);
     assert_eq!(session.bytes_out, 3200 + 4 * 28 + 31);
 }

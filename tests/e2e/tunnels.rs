@@ -35,7 +35,7 @@ fn two_users_in_one_tunnel() {
         assert_eq!(world.address(device), alices);
         world.ping(device, SOON);
         world.ping_back(device, SOON);
-        let sessions = world.server.status(world.now).sessions;
+        let sessions = world.status().sessions;
         let users: Vec<_> = sessions.iter().map(|session| (&*session.user, session.inside)).collect();
         assert_eq!(users, [("alice", alices), ("bob", bobs)]);
         assert_eq!(world.lines(&["L2TP tunnel from"]).len(), 1, "{}", world.log.join("\n"));
@@ -47,7 +47,7 @@ fn two_users_in_one_tunnel() {
         world.until("bob is out", SOON, |world| !world.lines(&["\"bob\" is out"]).is_empty());
         world.ping(device, SOON);
         world.ping_back(device, SOON);
-        assert_eq!(world.server.status(world.now).pools[0].used, 1);
+        assert_eq!(world.status().pools[0].used, 1);
     }
 }
 
@@ -68,7 +68,7 @@ fn a_request_repeated_under_another_id() {
         world.run(Duration::from_secs(180));
         world.ping(device, SOON);
         world.ping_back(device, SOON);
-        assert_eq!(world.server.status(world.now).sessions.len(), 1);
+        assert_eq!(world.status().sessions.len(), 1);
         assert_eq!(world.lines(&["is in from"]).len(), 1);
         assert_eq!(world.lines(&["Warn"]), Vec::<&str>::new(), "{}", world.log.join("\n"));
         // Though the other one was there, and was given up.

@@ -7,12 +7,14 @@ mod network;
 mod pings;
 mod served;
 mod setup;
+mod shards;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use adit::server::Server;
+use adit::server::{Server, Shards};
+use adit::shard::Shard;
 use load::{Client, End, Event, Mark, Profile, Stage};
 
 use self::network::{Arrival, Network};
@@ -54,6 +56,10 @@ pub(crate) struct World {
     start: Instant,
     pub(crate) now: Instant,
     pub(crate) server: Server,
+    /// Its other cores.
+    pub(crate) others: Vec<Shard>,
+    /// Whether the kernel brings packets to the core that knows them, and not to another one.
+    steers: bool,
     network: Network,
     devices: Vec<Inhabitant>,
     seed: u64,
@@ -85,11 +91,16 @@ impl World {
     pub(crate) fn with_keys(setup: &Setup, keys: &[(&str, &str)]) -> Self {
         let (config, users) = setup.parse(keys);
         let start = start();
-        let server = Server::new(start, UNIX_EPOCH + setup.wall, &config, users, seed(setup.seed, 0));
+        let shards = Shards::new(setup.shards.try_into().expect("a number of cores"));
+        let wall = UNIX_EPOCH + setup.wall;
+        let server = Server::new(start, wall, &config, users, shards, seed(setup.seed, 0));
+        let others = shards.iter().skip(1).map(|id| Shard::new(id, server.blueprint())).collect();
         let mut world = Self {
             start,
             now: start,
             server,
+            others,
+            steers: setup.steers,
             network: Network::new(seed(setup.seed, 1), setup.quality),
             devices: Vec::new(),
             seed: setup.seed,
@@ -345,7 +356,7 @@ impl World {
 
     /// A counter of discards, by the end of its name.
     pub(crate) fn discarded(&self, name: &str) -> u64 {
-        let status = self.server.status(self.now);
+        let status = self.status();
         status.discards.iter().filter(|(key, _)| key.ends_with(name)).map(|(_, count)| count).sum()
     }
 }

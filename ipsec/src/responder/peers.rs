@@ -279,10 +279,14 @@ impl Responder {
         self.events.push_back(Event::InitialContact { peer: attempt });
     }
 
-    /// An SPI that no SA of ours has: random, so that nobody guesses it, and not one of the reserved (RFC 4303 §2.1).
-    pub(super) fn new_spi(&mut self) -> Spi {
+    /// An SPI that no SA of ours has: random, so that nobody guesses it, not one of the reserved (RFC 4303 §2.1), and of the
+    /// peer's shard.
+    pub(super) fn new_spi(&mut self, peer: PeerId) -> Spi {
+        let shards = self.config.shards.get();
+        let shard = u32::try_from(peer.0 % u64::from(shards)).expect("a remainder is below its divisor");
         loop {
-            let spi = Spi(self.rng.next_u32());
+            let random = self.rng.next_u32();
+            let Some(spi) = (random - random % shards).checked_add(shard).map(Spi) else { continue };
             if spi.0 >= 256 && !self.by_inbound.contains_key(&spi) {
                 return spi;
             }

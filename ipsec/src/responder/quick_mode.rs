@@ -116,7 +116,10 @@ impl Responder {
         if let Some((group, public)) = pfs {
             self.start_job(Asker::QuickMode(cookies, message_id), Task::exchange(group, public))?;
         }
-        let inbound = self.new_spi();
+        let Some(peer) = self.isakmp_sas.get(&cookies).map(|sa| sa.peer) else {
+            return Err(Discard::UnknownCookies);
+        };
+        let inbound = self.new_spi(peer);
         let own = Own { inbound, nonce: self.random(), path, requested: now, iv: opened.iv };
         let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return Err(Discard::UnknownCookies) };
         let opening = Opening::new(sa, &message1, &choice, own);

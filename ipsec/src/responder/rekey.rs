@@ -31,7 +31,7 @@ impl Responder {
             return false;
         }
         let pfs = terms.pfs.clone();
-        let inbound = self.new_spi();
+        let inbound = self.new_spi(peer);
         let seed = pfs.is_some().then(|| self.job_seed());
         let draft = Draft { inbound, nonce: self.random(), seed: seed.clone(), terms, requested: now };
         let message_id = self.unused_message_id(cookies);

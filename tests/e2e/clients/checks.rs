@@ -39,14 +39,14 @@ fn leaves(world: &mut World, device: Device, limit: Duration) {
     world.with(device, |client, now| client.disconnect(now));
     assert_eq!(world.until_closed(device, limit), End::Left);
     world.until("nothing is left", limit, |world| world.server.is_idle());
-    assert_eq!(world.server.status(world.now).pools[0].used, 0, "the address was given back");
+    assert_eq!(world.status().pools[0].used, 0, "the address was given back");
 }
 
 /// The one session there is, all along.
 #[track_caller]
 fn never_dropped(world: &World, client: &str) {
     let log = || world.log.join("\n");
-    assert_eq!(world.server.status(world.now).sessions.len(), 1, "{client}: {}", log());
+    assert_eq!(world.status().sessions.len(), 1, "{client}: {}", log());
     assert_eq!(world.lines(&["is in from"]).len(), 1, "{client}: {}", log());
     assert_eq!(world.lines(&["is out"]).len(), 0, "{client}: {}", log());
 }
@@ -81,7 +81,7 @@ impl Phase {
 /// The server chooses what the row says; packets go both ways; the client says goodbye.
 pub(super) fn connects(row: &Row) {
     let (mut world, device) = connected(row);
-    let sessions = world.server.status(world.now).sessions;
+    let sessions = world.status().sessions;
     assert_eq!((&*sessions[0].ike, &*sessions[0].esp), (row.ike, row.esp), "{}", row.client);
     assert!(world.lines(&["Warn"]).is_empty(), "{}: {}", row.client, world.log.join("\n"));
     leaves(&mut world, device, Duration::from_secs(60));
@@ -116,7 +116,7 @@ pub(super) fn connects_with_an_identifier(row: &Row, by: fn(Profile, &str) -> Pr
             world.until_up(device, Duration::from_secs(60));
             talk(&mut world, device, Duration::from_secs(30));
             only_aggressive(&world);
-            let sessions = world.server.status(world.now).sessions;
+            let sessions = world.status().sessions;
             assert_eq!((&*sessions[0].key, &*sessions[0].ike), ("main", row.ike), "{}", row.client);
             assert_eq!(
                 world.lines(&["proved a key", "identity ", name]).len(),
@@ -140,7 +140,7 @@ pub(super) fn connects_with_an_identifier(row: &Row, by: fn(Profile, &str) -> Pr
             world.until_up(again, Duration::from_secs(60));
             talk(&mut world, again, Duration::from_secs(30));
             assert_eq!(world.address(again), address, "{}: {}", row.client, world.log.join("\n"));
-            assert_eq!(world.server.status(world.now).sessions.len(), 1, "{}", row.client);
+            assert_eq!(world.status().sessions.len(), 1, "{}", row.client);
             leaves(&mut world, again, Duration::from_secs(600));
         }
     }
@@ -187,7 +187,7 @@ pub(super) fn connects_with_a_certificate(row: &Row) {
             });
             talk(&mut world, device, Duration::from_secs(30));
         }
-        let sessions = world.server.status(world.now).sessions;
+        let sessions = world.status().sessions;
         assert_eq!((&*sessions[0].key, &*sessions[0].ike), ("O=Example,CN=alice", row.ike), "{}", row.client);
         assert_eq!(world.lines(&["proved a certificate"]).len(), 1, "{}", row.client);
         leaves(&mut world, device, Duration::from_secs(600));
@@ -269,10 +269,8 @@ fn renews(world: &mut World, device: Device, phase: Phase) {
 pub(super) fn vanishes(row: &Row) {
     let (mut world, device) = connected(row);
     world.with(device, |client, _| client.vanish());
-    world.until("it is found dead", Duration::from_secs(420), |world| {
-        world.server.status(world.now).sessions.is_empty()
-    });
-    assert_eq!(world.server.status(world.now).pools[0].used, 0, "{}", row.client);
+    world.until("it is found dead", Duration::from_secs(420), |world| world.status().sessions.is_empty());
+    assert_eq!(world.status().pools[0].used, 0, "{}", row.client);
     // Its ISAKMP SA may have a day to live; it is not kept for somebody who is dead.
     world.until("nothing is left", HOUR, |world| world.server.is_idle());
 }
@@ -286,13 +284,13 @@ pub(super) fn comes_back_at_once(row: &Row) {
     world.until_up(again, SOON);
     talk(&mut world, again, SOON);
     assert_eq!(world.address(again), before, "{}: {}", row.client, world.log.join("\n"));
-    assert_eq!(world.server.status(world.now).sessions.len(), 1, "{}", row.client);
+    assert_eq!(world.status().sessions.len(), 1, "{}", row.client);
 }
 
 /// 72 hours with everything it does by itself, and a ping each way every two minutes.
 pub(super) fn stays_for_three_days(row: &Row) {
     let (mut world, device) = connected(row);
-    let discards = world.server.status(world.now).discards;
+    let discards = world.status().discards;
     for _ in 0..36 {
         for _ in 0..60 {
             world.run(Duration::from_secs(120));
@@ -315,7 +313,7 @@ pub(super) fn stays_for_three_days(row: &Row) {
         world.log.iter().filter(|line| line.contains("Warn") || line.contains("Error")).collect();
     assert!(alarms.is_empty(), "{}: {alarms:#?}", row.client);
     // Keepalives are meant to be thrown away.
-    let mut after = world.server.status(world.now).discards;
+    let mut after = world.status().discards;
     after.remove("data.keepalive");
     let before = |name: &String| discards.get(name).copied().unwrap_or(0);
     let grown: Vec<_> = after.iter().filter(|(name, count)| **count > before(name)).collect();

@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use adit::server::{Datagram, Downlink, Server, Uplink};
+use adit::server::Server;
 use adit::superpacket::Superpacket;
 use ipsec::Path;
 use nix::time::{ClockId, clock_gettime};
 
 use super::network::{Incoming, Network, server_for};
 use super::{Recorded, World};
-use crate::inner;
 
 impl World {
     /// Brings one datagram to the server; the bytes it sends at once to where it came from.
@@ -25,7 +24,7 @@ impl World {
     }
 
     /// Brings datagrams to the server at once, and the packets in them to where they are going.
-    pub(crate) fn deliver(&mut self, mut batch: Vec<Incoming>) {
+    pub(crate) fn deliver(&mut self, batch: Vec<Incoming>) {
         let recorded = batch.iter().map(|Incoming { from, port, payload }| Recorded {
             remote: *from,
             to_server: true,
@@ -36,29 +35,10 @@ impl World {
         let before = self.record.len();
         let all_first = batch.iter().all(|datagram| is_first_message(datagram.port, &datagram.payload));
         let length: usize = batch.iter().map(|datagram| datagram.payload.len()).sum();
-        let mut up = Uplink::default();
-        let now = self.now;
-        let mut datagrams: Vec<Datagram<'_>> = batch
-            .iter_mut()
-            .map(|Incoming { from, port, payload }| {
-                let path = Path { local: SocketAddr::new(server_for(from.ip()), *port), remote: *from };
-                Datagram { path, bytes: payload }
-            })
-            .collect();
-        self.timed(|server| server.handle_network(now, &mut datagrams, &mut up));
-        let packets: Vec<Vec<u8>> =
-            up.packets().map(|(index, range)| batch[index].payload[range].to_vec()).collect();
-        self.drain_server();
+        self.bring_datagrams(batch);
         if all_first {
             let answer: usize = self.record[before..].iter().map(|sent| sent.payload.len()).sum();
             assert!(answer <= length, "strangers' {length} bytes were answered with {answer}");
-        }
-        for packet in packets {
-            let pong = inner::pong(&packet);
-            self.beyond.push(packet);
-            if let Some(pong) = pong {
-                self.send_from_beyond(&[&pong]);
-            }
         }
     }
 
@@ -69,19 +49,19 @@ impl World {
 
     /// The same of packets that the kernel has left something to do for.
     pub(crate) fn send_superpackets<'a>(&mut self, packets: impl IntoIterator<Item = Superpacket<'a>>) {
-        let mut down = Downlink::default();
-        let now = self.now;
-        self.timed(|server| server.handle_tun(now, packets, &mut down));
-        for (path, bytes, segment) in down.runs() {
-            for payload in bytes.chunks(segment) {
-                send(&mut self.network, &mut self.record, self.now, path, payload.to_vec());
-            }
-        }
-        self.drain_server();
+        self.bring_packets(packets);
     }
 
     /// Runs jobs, sends and logs until the server is quiet; whether there was anything.
     pub(super) fn drain_server(&mut self) -> bool {
+        let mut any = false;
+        while self.drain_once() {
+            any = true;
+        }
+        any
+    }
+
+    fn drain_once(&mut self) -> bool {
         let mut any = false;
         let now = self.now;
         while let Some(job) = self.server.poll_job() {
@@ -92,6 +72,7 @@ impl World {
             any = true;
             send(&mut self.network, &mut self.record, now, transmit.path, transmit.payload);
         }
+        any |= self.drain_shards();
         while let Some(line) = self.server.poll_event() {
             any = true;
             self.log.push(format!("{:>12.6} {:?} {line}", self.elapsed().as_secs_f64(), line.level));
@@ -110,7 +91,13 @@ impl World {
 }
 
 /// Puts a datagram of the server on the network.
-fn send(network: &mut Network, record: &mut Vec<Recorded>, now: Instant, path: Path, payload: Vec<u8>) {
+pub(super) fn send(
+    network: &mut Network,
+    record: &mut Vec<Recorded>,
+    now: Instant,
+    path: Path,
+    payload: Vec<u8>,
+) {
     assert_eq!(path.local.ip(), server_for(path.remote.ip()), "the server answers from where it was asked");
     let port = path.local.port();
     record.push(Recorded { remote: path.remote, to_server: false, port, payload: payload.clone() });

@@ -28,6 +28,10 @@ pub(crate) struct Setup {
     pub(crate) certificate: bool,
     /// The `id` of every key, if devices are to name their key.
     pub(crate) identifier: Option<&'static str>,
+    /// How many cores the server has. Clients are numbered from 1 and go round: the first is on the last of two.
+    pub(crate) shards: u32,
+    /// Whether the kernel brings packets to the core that knows them.
+    pub(crate) steers: bool,
     /// Further lines of the configuration.
     pub(crate) extra: &'static str,
 }
@@ -45,6 +49,8 @@ impl Default for Setup {
             wall: Duration::from_secs(1_798_761_600),
             certificate: false,
             identifier: None,
+            shards: 2,
+            steers: true,
             extra: "",
         }
     }

@@ -1,0 +1,123 @@
+//! Packets that the kernel brought to the wrong shard.
+//!
+//! By its number, every packet has one shard that it ought to come to ([`Shards`]). That one knows the few whose keys or session
+//! are at another one; all others send it what they do not know. So a packet is handed over twice at most, and never goes round.
+
+use std::{collections::HashMap, net::Ipv4Addr, ops::Range};
+
+use ipsec::{Path, Spi};
+
+use super::{Datagram, ShardId, Shards};
+use crate::superpacket::{Left, Superpacket};
+
+/// What one shard knows of the others, and packets for them.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    here: ShardId,
+    shards: Shards,
+    /// Those that ought to be here and are not.
+    pub(super) spis: HashMap<Spi, ShardId>,
+    pub(super) addresses: HashMap<Ipv4Addr, ShardId>,
+    /// What goes to each of the others.
+    pending: Vec<Handover>,
+    handed: u64,
+}
+
+/// From where a batch comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From the kernel.
+    Kernel,
+    /// From another shard, which does not know the packets.
+    Shard,
+}
+
+impl Elsewhere {
+    pub(super) fn new(here: ShardId, shards: Shards) -> Self {
+        let (spis, addresses) = (HashMap::new(), HashMap::new());
+        let pending = shards.iter().map(|_| Handover::default()).collect();
+        Self { here, shards, spis, addresses, pending, handed: 0 }
+    }
+
+    /// Hands over a packet to an SPI that is not here; false if it is nowhere else either.
+    pub(super) fn hand_esp(&mut self, origin: Origin, spi: Spi, datagram: &Datagram<'_>) -> bool {
+        let ought = self.shards.of_spi(spi);
+        let Some(to) = self.next(origin, ought, self.spis.get(&spi).copied()) else { return false };
+        to.up.push((datagram.path, to.bytes.len()..to.bytes.len() + datagram.bytes.len()));
+        to.bytes.extend_from_slice(datagram.bytes);
+        self.handed += 1;
+        true
+    }
+
+    /// Hands over a packet to an address that is not here; false if it is nowhere else either.
+    pub(super) fn hand_ip(&mut self, origin: Origin, address: Ipv4Addr, packet: Superpacket<'_>) -> bool {
+        let ought = self.shards.of_address(address);
+        let Some(to) = self.next(origin, ought, self.addresses.get(&address).copied()) else { return false };
+        to.down.push((to.bytes.len()..to.bytes.len() + packet.bytes().len(), packet.left()));
+        to.bytes.extend_from_slice(packet.bytes());
+        self.handed += packet.count() as u64;
+        true
+    }
+
+    /// Where a packet goes that ought to be at one shard, and of which this one knows that it is at another.
+    fn next(&mut self, origin: Origin, ought: ShardId, known: Option<ShardId>) -> Option<&mut Handover> {
+        let to = match (ought == self.here, origin) {
+            (true, _) => known?,
+            (false, Origin::Kernel) => ought,
+            (false, Origin::Shard) => return None,
+        };
+        self.pending.get_mut(to.0 as usize)
+    }
+
+    /// The next packets for another shard.
+    pub(super) fn poll(&mut self) -> Option<(ShardId, Handover)> {
+        let (to, pending) =
+            self.shards.iter().zip(&mut self.pending).find(|(_, pending)| !pending.is_empty())?;
+        Some((to, std::mem::take(pending)))
+    }
+
+    /// How many packets were handed over since the start.
+    pub(super) fn handed(&self) -> u64 {
+        self.handed
+    }
+}
+
+/// Packets on their way from the shard where the kernel brought them to the one that knows them.
+#[derive(Debug, Default)]
+pub struct Handover {
+    bytes: Vec<u8>,
+    up: Vec<(Path, Range<usize>)>,
+    down: Vec<(Range<usize>, Left)>,
+}
+
+impl Handover {
+    /// How many packets it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.up.len() + self.down.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those that came from the network, in the order of their arrival; they are decrypted in place.
+    pub fn datagrams(&mut self) -> Vec<Datagram<'_>> {
+        // The ranges follow each other, with packets down between them.
+        let (mut rest, mut taken) = (&mut self.bytes[..], 0);
+        let take = |(path, range): &(Path, Range<usize>)| {
+            let (_, from) = std::mem::take(&mut rest).split_at_mut(range.start - taken);
+            let (bytes, behind) = from.split_at_mut(range.len());
+            (rest, taken) = (behind, range.end);
+            Datagram { path: *path, bytes }
+        };
+        self.up.iter().map(take).collect()
+    }
+
+    /// Those that came from the TUN device.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = Superpacket<'_>> {
+        self.down.iter().map(|(range, left)| Superpacket::new(&self.bytes[range.clone()], *left))
+    }
+}

@@ -1,0 +1,55 @@
+//! Which shard a packet, an address or a client belongs to: numbers that we choose, modulo the number of shards.
+//!
+//! The kernel is given the same arithmetic, so that a packet wakes the core that knows it. Who is on
+//! the wrong core for any reason (a kernel that does not steer, a user who gets an old address back, two clients that turn out to
+//! be one) is handed over: correct, but slower.
+
+use std::{net::Ipv4Addr, num::NonZeroU32};
+
+use ipsec::{PeerId, Spi};
+
+/// One shard's number, below their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u32);
+
+/// How many shards there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shards(NonZeroU32);
+
+impl Shards {
+    /// The one thread that does everything.
+    pub const ONE: Self = Self(NonZeroU32::MIN);
+
+    /// `count` shards.
+    #[must_use]
+    pub const fn new(count: NonZeroU32) -> Self {
+        Self(count)
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn count(self) -> NonZeroU32 {
+        self.0
+    }
+
+    /// Every shard.
+    pub fn iter(self) -> impl Iterator<Item = ShardId> {
+        (0..self.0.get()).map(ShardId)
+    }
+
+    /// Where a client's keys, sessions and counters are. The responder gives its SPIs the same remainder.
+    pub(crate) fn of_peer(self, peer: PeerId) -> ShardId {
+        let count = u64::from(self.0.get());
+        ShardId(u32::try_from(peer.0 % count).expect("a remainder is below its divisor"))
+    }
+
+    /// Where the kernel brings ESP packets.
+    pub(crate) fn of_spi(self, spi: Spi) -> ShardId {
+        ShardId(spi.0 % self.0.get())
+    }
+
+    /// Where the kernel brings packets to a client's address.
+    pub(crate) fn of_address(self, address: Ipv4Addr) -> ShardId {
+        ShardId(address.to_bits() % self.0.get())
+    }
+}
