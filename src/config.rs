@@ -58,6 +58,10 @@ pub struct Config {
     pub users: PathBuf,
     /// The TUN device's name.
     pub tun: String,
+    /// Whether the kernel may leave checksums and segmentation to us on the TUN device, and we to it.
+    pub tun_offload: Switch,
+    /// Whether the kernel cuts what is sent outside into datagrams.
+    pub udp_gso: Switch,
     /// Whether to set up forwarding and masquerading of the pools.
     pub nat: bool,
     /// The control socket.
@@ -99,6 +103,17 @@ impl Config {
         let file: Option<Spanned<raw::File>> = yaml::parse(path, content)?;
         check::config(path, file)
     }
+}
+
+/// Whether to use something that not every kernel does right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Where it is known, or can be tried, to work.
+    Auto,
+    /// Wherever there is such a thing.
+    On,
+    /// Nowhere.
+    Off,
 }
 
 /// A way to log in.

@@ -27,6 +27,7 @@ use crate::{
         tun::{self, Interface, Tun},
     },
     server::{Datagram, Downlink, Level, LogLine, Server, Shards, Uplink},
+    status::{OffloadStatus, Status},
     users::Users,
     workers::Workers,
 };
@@ -42,10 +43,11 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     // Blocked before any thread starts, so that no thread takes a signal away from the descriptor.
     let signals = signals()?;
     let waker = Waker::new().context("no event descriptor")?;
+    let offload = Offload::choose(config.udp_gso);
     let mut sockets = Vec::new();
     for address in &config.listen {
         for port in [IKE_PORT, NAT_T_PORT] {
-            match OuterSocket::bind(SocketAddr::new(*address, port), Offload::detect()) {
+            match OuterSocket::bind(SocketAddr::new(*address, port), offload) {
                 Ok(socket) => sockets.push(socket),
                 // `::` is what IPv6 there is: a kernel without any has none.
                 Err(error) if address.is_unspecified() && outer::is_unsupported(&error) => {
@@ -64,7 +66,12 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     }
     anyhow::ensure!(!sockets.is_empty(), "this machine has none of the addresses to listen on");
     let pools: Vec<_> = config.pools.iter().map(|pool| pool.range).collect();
-    let tun = Tun::create(&Interface { name: &config.tun, pools: &pools, mtu: config.mtu, offload: true })?;
+    let tun = Tun::create(&Interface {
+        name: &config.tun,
+        pools: &pools,
+        mtu: config.mtu,
+        offload: config.tun_offload,
+    })?;
     let _host = config.nat.then(|| Host::prepare(tun.name(), &pools)).transpose()?;
     let (sender, commands) = mpsc::channel();
     let wake = waker.clone();
@@ -77,6 +84,8 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let now = clock();
     let server = Server::new(now, wall_clock(), config, users, Shards::ONE, seed);
     tracing::info!("serving on {} with {}", listing(&config.listen), tun.name());
+    let udp = sockets.first().map_or(Offload::OFF, OuterSocket::offload);
+    tracing::info!("offload: {udp} on UDP; {} on {}", tun.offload(), tun.name());
     EventLoop {
         server,
         sockets,
@@ -182,11 +191,12 @@ impl EventLoop {
     fn up(&mut self, index: usize) -> anyhow::Result<bool> {
         for _ in 0..BUDGET {
             let socket = &mut self.sockets[index];
-            if socket.receive(&mut self.inbox).context("receiving from a socket")? == 0 {
+            let count = socket.receive(&mut self.inbox).context("receiving from a socket")?;
+            if count == 0 {
                 return Ok(false);
             }
-            let mut datagrams: Vec<Datagram<'_>> =
-                self.inbox.segments().map(|(path, bytes)| Datagram { path, bytes }).collect();
+            let mut datagrams: Vec<Datagram<'_>> = Vec::with_capacity(count);
+            datagrams.extend(self.inbox.segments().map(|(path, bytes)| Datagram { path, bytes }));
             self.server.handle_network(clock(), &mut datagrams, &mut self.uplink);
             let packets =
                 self.uplink.packets().filter_map(|(index, range)| datagrams.get(index)?.bytes.get(range));
@@ -241,7 +251,7 @@ impl EventLoop {
     }
 
     /// The server's own account, and what the sockets and the device let go.
-    fn status(&self) -> crate::status::Status {
+    fn status(&self) -> Status {
         let mut status = self.server.status(clock());
         let sockets = self.sockets.iter().flat_map(|socket| {
             let layer = if socket.is_esp() { "native" } else { "udp" };
@@ -252,6 +262,17 @@ impl EventLoop {
         {
             *status.discards.entry(format!("{layer}.{name}")).or_default() += count;
         }
+        let udp = self.sockets.iter().filter(|socket| !socket.is_esp()).map(|socket| OffloadStatus {
+            on: format!("UDP {}", socket.local()),
+            used: socket.offload().to_string(),
+            refused: socket.counters().offload_refused,
+        });
+        let tun = OffloadStatus {
+            on: self.tun.name().to_owned(),
+            used: self.tun.offload().to_string(),
+            refused: self.tun.counters().uncoalesced,
+        };
+        status.offloads = udp.chain([tun]).collect();
         status
     }
 

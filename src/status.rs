@@ -23,6 +23,8 @@ pub struct Status {
     pub pools: Vec<PoolStatus>,
     /// What each core has moved.
     pub shards: Vec<ShardStatus>,
+    /// What the kernel does for us with many packets at once.
+    pub offloads: Vec<OffloadStatus>,
     /// What was discarded and why, by `group.reason`, since the start.
     pub discards: BTreeMap<String, u64>,
 }
@@ -101,4 +103,15 @@ pub struct PoolStatus {
     pub used: u32,
     /// Addresses it has for clients.
     pub size: u32,
+}
+
+/// What the kernel does with many packets at once, on one socket or device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffloadStatus {
+    /// The socket's address, or the device's name.
+    pub on: String,
+    /// What is in use now.
+    pub used: String,
+    /// How often the kernel refused what it had agreed to; what was refused went one packet at a time.
+    pub refused: u64,
 }

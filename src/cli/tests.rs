@@ -133,7 +133,7 @@ fn status_and_disconnect_ask_the_server_that_the_configuration_names() {
     });
     let said = |text: &str| Ok((text.to_owned(), String::new()));
     assert_eq!(adit(&format!("status --config {path}")), said("adit, up 0s, 0 sessions\n"));
-    let json = r#"{"version":"","uptime_seconds":0,"sessions":[],"pools":[],"shards":[],"discards":{}}"#;
+    let json = r#"{"version":"","uptime_seconds":0,"sessions":[],"pools":[],"shards":[],"offloads":[],"discards":{}}"#;
     assert_eq!(adit(&format!("status --json --config {path}")), said(&format!("{json}\n")));
     assert_eq!(adit(&format!("disconnect --config {path} a")), said("1 session ended\n"));
     assert_eq!(adit(&format!("disconnect --config {path} alice")), said("5 sessions ended\n"));

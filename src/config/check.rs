@@ -13,7 +13,7 @@ use serde_saphyr::{Location, Spanned};
 use super::certificate;
 use super::problem::{Findings, Problems};
 use super::yaml::{Hidden, Text};
-use super::{AuthMethod, Config, Limits, Log, LogFormat, LogLevel, raw};
+use super::{AuthMethod, Config, Limits, Log, LogFormat, LogLevel, Switch, raw};
 use crate::pool::{NotARange, Pool, Range};
 
 /// RFC 791 §3.2: every host takes 576 bytes. 1500 is PPP's own default (RFC 1661 §6.1), and more than any
@@ -58,6 +58,8 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
         auth: auth(f, file.auth),
         users: users(f, root, directory, file.users),
         tun: tun(f, file.tun),
+        tun_offload: word(f, "tun_offload", file.tun_offload, SWITCH, Switch::Auto),
+        udp_gso: word(f, "udp_gso", file.udp_gso, SWITCH, Switch::Auto),
         nat: word(f, "nat", file.nat, BOOLEAN, true),
         control: control(f, directory, file.control),
         metrics: metrics(f, file.metrics),
@@ -373,6 +375,7 @@ fn words<T>(known: &[(&str, T)]) -> String {
 }
 
 const BOOLEAN: &[(&str, bool)] = &[("true", true), ("false", false)];
+const SWITCH: &[(&str, Switch)] = &[("auto", Switch::Auto), ("on", Switch::On), ("off", Switch::Off)];
 const ALGORITHMS: &[(&str, Algorithms)] =
     &[("modern", Algorithms::Modern), ("compatible", Algorithms::Compatible), ("legacy", Algorithms::Legacy)];
 /// Whether native ESP is served.

@@ -20,6 +20,8 @@ pub(super) struct File {
     pub(super) auth: Option<Spanned<Vec<Text>>>,
     pub(super) users: Option<Text>,
     pub(super) tun: Option<Text>,
+    pub(super) tun_offload: Option<Text>,
+    pub(super) udp_gso: Option<Text>,
     pub(super) nat: Option<Text>,
     pub(super) control: Option<Text>,
     pub(super) metrics: Option<Text>,

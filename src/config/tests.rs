@@ -2,7 +2,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::{Config, LogFormat, LogLevel};
+use super::{Config, LogFormat, LogLevel, Switch};
 use crate::scratch::Scratch;
 
 /// What an operator sees for `content`: every problem, one a line, without the directory.
@@ -95,6 +95,8 @@ mtu: 1280
 client_to_client: true
 auth: [mschapv2]
 tun: tun7
+tun_offload: off
+udp_gso: on
 nat: false
 control: c.sock
 log: { level: trace, format: json }
@@ -115,7 +117,7 @@ limits: { half_open: 1, half_open_per_source: 2 }
     );
     assert_eq!((config.dns.len(), config.mtu), (0, 1280));
     assert!(config.client_to_client && !config.nat);
-    assert_eq!(config.tun, "tun7");
+    assert_eq!((config.tun.as_str(), config.tun_offload, config.udp_gso), ("tun7", Switch::Off, Switch::On));
     assert_eq!(config.control, Path::new("c.sock"));
     assert_eq!((config.log.level, config.log.format), (LogLevel::Trace, LogFormat::Json));
     assert_eq!((config.limits.half_open, config.limits.half_open_per_source), (1, 2));
@@ -127,7 +129,7 @@ fn shape_problems_have_their_place() {
     let cases = [
         (
             "lisen: [0.0.0.0]",
-            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, nat, control, metrics, log, limits",
+            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, tun_offload, udp_gso, nat, control, metrics, log, limits",
         ),
         ("log:\n  levl: info", "adit.yaml:3:3: found unknown key \"levl\", expected one of level, format"),
         ("mtu: 1400\nmtu: 1300", "adit.yaml:3:1: found key \"mtu\" a second time, expected it once"),

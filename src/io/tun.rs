@@ -16,14 +16,18 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, bail};
 
+use crate::config::Switch;
 use crate::pool::Range;
 
-use coalesce::{Coalesce, Write, coalesce};
+use coalesce::Write;
 pub use inbox::Inbox;
+pub use offload::{Kinds, Offload};
 
 mod coalesce;
+mod deliver;
 mod inbox;
 mod link;
+mod offload;
 mod vnet;
 
 /// What the interface shall be.
@@ -35,8 +39,8 @@ pub struct Interface<'a> {
     pub pools: &'a [Range],
     /// The longest packet.
     pub mtu: u16,
-    /// Whether the kernel may leave segmentation and checksums to us.
-    pub offload: bool,
+    /// Whether the kernel may leave segmentation and checksums to us, and we to it.
+    pub offload: Switch,
 }
 
 /// An interface that exists as long as this value.
@@ -44,8 +48,7 @@ pub struct Interface<'a> {
 pub struct Tun {
     file: File,
     name: String,
-    offload: bool,
-    coalesce: Coalesce,
+    offload: Offload,
     counters: Counters,
 }
 
@@ -74,15 +77,11 @@ impl Tun {
             }
             _ => anyhow::anyhow!("cannot create interface {name}: {error}"),
         })?;
-        let coalesce = if interface.offload { take_offload(&file) } else { Coalesce::default() };
+        // The device is not up yet.
+        let offload =
+            Offload::settle(interface.offload, |flags| grant(&file, flags), |bytes| (&file).write(bytes));
         link::configure(interface).with_context(|| format!("cannot set up interface {name}"))?;
-        Ok(Self {
-            file,
-            name: name.to_owned(),
-            offload: coalesce.tcp,
-            coalesce,
-            counters: Counters::default(),
-        })
+        Ok(Self { file, name: name.to_owned(), offload, counters: Counters::default() })
     }
 
     /// The interface's name.
@@ -91,9 +90,9 @@ impl Tun {
         &self.name
     }
 
-    /// Whether the kernel hands over superpackets and open checksums.
+    /// What is done together now; writing may have lost some of it since [`Self::create`].
     #[must_use]
-    pub fn offload(&self) -> bool {
+    pub fn offload(&self) -> Offload {
         self.offload
     }
 
@@ -127,31 +126,8 @@ impl Tun {
     /// Writes whole packets with complete checksums. Never waits and never fails: what the kernel does not
     /// take is dropped and counted.
     pub fn send<'a>(&mut self, packets: impl IntoIterator<Item = &'a [u8]>) {
-        coalesce(self.coalesce, packets, |write| {
-            let count = write.packets().len() as u64;
-            match put(&self.file, write) {
-                Ok(()) => {
-                    self.counters.sent += count;
-                    self.counters.coalesced += if count > 1 { count } else { 0 };
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.counters.full += count,
-                // This kernel takes no superpacket of that kind after all; its packets alone, perhaps.
-                Err(_) if count > 1 => {
-                    self.counters.uncoalesced += 1;
-                    for packet in write.packets() {
-                        match put(&self.file, &Write::plain(packet)) {
-                            Ok(()) => self.counters.sent += 1,
-                            Err(error) if error.kind() == ErrorKind::WouldBlock => self.counters.full += 1,
-                            Err(_) => self.counters.refused += 1,
-                        }
-                    }
-                }
-                Err(_) => self.counters.refused += 1,
-            }
-        });
-        if self.counters.uncoalesced > 0 {
-            self.coalesce = Coalesce::default();
-        }
+        let Self { file, offload, counters, .. } = self;
+        deliver::deliver(&mut offload.writes, counters, packets, |write| put(file, write));
     }
 }
 
@@ -181,7 +157,7 @@ pub struct Counters {
     pub sent: u64,
     /// Of those, in a superpacket.
     pub coalesced: u64,
-    /// Superpackets that the kernel refused; after one, packets go alone.
+    /// Superpackets that the kernel refused; after one, packets of its kind go alone.
     pub uncoalesced: u64,
     /// Read, but not what its header said.
     pub unusable: u64,
@@ -226,17 +202,10 @@ fn attach(file: &File, name: &str) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Asks for open checksums and for superpackets of TCP and UDP, or at least of TCP; says which it got. What the kernel gives,
-/// it also takes.
-fn take_offload(file: &File) -> Coalesce {
-    let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4;
-    // UDP since Linux 6.2, and there only for both families at once; IPv6 is not routed here.
-    let udp = tcp | libc::TUN_F_USO4 | libc::TUN_F_USO6;
-    let granted = |flags| {
-        // SAFETY: TUNSETOFFLOAD takes its argument by value.
-        unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(flags)) == 0 }
-    };
-    if granted(udp) { Coalesce { tcp: true, udp: true } } else { Coalesce { tcp: granted(tcp), udp: false } }
+/// Asks the kernel to leave to us what these `TUN_F_…` say. Fails if it does not know one of them.
+fn grant(file: &File, flags: libc::c_uint) -> bool {
+    // SAFETY: TUNSETOFFLOAD takes its argument by value.
+    unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(flags)) == 0 }
 }
 
 const DEVICE: &str = "/dev/net/tun";

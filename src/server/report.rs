@@ -19,6 +19,7 @@ impl Server {
                 .values()
                 .filter_map(|session| self.session_status(now, session))
                 .collect(),
+            offloads: Vec::new(),
             pools: self
                 .pools
                 .usage()

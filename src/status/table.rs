@@ -26,6 +26,14 @@ pub(super) fn of(status: &Status) -> String {
             ),
         );
     }
+    for offload in &status.offloads {
+        let refused = if offload.refused == 0 {
+            String::new()
+        } else {
+            format!(" (refused {} times)", offload.refused)
+        };
+        line(&mut text, format_args!("offload {}: {}{refused}", offload.on, offload.used));
+    }
     if !status.sessions.is_empty() {
         text.push('\n');
         let heading = SESSION_HEADING.map(str::to_owned);
@@ -144,7 +152,7 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PoolStatus;
+    use super::super::{OffloadStatus, PoolStatus};
     use super::*;
 
     #[test]
@@ -175,6 +183,14 @@ mod tests {
                 ShardStatus { packets_in: 3, packets_out: 2000, handed_over: 0 },
                 ShardStatus { packets_in: 3, packets_out: 0, handed_over: 5 },
             ],
+            offloads: vec![
+                OffloadStatus { on: "adit0".to_owned(), used: "nothing".to_owned(), refused: 0 },
+                OffloadStatus {
+                    on: "UDP 0.0.0.0:4500".to_owned(),
+                    used: "coalescing".to_owned(),
+                    refused: 2,
+                },
+            ],
             discards: discards.map(|(name, count)| (name.to_owned(), count)).into(),
         };
         let expected = "\
@@ -182,6 +198,8 @@ adit 0.1.0, up 1d 1h, 2 sessions
 pool default: 2 of 65533 addresses in use
 core 0: 3 packets in, 2000 packets out, 0 handed to another core
 core 1: 3 packets in, 0 packets out, 5 handed to another core
+offload adit0: nothing
+offload UDP 0.0.0.0:4500: coalescing (refused 2 times)
 
 ID   USER   OUTSIDE            INSIDE     AGE     IN     OUT     PACKETS IN  PACKETS OUT  KEY   NAT     IKE / ESP
 c17  alice  198.51.100.7:4500  10.20.0.2  12m 5s  999 B  1.2 MB  3           1000         main  client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96

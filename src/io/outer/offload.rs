@@ -1,8 +1,11 @@
 //! What the kernel can do for a UDP socket: segmentation (UDP_SEGMENT) and coalescing (UDP_GRO).
 
+use std::fmt;
+
 use socket2::Socket;
 
 use super::set_option;
+use crate::config::Switch;
 
 /// Which offloads are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +23,24 @@ impl Offload {
     /// What the running kernel is known to do right.
     #[must_use]
     pub fn detect() -> Self {
-        std::fs::read_to_string("/proc/sys/kernel/osrelease")
-            .ok()
-            .and_then(|release| Release::parse(&release))
-            .map_or(Self::OFF, Self::of)
+        Self::choose(Switch::Auto)
+    }
+
+    /// The same, with segmentation as the operator wants it. Coalescing is no choice: it is harmless, or it does not work.
+    #[must_use]
+    pub fn choose(segmentation: Switch) -> Self {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok();
+        let known = release.and_then(|release| Release::parse(&release)).map_or(Self::OFF, Self::of);
+        known.switched(segmentation)
+    }
+
+    fn switched(self, segmentation: Switch) -> Self {
+        let segmentation = match segmentation {
+            Switch::Auto => self.segmentation,
+            Switch::On => true,
+            Switch::Off => false,
+        };
+        Self { segmentation, ..self }
     }
 
     fn of(release: Release) -> Self {
@@ -48,6 +65,17 @@ impl Offload {
     }
 }
 
+impl fmt::Display for Offload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.segmentation, self.coalescing) {
+            (true, true) => "segmentation and coalescing",
+            (true, false) => "segmentation",
+            (false, true) => "coalescing",
+            (false, false) => "nothing",
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Release(u32, u32, u32);
 
@@ -66,7 +94,12 @@ mod tests {
     use super::*;
 
     fn of(release: &str) -> (bool, bool) {
-        let offload = Release::parse(release).map_or(Offload::OFF, Offload::of);
+        switched(release, Switch::Auto)
+    }
+
+    fn switched(release: &str, segmentation: Switch) -> (bool, bool) {
+        let known = Release::parse(release).map_or(Offload::OFF, Offload::of);
+        let offload = known.switched(segmentation);
         (offload.segmentation, offload.coalescing)
     }
 
@@ -79,5 +112,12 @@ mod tests {
         assert_eq!(of("7.1.4-arch1-1"), (false, true));
         assert_eq!(of("7.1.5"), (true, true));
         assert_eq!(of("Plan 9"), (false, false));
+    }
+
+    #[test]
+    fn the_operator_decides_of_segmentation_alone() {
+        assert_eq!(switched("7.1.4-arch1-1", Switch::On), (true, true));
+        assert_eq!(switched("5.10.0-28-amd64", Switch::On), (true, false));
+        assert_eq!(switched("6.1.0-21-amd64", Switch::Off), (false, true));
     }
 }

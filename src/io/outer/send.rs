@@ -4,7 +4,7 @@ use std::io;
 use std::mem;
 use std::os::fd::AsRawFd;
 
-use libc::{iovec, mmsghdr};
+use libc::{c_int, c_uint, iovec, mmsghdr};
 use socket2::{SockAddr, Socket};
 
 use super::control::Control;
@@ -94,7 +94,11 @@ impl Counters {
 pub(super) struct Outbox {
     entries: Box<[mmsghdr]>,
     slots: Vec<Slot>,
+    /// `sendmmsg`, but in tests of what a kernel or a driver may do to us.
+    pub(super) call: Call,
 }
+
+pub(super) type Call = unsafe extern "C" fn(c_int, *mut mmsghdr, c_uint, SendFlags) -> c_int;
 
 #[derive(Debug)]
 struct Slot {
@@ -112,7 +116,11 @@ impl Outbox {
     pub(super) fn new() -> Self {
         // SAFETY: all-zero is a valid mmsghdr.
         let entry = unsafe { mem::zeroed() };
-        Self { entries: vec![entry; MESSAGES].into_boxed_slice(), slots: Vec::with_capacity(MESSAGES) }
+        Self {
+            entries: vec![entry; MESSAGES].into_boxed_slice(),
+            slots: Vec::with_capacity(MESSAGES),
+            call: libc::sendmmsg,
+        }
     }
 
     fn len(&self) -> usize {
@@ -155,7 +163,7 @@ impl Outbox {
         // SAFETY: the first `count` entries were filled above from live slots, and the bytes that the slots
         // point at are borrowed by the `send` that this call is part of; the kernel only reads them.
         let sent = unsafe {
-            libc::sendmmsg(socket.as_raw_fd(), self.entries.as_mut_ptr(), count, libc::MSG_DONTWAIT as _)
+            (self.call)(socket.as_raw_fd(), self.entries.as_mut_ptr(), count, libc::MSG_DONTWAIT as _)
         };
         usize::try_from(sent).map_err(|_| last_errno())
     }
@@ -214,6 +222,12 @@ fn segments_together(segment: usize) -> usize {
 
 /// The payload of the longest UDP datagram over IPv4.
 const LONGEST: usize = 65507;
+
+/// C libraries do not agree on its type.
+#[cfg(target_env = "musl")]
+type SendFlags = c_uint;
+#[cfg(not(target_env = "musl"))]
+type SendFlags = c_int;
 
 /// Messages in one call.
 const MESSAGES: usize = 128;

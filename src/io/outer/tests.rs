@@ -188,6 +188,98 @@ fn a_kernel_that_stops_segmenting_is_sent_single_datagrams() {
     assert_eq!(near.counters().offload_refused, 2, "it is not tried again");
 }
 
+/// A driver that cannot segment says so with EIO, at any time; what goes alone is sent.
+unsafe extern "C" fn refuses_segments(
+    socket: c_int,
+    messages: *mut libc::mmsghdr,
+    count: libc::c_uint,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: called as sendmmsg is, with one message at least.
+    if unsafe { segment_of(&(*messages).msg_hdr) }.is_some() {
+        // SAFETY: errno belongs to this thread.
+        unsafe { *libc::__errno_location() = libc::EIO };
+        return -1;
+    }
+    // SAFETY: the caller's arguments; one message at a time, so that each is looked at.
+    unsafe { libc::sendmmsg(socket, messages, count.min(1), flags) }
+}
+
+/// The size in the message's UDP_SEGMENT.
+///
+/// # Safety
+///
+/// The message has control messages in readable memory, or none.
+unsafe fn segment_of(message: &libc::msghdr) -> Option<u16> {
+    // SAFETY: the caller's word.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while let Some(fields) = header.as_ref() {
+            if (fields.cmsg_level, fields.cmsg_type) == (libc::SOL_UDP, libc::UDP_SEGMENT) {
+                return Some(libc::CMSG_DATA(header).cast::<u16>().read_unaligned());
+            }
+            header = libc::CMSG_NXTHDR(message, header);
+        }
+        None
+    }
+}
+
+#[test]
+fn a_driver_that_stops_segmenting_costs_nothing_but_time() {
+    let (mut near, mut far) =
+        (bind([127, 0, 0, 1], Offload::detect()), bind([127, 0, 0, 1], Offload::detect()));
+    let path = path(&near, far.local());
+    let bytes = numbered(10, 1000);
+    near.send([(path, &bytes[..], 1000)]);
+    near.outbox.call = refuses_segments;
+    near.send([(path, &b"alone"[..], 0), (path, &bytes[..], 1000), (path, &bytes[..2500], 1000)]);
+    near.send([(path, &bytes[..], 1000)]);
+    let received: Vec<Vec<u8>> = receive(&mut far, 34).into_iter().map(|(_, bytes)| bytes).collect();
+    let expected = [
+        cut(&bytes, 1000),
+        vec![b"alone".to_vec()],
+        cut(&bytes, 1000),
+        cut(&bytes[..2500], 1000),
+        cut(&bytes, 1000),
+    ];
+    assert_eq!(received, expected.concat());
+    assert_eq!(near.offload(), Offload { segmentation: false, ..Offload::detect() });
+    assert_eq!((near.counters().sent, near.counters().offload_refused), (34, 2), "{:?}", near.counters());
+}
+
+/// Some paths break on UDP_SEGMENT for one datagram: it stands only where there are several, not even on the last of a run.
+unsafe extern "C" fn looks_at_segments(
+    socket: c_int,
+    messages: *mut libc::mmsghdr,
+    count: libc::c_uint,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: called as sendmmsg is: so many messages, each with the vectors it says.
+    for message in unsafe { std::slice::from_raw_parts(messages, count as usize) } {
+        let vector = unsafe { *message.msg_hdr.msg_iov };
+        let segment = unsafe { segment_of(&message.msg_hdr) };
+        assert!(
+            segment.is_none_or(|segment| vector.iov_len > usize::from(segment)),
+            "{} {segment:?}",
+            vector.iov_len
+        );
+    }
+    // SAFETY: the caller's arguments.
+    unsafe { libc::sendmmsg(socket, messages, count, flags) }
+}
+
+#[test]
+fn one_datagram_has_no_segment_size() {
+    let (mut near, mut far) =
+        (bind([127, 0, 0, 1], Offload::detect()), bind([127, 0, 0, 1], Offload::detect()));
+    near.outbox.call = looks_at_segments;
+    let path = path(&near, far.local());
+    // Sixty-four go in one message, so one is left of these.
+    let bytes = numbered(65, 100);
+    near.send([(path, &b"alone"[..], 0), (path, &bytes[..], 100), (path, &bytes[..100], 100)]);
+    assert_eq!(receive(&mut far, 67).len(), 67);
+}
+
 #[test]
 fn a_port_in_use_is_named() {
     let first = bind([127, 0, 0, 1], Offload::OFF);

@@ -15,16 +15,8 @@ use std::io::IoSlice;
 
 use arrayvec::ArrayVec;
 
-use super::vnet;
-
-/// Which superpackets the kernel takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Coalesce {
-    /// Of TCP.
-    pub(super) tcp: bool,
-    /// Of UDP.
-    pub(super) udp: bool,
-}
+use super::{Kinds, vnet};
+use crate::superpacket::Transport;
 
 /// What goes to the kernel in one write.
 pub(super) struct Write<'a> {
@@ -44,6 +36,15 @@ impl<'a> Write<'a> {
     /// The packets it is made of.
     pub(super) fn packets(&self) -> &[&'a [u8]] {
         &self.packets
+    }
+
+    /// What the packets are of, if they are several.
+    pub(super) fn transport(&self) -> Option<Transport> {
+        match self.headers.get(9) {
+            Some(&TCP) => Some(Transport::Tcp),
+            Some(&UDP) => Some(Transport::Udp),
+            _ => None,
+        }
     }
 
     /// What to write, in order.
@@ -91,7 +92,7 @@ struct Segment<'a> {
 
 /// Hands `packets` to `write` in as few pieces as may be. Within a flow their order stays; flows may overtake each other.
 pub(super) fn coalesce<'a>(
-    kinds: Coalesce,
+    kinds: Kinds,
     packets: impl IntoIterator<Item = &'a [u8]>,
     mut write: impl FnMut(&Write<'a>),
 ) {
@@ -129,7 +130,7 @@ pub(super) fn coalesce<'a>(
 
 impl<'a> Segment<'a> {
     /// `None` if the packet goes alone.
-    fn of(kinds: Coalesce, packet: &'a [u8]) -> Option<Self> {
+    fn of(kinds: Kinds, packet: &'a [u8]) -> Option<Self> {
         let ip = packet.first_chunk::<IP_LEN>()?;
         let fragment = u16::from_be_bytes([ip[6], ip[7]]);
         // No options, not a fragment, no octets behind the datagram.

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALL: Coalesce = Coalesce { tcp: true, udp: true };
+const ALL: Kinds = Kinds { tcp: true, udp: true };
 
 /// A packet with right checksums: made as the kernel cuts a superpacket of one.
 fn packet(protocol: u8, port: u8, sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
@@ -36,7 +36,7 @@ fn cut(whole: Vec<u8>) -> Vec<Vec<u8>> {
 }
 
 /// What is written for `packets`, each with the number of packets in it.
-fn writes(kinds: Coalesce, packets: &[Vec<u8>]) -> Vec<(usize, Vec<u8>)> {
+fn writes(kinds: Kinds, packets: &[Vec<u8>]) -> Vec<(usize, Vec<u8>)> {
     let mut writes = Vec::new();
     coalesce(kinds, packets.iter().map(Vec::as_slice), |write| {
         let bytes: Vec<u8> = write.slices().iter().flat_map(|slice| slice.to_vec()).collect();
@@ -97,8 +97,8 @@ fn a_train_is_one_write_and_the_kernel_cuts_it_into_the_same_packets() {
     let written = writes(ALL, &datagrams);
     let [(4, whole)] = &written[..] else { panic!("{}", written.len()) };
     assert_eq!(cut(whole.clone()), datagrams);
-    assert_eq!(writes(Coalesce { udp: false, tcp: true }, &datagrams).len(), 4);
-    assert_eq!(writes(Coalesce::default(), &train(1, 5, 0)).len(), 5);
+    assert_eq!(writes(Kinds { udp: false, tcp: true }, &datagrams).len(), 4);
+    assert_eq!(writes(Kinds::default(), &train(1, 5, 0)).len(), 5);
 }
 
 #[test]
