@@ -23,11 +23,12 @@ mod meter;
 mod mss;
 mod order;
 mod sa;
+mod scatter;
 mod steering;
 mod up;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     net::Ipv4Addr,
     ops::Range,
     sync::Arc,
@@ -39,6 +40,7 @@ use l2tp::SessionKey;
 use slab::Slab;
 
 use crate::pool::Range as AddressRange;
+use scatter::Table;
 
 pub use discard::Discard;
 pub(crate) use discard::Discards;
@@ -57,14 +59,13 @@ pub use up::{Datagram, Uplink};
 /// The tables of the data path.
 #[derive(Debug)]
 pub(crate) struct Datapath {
-    /// Keyed by numbers that we chose at random, so no peer can aim at one bucket.
-    by_spi: HashMap<Spi, usize>,
+    by_spi: Table<Spi, usize>,
     inbound: Slab<Inbound>,
     by_peer: BTreeMap<PeerId, usize>,
     peers: Slab<Peer>,
-    by_session: HashMap<SessionIndex, usize>,
+    by_session: Table<SessionIndex, usize>,
     sessions: Slab<Session>,
-    by_address: HashMap<Ipv4Addr, usize>,
+    by_address: Table<Ipv4Addr, usize>,
     policy: Policy,
     ivs: IvSource,
     pub(crate) discards: Discards,
@@ -193,13 +194,13 @@ impl Control {
 impl Datapath {
     pub(crate) fn new(shard: ShardId, shards: Shards, policy: Policy, seed: [u8; 32]) -> Self {
         Self {
-            by_spi: HashMap::new(),
+            by_spi: Table::default(),
             inbound: Slab::new(),
             by_peer: BTreeMap::new(),
             peers: Slab::new(),
-            by_session: HashMap::new(),
+            by_session: Table::default(),
             sessions: Slab::new(),
-            by_address: HashMap::new(),
+            by_address: Table::default(),
             policy,
             ivs: IvSource::new(seed),
             discards: Discards::default(),

@@ -2,7 +2,7 @@
 //! every datagram.
 //!
 //! ```text
-//! recvmmsg ─ 16 GRO superpackets or 64 datagrams ─▶ Inbox ─ segments() ─▶ (path, &mut bytes) …
+//! recvmmsg ─ some GRO superpackets or 64 datagrams ─▶ Inbox ─ segments() ─▶ (path, &mut bytes) …
 //! runs (path, bytes, segment) … ─▶ Outbox ─ one message of ≤ 64 equal segments each ─▶ sendmmsg
 //! ```
 //!
@@ -32,6 +32,8 @@ pub struct OuterSocket {
     socket: Socket,
     local: SocketAddr,
     offload: Offload,
+    /// Messages to ask for at once.
+    batch: usize,
     outbox: send::Outbox,
     counters: Counters,
 }
@@ -51,7 +53,7 @@ impl OuterSocket {
         }
         let local = socket.local_addr()?.as_socket().context("a UDP socket without an address")?;
         let offload = offload.enable(&socket);
-        Ok(Self { socket, local, offload, outbox: send::Outbox::new(), counters: Counters::default() })
+        Ok(Self::new(socket, local, offload))
     }
 
     /// All of IP protocol 50 that comes to `local`, which may be unspecified as with [`Self::bind`].
@@ -71,8 +73,12 @@ impl OuterSocket {
             };
             anyhow::anyhow!("cannot listen on IP protocol 50 of {}: {error}{why}", local.ip())
         })?;
+        Ok(Self::new(socket, local, Offload::OFF))
+    }
+
+    fn new(socket: Socket, local: SocketAddr, offload: Offload) -> Self {
         let (outbox, counters) = (send::Outbox::new(), Counters::default());
-        Ok(Self { socket, local, offload: Offload::OFF, outbox, counters })
+        Self { socket, local, offload, batch: receive::MESSAGES, outbox, counters }
     }
 
     /// The address it is bound to; the port is the one really taken, or zero for ESP, which has none.

@@ -64,7 +64,7 @@ impl OuterSocket {
     pub fn receive(&mut self, inbox: &mut Inbox) -> io::Result<usize> {
         let Inbox { arena, headers, messages } = inbox;
         messages.clear();
-        let batch = if self.offload.coalescing { COALESCED } else { MESSAGES };
+        let batch = self.batch;
         let filled = loop {
             match headers.receive(&self.socket, arena, batch) {
                 Ok(filled) => break filled,
@@ -80,7 +80,7 @@ impl OuterSocket {
                 },
             }
         };
-        let mut datagrams = 0;
+        let (mut datagrams, mut octets) = (0, 0);
         for index in 0..filled {
             let (mut message, mut count) = headers.message(index, self.local);
             if self.is_esp() && count > 0 {
@@ -89,10 +89,12 @@ impl OuterSocket {
                 count = usize::from(message.header < message.length);
             }
             datagrams += count;
+            octets += message.length;
             self.counters.unusable += u64::from(count == 0);
             messages.push(message);
         }
         self.counters.received += datagrams as u64;
+        self.batch = batch_for(octets / filled.max(1));
         Ok(datagrams)
     }
 }
@@ -191,11 +193,27 @@ fn ipv4_header_len(packet: &[u8]) -> usize {
     packet.first().map_or(0, |first| usize::from(first & 0x0f) * 4)
 }
 
-/// Room for the longest datagram, and for the longest superpacket that `UDP_GRO` makes.
-const SLOT: usize = 1 << 16;
+/// How many messages to ask for when they are as long as the last ones: what is worked on at once should still be in the
+/// caches when it leaves.
+fn batch_for(message: usize) -> usize {
+    (OCTETS / message.max(1)).clamp(FEWEST, MESSAGES)
+}
 
-/// Messages in one call when each is one datagram.
-const MESSAGES: usize = 64;
+/// Room for the longest datagram, and for the longest superpacket that `UDP_GRO` makes; and another full datagram, lest all
+/// messages begin in the same few sets of the caches.
+const SLOT: usize = (1 << 16) + 23 * 64;
 
-/// Messages in one call when each may be 64 kB of datagrams: more would only fall out of the caches.
-const COALESCED: usize = 16;
+/// Messages in one call at most, and at least.
+pub(super) const MESSAGES: usize = 64;
+const FEWEST: usize = 4;
+const OCTETS: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_come_by_the_few_and_short_ones_by_the_many() {
+        assert_eq!([0, 1, 1500, 8000, 62_000, 65_535].map(batch_for), [64, 64, 64, 32, 4, 4]);
+    }
+}
