@@ -180,7 +180,7 @@ fn summary(path: &Path, config: &Config, users: &Users) -> String {
         "{}: good\n  listen   {}\n  keys     {}\n  pools    {pools}\n  users    {users} in {}\n  control  {}\n",
         path.display(),
         list(&mut config.listen.iter().map(|address| format!("{address} UDP 500, 4500"))),
-        list(&mut config.psks.iter().map(|psk| psk.name.clone())),
+        list(&mut config.psks.iter().map(|psk| psk.name.to_string())),
         config.users.display(),
         config.control.display(),
     )

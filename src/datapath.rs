@@ -217,6 +217,7 @@ impl Datapath {
     pub(crate) fn open_session(&mut self, now: Instant, opening: Opening) {
         let Opening { session: index, peer, port, ours, theirs, meter } = opening;
         let Some(&peer) = self.by_peer.get(&peer) else { return };
+        make_room(&mut self.sessions);
         let place = self.sessions.insert(Session {
             index,
             peer,
@@ -228,6 +229,7 @@ impl Datapath {
             meter,
         });
         self.by_session.insert(index, place);
+        self.peers[peer].sessions.reserve_exact(1);
         self.peers[peer].sessions.push(PeerSession { port, key: ours, place });
     }
 
@@ -326,6 +328,13 @@ impl Peer {
     /// A client has one session, seldom more: a scan beats a map.
     fn session(&self, port: u16, key: SessionKey) -> Option<usize> {
         self.sessions.iter().find(|known| known.key == key && known.port == port).map(|known| known.place)
+    }
+}
+
+/// Lets a table grow by an eighth, not twofold: half of the memory would be empty.
+fn make_room<T>(table: &mut Slab<T>) {
+    if table.len() == table.capacity() {
+        table.reserve_exact(table.len() / 8 + 8);
     }
 }
 

@@ -25,10 +25,10 @@ mod ppp_events;
 mod report;
 mod same_client;
 mod session;
-mod timers;
+mod timer;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     net::Ipv4Addr,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -38,6 +38,7 @@ use ipsec::{EspSuite, Job, JobDone, PeerId, Responder, Transmit};
 use l2tp::{Lns, SessionKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
+use timers::Timers;
 
 pub use crate::datapath::{Datagram, Discard, Downlink, Handover, Load, ShardId, Shards, Uplink};
 pub use log::{Level, LogLine};
@@ -55,24 +56,24 @@ use connection::Connection;
 use log::Throttle;
 use plane::Plane;
 use session::Session;
-use timers::{Timer, Timers};
+use timer::Timer;
 
 /// An L2TP/IPsec server without its sockets: datagrams and IP packets in, datagrams and IP packets out.
 pub struct Server {
     ike: Responder,
     lns: Lns<Lac>,
     plane: Plane,
-    connections: BTreeMap<PeerId, Connection>,
-    sessions: BTreeMap<SessionIndex, Session>,
+    connections: BTreeMap<PeerId, Box<Connection>>,
+    sessions: BTreeMap<SessionIndex, Box<Session>>,
     last_session: SessionIndex,
     /// Whose sessions are whose, oldest first.
-    by_user: BTreeMap<String, BTreeSet<(Instant, SessionIndex)>>,
+    by_user: BTreeSet<(Arc<str>, Instant, SessionIndex)>,
     /// Whose address is whose, from login to logout.
-    by_address: BTreeMap<Ipv4Addr, SessionIndex>,
+    by_address: HashMap<Ipv4Addr, SessionIndex>,
     /// Every session by the ids that we gave it; those of different clients may be alike.
     by_key: BTreeSet<(SessionKey, SessionIndex)>,
     /// The address each user had last: it is given back to who comes back.
-    last_address: BTreeMap<String, Ipv4Addr>,
+    last_address: HashMap<Arc<str>, Ipv4Addr>,
     hello_interval: Duration,
     users: Users,
     pools: Pools,
@@ -81,7 +82,7 @@ pub struct Server {
     dns: [Option<Ipv4Addr>; 2],
     ppp: Arc<ppp::Config>,
     rng: ChaCha20Rng,
-    timers: Timers,
+    timers: Timers<Timer>,
     /// Links that something was said to since they were last drained.
     touched: BTreeSet<SessionIndex>,
     transmits: VecDeque<Transmit>,
@@ -100,7 +101,7 @@ pub struct Server {
 
 /// The L2TP access concentrator at the other end, as [`Lns`] knows it: the IPsec peer, and the UDP port that it sends from
 /// inside ESP. So tunnels belong to whoever holds the keys, and one device may run several from different ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lac {
     peer: PeerId,
     port: u16,
@@ -137,10 +138,10 @@ impl Server {
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
             last_session: SessionIndex::default(),
-            by_user: BTreeMap::new(),
-            by_address: BTreeMap::new(),
+            by_user: BTreeSet::new(),
+            by_address: HashMap::new(),
             by_key: BTreeSet::new(),
-            last_address: BTreeMap::new(),
+            last_address: HashMap::new(),
             hello_interval: config.hello_interval,
             users,
             pools,
@@ -429,7 +430,7 @@ impl Server {
     /// The client's kernel cuts HMAC-SHA2-256 as it pleases; from its first packet on we know how.
     fn handle_truncated(&mut self, peer: PeerId, suite: EspSuite) {
         if let Some(connection) = self.connections.get_mut(&peer) {
-            connection.set_esp(suite);
+            connection.esp = Some(suite);
             self.say(Level::Debug, Some(peer), format!("its packets are of {suite}"));
         }
     }

@@ -19,6 +19,7 @@
 //! when message 1 comes and never on our own, and it is at most twice as long.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use zeroize::Zeroizing;
@@ -169,7 +170,7 @@ pub(crate) struct AwaitHash {
     pub(crate) timings: (Instant, Instant),
     pub(crate) identity: Id,
     /// Name of the key that HASH_R was made with.
-    pub(crate) tried: String,
+    pub(crate) tried: Arc<str>,
     /// How many messages 3 did not verify; a client that turned message 2 down counts too.
     pub(crate) failures: u32,
     initiator_nonce: Box<[u8]>,

@@ -1,6 +1,7 @@
 //! What the responder tells its owner.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::certificate::shown;
@@ -30,7 +31,7 @@ pub enum Event {
         /// Where the client is.
         path: Path,
         /// What was agreed.
-        phase1: Box<Phase1>,
+        phase1: Arc<Phase1>,
     },
     /// A pair of ESP SAs is to be installed. The outbound half is used from [`Event::SaConfirmed`] on, or from the first
     /// packet that verifies with the inbound half.
@@ -169,11 +170,11 @@ pub struct Phase1 {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Credential {
     /// The pre-shared key of that name.
-    Psk(String),
+    Psk(Arc<str>),
     /// A certificate and its key.
     Certificate {
         /// What log lines call it; authorities may give the same name twice.
-        subject: String,
+        subject: Arc<str>,
         /// SHA2-256 of the whole.
         digest: [u8; 32],
     },

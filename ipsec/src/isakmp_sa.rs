@@ -1,6 +1,7 @@
 //! An ISAKMP SA: what protects the second phase, RFC 2409 §5.5 and §5.7.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -25,7 +26,8 @@ pub(crate) struct IsakmpSa {
     /// Message 5 and our answer to it.
     pub(crate) last: Answered,
     /// Quick modes under way, and those whose messages may still come again.
-    pub(crate) quick: BTreeMap<u32, Exchange>,
+    /// Boxed because there is one now and then, and a node of the map has room for eleven.
+    pub(crate) quick: BTreeMap<u32, Box<Exchange>>,
     /// The client has deleted it; it lingers for a Delete of ESP SAs that was overtaken.
     pub(crate) deleted: bool,
     /// INITIAL-CONTACT counts once: a recorded one must not close anything later.
@@ -52,7 +54,7 @@ pub(crate) struct Origin {
     pub(crate) fragmentation: bool,
     /// The client has announced dead peer detection, so it answers it (RFC 3706 §5.1).
     pub(crate) dpd: bool,
-    pub(crate) phase1: Phase1,
+    pub(crate) phase1: Arc<Phase1>,
 }
 
 /// One quick mode.
@@ -135,6 +137,17 @@ impl IsakmpSa {
     /// Whether every exchange that is over is remembered: then one with an unspent id is no replay.
     pub(crate) fn remembers_all(&self) -> bool {
         !self.forgetful
+    }
+
+    /// Forgets a quick mode but for its message id.
+    pub(crate) fn forget_quick(&mut self, message_id: u32) {
+        if self.quick.remove(&message_id).is_some() {
+            self.spend(message_id);
+        }
+        if self.quick.is_empty() {
+            // For most of an SA's life: an empty tree may hold a node.
+            self.quick = BTreeMap::new();
+        }
     }
 
     /// Remembers that an exchange is over. RFC 2409 leaves how long to us: the oldest are forgotten.

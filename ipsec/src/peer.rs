@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::esp::Spi;
 use crate::event::{CloseReason, Credential};
@@ -13,7 +14,7 @@ use crate::phase2::Terms;
 pub(crate) struct Peer {
     /// Where its last authenticated packet came from.
     pub(crate) path: Path,
-    pub(crate) who: Who,
+    pub(crate) who: Arc<Who>,
     /// The address to which its newest first phase was answered, and from which it went on: one that it did not make up.
     pub(crate) reached: IpAddr,
     /// Its ISAKMP SAs, oldest first.
@@ -33,6 +34,14 @@ pub(crate) struct Peer {
 pub(crate) struct Who {
     pub(crate) identity: Id,
     pub(crate) credential: Credential,
+}
+
+/// Where a peer is to be found: at an address, among all there who say they are the same, by its port.
+pub(crate) type Seat = (IpAddr, Arc<Who>, u16);
+
+/// The place of whoever sends from there.
+pub(crate) fn seat(path: Path, who: &Arc<Who>) -> Seat {
+    (path.remote.ip(), who.clone(), path.remote.port())
 }
 
 /// What there is to know about a pair of ESP SAs besides its keys, which are the owner's.
@@ -58,7 +67,7 @@ impl Pair {
 
 impl Peer {
     /// A peer without ESP SAs.
-    pub(crate) fn new(path: Path, who: Who, reached: IpAddr) -> Self {
+    pub(crate) fn new(path: Path, who: Arc<Who>, reached: IpAddr) -> Self {
         Self {
             path,
             who,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::certificate::Fault;
 use crate::isakmp::Id;
@@ -68,7 +69,7 @@ pub(crate) enum Cause {
     HashNotAccepted {
         told: bool,
         identity: Id,
-        psk: String,
+        psk: Arc<str>,
         keys: usize,
     },
     NoEspProposal {

@@ -28,11 +28,10 @@ mod rekey;
 mod signed;
 #[cfg(test)]
 pub(crate) mod tests;
-mod timers;
+mod timer;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,11 +39,12 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use rustls_pki_types::UnixTime;
+use timers::Timers;
 use zeroize::Zeroizing;
 
 use self::half_open::HalfOpen;
 use self::no_native::NoNative;
-use self::timers::{Timer, Timers};
+use self::timer::Timer;
 use crate::certificate::Credentials;
 use crate::crypto::Hash;
 use crate::discard::{Discard, Discards};
@@ -56,7 +56,7 @@ use crate::isakmp::{Chain, Cookie, Cookies, HEADER_LEN, Malformed, Message, Mess
 use crate::isakmp_sa::IsakmpSa;
 use crate::job::{Job, JobDone, Outcome, Task, Ticket};
 use crate::path::{NAT_T_PORT, Path, PeerId, Transmit};
-use crate::peer::{Peer, Who};
+use crate::peer::{Peer, Seat};
 use crate::proposal::{Algorithms, IkePolicy};
 use crate::refusal::{Cause, Refusal};
 use crate::secret::Psk;
@@ -122,8 +122,9 @@ impl Default for Config {
             native_esp: false,
             mtu: 1400,
             max_half_open: 8192,
-            max_half_open_per_source: 1024,
-            max_jobs: 256,
+            max_half_open_per_source: 4096,
+            // Some seconds of it: so many come at once when power is back, and whoever is told nothing asks again ever later.
+            max_jobs: 4096,
             max_peers: 1 << 17,
             shards: NonZeroU32::MIN,
         }
@@ -136,13 +137,13 @@ pub struct Responder {
     rng: ChaCha20Rng,
     half_open: HalfOpen,
     no_native: NoNative,
-    isakmp_sas: BTreeMap<Cookies, IsakmpSa>,
-    peers: BTreeMap<PeerId, Peer>,
-    /// The newest peer of each address, identity and credential.
-    by_who: BTreeMap<(SocketAddr, Who), PeerId>,
-    by_inbound: BTreeMap<Spi, PeerId>,
+    isakmp_sas: HashMap<Cookies, Box<IsakmpSa>>,
+    peers: HashMap<PeerId, Box<Peer>>,
+    /// The newest peer of each address, identity, credential and port.
+    by_who: BTreeMap<Seat, PeerId>,
+    by_inbound: HashMap<Spi, PeerId>,
     last_peer: PeerId,
-    timers: Timers,
+    timers: Timers<Timer>,
     last_ticket: Ticket,
     /// Who waits for which job. A job outlives an exchange that is given up: it still occupies the owner.
     jobs: BTreeMap<Ticket, Asker>,
@@ -172,10 +173,10 @@ impl Responder {
             config,
             no_native: NoNative::default(),
             rng: ChaCha20Rng::from_seed(seed),
-            isakmp_sas: BTreeMap::new(),
-            peers: BTreeMap::new(),
+            isakmp_sas: HashMap::new(),
+            peers: HashMap::new(),
             by_who: BTreeMap::new(),
-            by_inbound: BTreeMap::new(),
+            by_inbound: HashMap::new(),
             last_peer: PeerId(0),
             timers: Timers::default(),
             last_ticket: Ticket(0),
@@ -197,7 +198,7 @@ impl Responder {
 
     /// Time passed. Early, late or twice does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.expired(now) {
+        while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::HalfOpen(cookies) => self.half_open_expired(cookies),
                 Timer::ResendMessage4(cookies) => self.resend_message4(now, cookies),

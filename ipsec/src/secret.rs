@@ -1,6 +1,7 @@
 //! Pre-shared keys as the configuration gives them: zeroed on drop, never printed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -40,7 +41,7 @@ impl fmt::Debug for Secret {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Psk {
     /// What the configuration calls the key.
-    pub name: String,
+    pub name: Arc<str>,
     /// What a client in Aggressive Mode calls itself to use the key.
     pub id: Option<String>,
     /// The key itself, RFC 2409 §5.4.

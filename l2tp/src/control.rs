@@ -234,7 +234,7 @@ impl ControlConnection {
         });
         let interval = io.config.hello_interval;
         self.state = State::Established(Established {
-            sessions: Sessions::default(),
+            sessions: Sessions::new(),
             empty_until: io.now + io.config.setup_timeout,
             hello_at: (!interval.is_zero()).then(|| io.now + interval),
         });

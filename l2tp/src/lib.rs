@@ -38,6 +38,7 @@ mod reason;
 mod reliable;
 mod secret;
 mod session;
+mod small_map;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! `Lns`, the L2TP network server of RFC 2661: finds the tunnel that a control message is for, keeps the deadlines
-//! of all tunnels in one ordered set, and bounds what a peer may hold.
+//! of all tunnels together, and bounds what a peer may hold.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::num::NonZeroU16;
 use std::time::Instant;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use timers::Timers;
 
 use crate::channel::Io;
 use crate::config::Config;
@@ -17,6 +19,7 @@ use crate::header::{ControlHeader, Incoming};
 use crate::iana::{Attribute, MessageType, error, stop};
 use crate::message::{self, Kind, ResultCode, Sccrq, StopCcn};
 use crate::reason::{Disconnect, Reason};
+use crate::small_map::SmallMap;
 
 /// The server side of all tunnels.
 ///
@@ -25,8 +28,8 @@ use crate::reason::{Disconnect, Reason};
 /// speaks.
 #[derive(Debug)]
 pub struct Lns<P> {
-    peers: BTreeMap<P, Peer>,
-    deadlines: BTreeSet<(Instant, P, NonZeroU16)>,
+    peers: HashMap<P, Peer>,
+    timers: Timers<(P, NonZeroU16)>,
     shared: Shared<P>,
 }
 
@@ -43,14 +46,7 @@ struct Shared<P> {
 #[derive(Debug)]
 struct Peer {
     heard: Instant,
-    tunnels: BTreeMap<NonZeroU16, Tunnel>,
-}
-
-#[derive(Debug)]
-struct Tunnel {
-    connection: ControlConnection,
-    /// What stands in `Lns::deadlines` for it.
-    deadline: Option<Instant>,
+    tunnels: SmallMap<NonZeroU16, ControlConnection>,
 }
 
 impl<P: Copy> Shared<P> {
@@ -63,12 +59,12 @@ impl<P: Copy> Shared<P> {
 impl Peer {
     /// Finds a tunnel by the id that the peer has assigned.
     fn find(&self, peer_tunnel_id: NonZeroU16) -> Option<(NonZeroU16, &ControlConnection)> {
-        let mut tunnels = self.tunnels.iter().map(|(id, tunnel)| (*id, &tunnel.connection));
-        tunnels.find(|(_, connection)| connection.peer_tunnel_id() == peer_tunnel_id)
+        let mut tunnels = self.tunnels.iter();
+        tunnels.find(|(_, tunnel)| tunnel.peer_tunnel_id() == peer_tunnel_id)
     }
 }
 
-impl<P: Copy + Ord> Lns<P> {
+impl<P: Copy + Eq + Hash> Lns<P> {
     /// Makes a server without tunnels. The seed has to be secret: tunnel ids and challenges come from it.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let shared = Shared {
@@ -78,7 +74,7 @@ impl<P: Copy + Ord> Lns<P> {
             events: VecDeque::new(),
             discards: Discards::default(),
         };
-        Self { peers: BTreeMap::new(), deadlines: BTreeSet::new(), shared }
+        Self { peers: HashMap::new(), timers: Timers::new(), shared }
     }
 
     /// A control message came from `peer`.
@@ -104,7 +100,7 @@ impl<P: Copy + Ord> Lns<P> {
     /// The IPsec connection below is gone: everything of this peer is forgotten without a word to it.
     pub fn remove_peer(&mut self, now: Instant, peer: P) {
         let ids: Vec<NonZeroU16> = match self.peers.get(&peer) {
-            Some(state) => state.tunnels.keys().copied().collect(),
+            Some(state) => state.tunnels.iter().map(|(id, _)| id).collect(),
             None => return,
         };
         for id in ids {
@@ -126,16 +122,14 @@ impl<P: Copy + Ord> Lns<P> {
 
     /// Time passed; safe early and twice.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let due = self.deadlines.iter().take_while(|(at, _, _)| *at <= now);
-        let due: Vec<(P, NonZeroU16)> = due.map(|(_, peer, id)| (*peer, *id)).collect();
-        for (peer, id) in due {
+        while let Some((peer, id)) = self.timers.pop_due(now) {
             self.with_tunnel(now, peer, id, ControlConnection::handle_timeout);
         }
     }
 
     /// When [`Self::handle_timeout`] is next needed.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _, _)| *at)
+        self.timers.next()
     }
 
     /// The next control message to send.
@@ -217,10 +211,10 @@ impl<P: Copy + Ord> Lns<P> {
 
     fn open(&mut self, now: Instant, peer: P, incoming: &Incoming<'_>, sccrq: Sccrq) {
         let mut io = self.shared.io(now, peer, now);
-        let state = self.peers.entry(peer).or_insert_with(|| Peer { heard: now, tunnels: BTreeMap::new() });
-        let id = io.random_id(|id| state.tunnels.contains_key(&id));
-        let connection = ControlConnection::open(&mut io, id, incoming, sccrq);
-        state.tunnels.insert(id, Tunnel { connection, deadline: None });
+        let state = self.peers.entry(peer).or_insert_with(|| Peer { heard: now, tunnels: SmallMap::new() });
+        let id = io.random_id(|id| state.tunnels.contains_key(id));
+        let tunnel = ControlConnection::open(&mut io, id, incoming, sccrq);
+        state.tunnels.insert(id, tunnel);
         self.with_tunnel(now, peer, id, ControlConnection::flush);
     }
 
@@ -241,7 +235,7 @@ impl<P: Copy + Ord> Lns<P> {
         if state.tunnels.len() < self.shared.config.max_tunnels {
             return true;
         }
-        let standings = state.tunnels.iter().map(|(id, tunnel)| (tunnel.connection.standing(), *id));
+        let standings = state.tunnels.iter().map(|(id, tunnel)| (tunnel.standing(), id));
         match standings.min() {
             Some(((Standing::Ended | Standing::HalfOpen, _), id)) => {
                 self.with_tunnel(now, peer, id, |tunnel, io| tunnel.forget(io, &Reason::TooMany));
@@ -252,7 +246,7 @@ impl<P: Copy + Ord> Lns<P> {
     }
 
     fn has_tunnel(&self, peer: P, id: NonZeroU16) -> bool {
-        self.peers.get(&peer).is_some_and(|state| state.tunnels.contains_key(&id))
+        self.peers.get(&peer).is_some_and(|state| state.tunnels.contains_key(id))
     }
 
     fn deliver(&mut self, now: Instant, peer: P, id: NonZeroU16, incoming: &Incoming<'_>) {
@@ -273,19 +267,15 @@ impl<P: Copy + Ord> Lns<P> {
         change: impl FnOnce(&mut ControlConnection, &mut Io<'_, P>),
     ) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
-        let Some(tunnel) = state.tunnels.get_mut(&id) else { return };
-        change(&mut tunnel.connection, &mut self.shared.io(now, peer, state.heard));
-        let over = tunnel.connection.is_over();
-        let deadline = if over { None } else { tunnel.connection.poll_timeout() };
-        if deadline != tunnel.deadline {
-            if let Some(at) = tunnel.deadline {
-                self.deadlines.remove(&(at, peer, id));
-            }
-            self.deadlines.extend(deadline.map(|at| (at, peer, id)));
-            tunnel.deadline = deadline;
+        let Some(tunnel) = state.tunnels.get_mut(id) else { return };
+        change(tunnel, &mut self.shared.io(now, peer, state.heard));
+        let over = tunnel.is_over();
+        match tunnel.poll_timeout() {
+            Some(at) if !over => self.timers.set((peer, id), at),
+            _ => self.timers.stop((peer, id)),
         }
         if over {
-            state.tunnels.remove(&id);
+            state.tunnels.remove(id);
             if state.tunnels.is_empty() {
                 self.peers.remove(&peer);
             }

@@ -121,6 +121,10 @@ impl Reliable {
             return false;
         }
         self.queue.drain(..usize::from(acknowledged));
+        if self.queue.is_empty() {
+            // And so it is most of the time: its memory is for others.
+            self.queue = VecDeque::new();
+        }
         self.unacknowledged = nr;
         self.in_flight = self.in_flight.saturating_sub(acknowledged);
         self.reached = self.reached.saturating_sub(acknowledged);

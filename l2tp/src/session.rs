@@ -6,7 +6,6 @@
 //!   └───────── CDN ────────────┴────────── CDN ─────────┘
 //! ```
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::time::Instant;
 
@@ -16,10 +15,11 @@ use crate::event::{Event, SessionKey};
 use crate::iana::{Attribute, MessageType, disconnect};
 use crate::message::{self, Cdn, Goodbye, Iccn, Icrp, Icrq, Kind, ResultCode};
 use crate::reason::{Disconnect, Fault, Reason};
+use crate::small_map::SmallMap;
 
 /// The sessions of one control connection, by our session id.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions(BTreeMap<NonZeroU16, Session>);
+#[derive(Debug)]
+pub(crate) struct Sessions(SmallMap<NonZeroU16, Session>);
 
 #[derive(Debug)]
 struct Session {
@@ -34,19 +34,23 @@ enum State {
 }
 
 impl Sessions {
+    pub(crate) const fn new() -> Self {
+        Self(SmallMap::new())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.0.values().filter_map(Session::until).min()
+        self.0.iter().filter_map(|(_, session)| session.until()).min()
     }
 
     /// Ends the calls that the peer has not completed in time.
     pub(crate) fn handle_timeout<P: Copy>(&mut self, io: &mut Io<'_, P>, channel: &mut Channel) {
         let late = |session: &Session| session.until().is_some_and(|until| until <= io.now);
         let late: Vec<NonZeroU16> =
-            self.0.iter().filter(|(_, session)| late(session)).map(|(id, _)| *id).collect();
+            self.0.iter().filter(|(_, session)| late(session)).map(|(id, _)| id).collect();
         for id in late {
             let result = ResultCode::plain(disconnect::NOT_ESTABLISHED_IN_TIME);
             self.hang_up(io, channel, id, result, Reason::SetupTimeout);
@@ -85,7 +89,7 @@ impl Sessions {
             let result = ResultCode::plain(disconnect::TEMPORARY_LACK);
             self.hang_up(io, channel, oldest, result, Reason::TooMany);
         }
-        let id = io.random_id(|id| self.0.contains_key(&id));
+        let id = io.random_id(|id| self.0.contains_key(id));
         let until = io.now + io.config.setup_timeout;
         self.0.insert(id, Session { peer_id, state: State::WaitConnect { until } });
         channel.send(io.now, peer_id.get(), &Icrp { assigned_session_id: id }.avps());
@@ -115,7 +119,7 @@ impl Sessions {
         session_id: u16,
         kind: Kind<'_>,
     ) {
-        let addressed = NonZeroU16::new(session_id).filter(|id| self.0.contains_key(id));
+        let addressed = NonZeroU16::new(session_id).filter(|id| self.0.contains_key(*id));
         if kind.message_type == MessageType::CDN {
             let goodbye = Goodbye::parse(kind, Attribute::ASSIGNED_SESSION_ID, io.secret());
             // RFC 2661 §4.4.4: the AVP names the sender's session, for a CDN that comes before our id is known.
@@ -149,7 +153,7 @@ impl Sessions {
     ) -> Result<(), Fault> {
         let iccn = Iccn::parse(kind, io.secret())?;
         let out_of_place = Fault::OutOfPlace(MessageType::ICCN.0);
-        let session = self.0.get_mut(&id).ok_or(out_of_place)?;
+        let session = self.0.get_mut(id).ok_or(out_of_place)?;
         let State::WaitConnect { .. } = session.state else {
             return Err(out_of_place);
         };
@@ -172,7 +176,7 @@ impl Sessions {
         session_id: u16,
         why: Disconnect,
     ) -> bool {
-        let Some(id) = NonZeroU16::new(session_id).filter(|id| self.0.contains_key(id)) else {
+        let Some(id) = NonZeroU16::new(session_id).filter(|id| self.0.contains_key(*id)) else {
             return false;
         };
         self.hang_up(io, channel, id, why.cdn(), Reason::Local(why));
@@ -181,7 +185,7 @@ impl Sessions {
 
     /// Ends all sessions without a word, because the tunnel ends.
     pub(crate) fn end<P: Copy>(&mut self, io: &mut Io<'_, P>, channel: &Channel, reason: &Reason) {
-        while let Some((id, session)) = self.0.pop_first() {
+        for (id, session) in self.0.drain() {
             session.report(io, channel.key(id), reason.clone());
         }
     }
@@ -194,7 +198,7 @@ impl Sessions {
         result: ResultCode,
         reason: Reason,
     ) {
-        if let Some(session) = self.0.get(&id) {
+        if let Some(session) = self.0.get(id) {
             let cdn = Cdn { assigned_session_id: id, result };
             channel.send(io.now, session.peer_id.get(), &cdn.avps());
             self.remove(io, channel, id, reason);
@@ -211,23 +215,23 @@ impl Sessions {
         reason: Reason,
     ) {
         // RFC 2661 §6.12 wants an id of ours even though there was never a use for it.
-        let assigned_session_id = io.random_id(|id| self.0.contains_key(&id));
+        let assigned_session_id = io.random_id(|id| self.0.contains_key(id));
         channel.send(io.now, peer_id.get(), &Cdn { assigned_session_id, result }.avps());
         io.events.push_back(Event::SessionFailed { peer: io.peer, tunnel_id: channel.tunnel_id(), reason });
     }
 
     fn remove<P: Copy>(&mut self, io: &mut Io<'_, P>, channel: &Channel, id: NonZeroU16, reason: Reason) {
-        if let Some(session) = self.0.remove(&id) {
+        if let Some(session) = self.0.remove(id) {
             session.report(io, channel.key(id), reason);
         }
     }
 
     fn find(&self, peer_id: NonZeroU16) -> Option<NonZeroU16> {
-        self.0.iter().find(|(_, session)| session.peer_id == peer_id).map(|(id, _)| *id)
+        self.0.iter().find(|(_, session)| session.peer_id == peer_id).map(|(id, _)| id)
     }
 
     fn oldest_unconnected(&self) -> Option<NonZeroU16> {
-        let waiting = self.0.iter().filter_map(|(id, session)| Some((session.until()?, *id)));
+        let waiting = self.0.iter().filter_map(|(id, session)| Some((session.until()?, id)));
         waiting.min().map(|(_, id)| id)
     }
 }

@@ -23,7 +23,7 @@ use crate::lcp::Lcp;
 use crate::liveness::{self, Liveness};
 use crate::packet::{Code, Packet, Protocol, parse_frame};
 use crate::reason::Reason;
-use crate::wire::{Discard, Discards, Wire};
+use crate::wire::{Discard, Discards, Wire, pop_or_free};
 
 /// The server's end of a PPP link.
 ///
@@ -195,12 +195,12 @@ impl Link {
 
     /// The next thing that the owner should know.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        pop_or_free(&mut self.events)
     }
 
-    /// What was discarded on this link, and why.
-    pub fn discards(&self) -> &Discards {
-        self.wire.discards()
+    /// What was discarded on this link since it was asked last, and why.
+    pub fn take_discards(&mut self) -> Option<Box<Discards>> {
+        self.wire.take_discards()
     }
 
     /// The largest IPv4 packet that may be sent to the client.

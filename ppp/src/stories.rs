@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::auth::mschapv2::hash;
-use crate::{Accept, AuthRequest, Config, Event, Ipv4Config, Link, MsChapV2Request, NtHash, Reject, Verdict};
+use crate::{
+    Accept, AuthRequest, Config, Discards, Event, Ipv4Config, Link, MsChapV2Request, NtHash, Reject, Verdict,
+};
 
 /// A link, and the client's side of the story.
 pub(crate) struct Story {
@@ -34,6 +36,11 @@ pub(crate) struct Challenge {
 }
 
 impl Story {
+    /// What was discarded since it was asked last.
+    pub(crate) fn discards(&mut self) -> Discards {
+        self.link.take_discards().map(|discards| *discards).unwrap_or_default()
+    }
+
     /// Begins with our Configure-Request on its way.
     pub(crate) fn new() -> Self {
         Self::with(Config::default())

@@ -9,17 +9,15 @@ use crate::packet::{self, Code, Malformed, Protocol};
 
 pub(crate) struct Wire {
     frames: VecDeque<Vec<u8>>,
-    random: ChaCha20Rng,
-    discards: Discards,
+    /// What the next randomness comes from; used once.
+    seed: [u8; 32],
+    /// Boxed because most links have none.
+    discards: Option<Box<Discards>>,
 }
 
 impl Wire {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
-        Self {
-            frames: VecDeque::new(),
-            random: ChaCha20Rng::from_seed(seed),
-            discards: Discards([0; Discard::ALL.len()]),
-        }
+        Self { frames: VecDeque::new(), seed, discards: None }
     }
 
     pub(crate) fn send(&mut self, protocol: Protocol, code: Code, identifier: u8, data: &[u8]) {
@@ -32,28 +30,40 @@ impl Wire {
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        self.frames.pop_front()
+        pop_or_free(&mut self.frames)
     }
 
     pub(crate) fn discard(&mut self, discard: Discard) {
-        let count = &mut self.discards.0[discard as usize];
+        let count = &mut self.discards.get_or_insert_default().0[discard as usize];
         *count = count.saturating_add(1);
     }
 
-    pub(crate) fn discards(&self) -> &Discards {
-        &self.discards
+    pub(crate) fn take_discards(&mut self) -> Option<Box<Discards>> {
+        self.discards.take()
     }
 
     /// A magic number; never zero, which means "none" (RFC 1661 §6.4).
     pub(crate) fn magic(&mut self) -> u32 {
-        self.random.next_u32().max(1)
+        u32::from_be_bytes(self.bytes()).max(1)
     }
 
     pub(crate) fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        // A generator's state would be most of what a link holds, for three draws in its life.
+        let mut random = ChaCha20Rng::from_seed(self.seed);
         let mut bytes = [0; N];
-        self.random.fill_bytes(&mut bytes);
+        random.fill_bytes(&mut self.seed);
+        random.fill_bytes(&mut bytes);
         bytes
     }
+}
+
+/// Takes the first of a queue; one that is found empty gives its memory back, for it is empty most of a link's life.
+pub(crate) fn pop_or_free<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let first = queue.pop_front();
+    if first.is_none() {
+        *queue = VecDeque::new();
+    }
+    first
 }
 
 /// Why a frame had no effect.
@@ -133,7 +143,7 @@ impl From<Malformed> for Discard {
 }
 
 /// How many frames were discarded, by cause.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discards([u64; Discard::ALL.len()]);
 
 impl Discards {
@@ -158,8 +168,10 @@ mod tests {
             assert_eq!(discard as usize, index);
             let mut wire = Wire::new([0; 32]);
             wire.discard(discard);
-            assert_eq!(wire.discards().iter().filter(|&(_, count)| count == 1).count(), 1);
-            assert_eq!(wire.discards().count(discard), 1);
+            let discards = wire.take_discards().expect("one");
+            assert_eq!(discards.iter().filter(|&(_, count)| count == 1).count(), 1);
+            assert_eq!(discards.count(discard), 1);
+            assert_eq!(wire.take_discards(), None);
         }
     }
 

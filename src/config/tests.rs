@@ -104,7 +104,7 @@ limits: { half_open: 1, half_open_per_source: 2 }
 ",
     );
     assert_eq!(config.listen.len(), 3);
-    let secrets: Vec<_> = config.psks.iter().map(|psk| (psk.name.as_str(), psk.secret.as_bytes())).collect();
+    let secrets: Vec<_> = config.psks.iter().map(|psk| (&*psk.name, psk.secret.as_bytes())).collect();
     assert_eq!(secrets, [("old", b"0x10".as_slice()), ("new", b"a: b, and so much more".as_slice())]);
     let ids: Vec<_> = config.psks.iter().map(|psk| psk.id.as_deref()).collect();
     assert_eq!(ids, [None, Some("staff")]);

@@ -2,7 +2,7 @@
 
 use ipsec::{Path, PeerId, SaPair, Spi};
 
-use super::{Datapath, Inbound, Outbound, Peer};
+use super::{Datapath, Inbound, Outbound, Peer, make_room};
 
 /// The keys of a client that turned out to be another one.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ impl Departed {
 impl Datapath {
     /// Installs both halves of `sa`. The inbound half works at once; the outbound half from its confirmation on.
     pub(crate) fn insert_sa(&mut self, peer: PeerId, sa: SaPair) {
+        make_room(&mut self.peers);
         let index = *self.by_peer.entry(peer).or_insert_with(|| {
             self.peers.insert(Peer {
                 id: peer,
@@ -32,6 +33,7 @@ impl Datapath {
             })
         });
         let inbound = sa.inbound.spi();
+        make_room(&mut self.inbound);
         let place = self.inbound.insert(Inbound { sa: sa.inbound, peer: index, confirmed: false });
         self.by_spi.insert(inbound, place);
         let (peer, mut sa) = (&mut self.peers[index], sa.outbound);
@@ -39,7 +41,10 @@ impl Datapath {
         if let Some(latest) = peer.outbound.last() {
             sa.follow(latest.sa.suite());
         }
+        // One, or two while they are renewed: room for four would be most of what a client costs.
+        peer.inbound.reserve_exact(1);
         peer.inbound.push(place);
+        peer.outbound.reserve_exact(1);
         peer.outbound.push(Outbound { sa, inbound });
     }
 

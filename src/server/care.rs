@@ -4,11 +4,14 @@
 //! reachable (a NAT forgets a mapping that nothing passes through) and asked whether it is there. Who ends it are the layers
 //! that own its sessions, L2TP and PPP, once it has been silent for as long as the operator lets it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ipsec::{NAT_T_PORT, PeerId, Transmit};
 
-use super::{Lac, Level, Server, Session, engines::ECHO_INTERVAL, timers::Timer};
+use super::{Lac, Level, Server, Session, engines::ECHO_INTERVAL, timer::Timer};
 use crate::datapath::SessionIndex;
 
 impl Server {
@@ -45,7 +48,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(&peer) else { return };
         let silent_since = |interval: Duration| connection.heard + interval <= now;
         // RFC 3948 §4. The client ought to do it, and Android does no longer once its ISAKMP SA is over.
-        let mapped = connection.behind_nat && connection.path.local.port() == NAT_T_PORT;
+        let mapped = connection.is_behind_nat() && connection.path.local.port() == NAT_T_PORT;
         if mapped && silent_since(KEEPALIVE) {
             self.transmits.push_back(Transmit { path: connection.path, payload: vec![0xff] });
         }
@@ -53,7 +56,7 @@ impl Server {
             connection.probed = now;
             self.ike.probe(peer);
         }
-        self.timers.set(Timer::Care(peer), Some(now + KEEPALIVE));
+        self.timers.set(Timer::Care(peer), now + KEEPALIVE);
     }
 
     /// The client let the time of its keys pass. One whose sessions live is asked for new ones before they end: who is gone does
@@ -75,18 +78,19 @@ impl Server {
     /// tunnel is its last one if nothing came out of it since those keys were made. A device with several sessions in one
     /// tunnel, or with several tunnels at once, keeps them: it does not make new keys to dial.
     pub(super) fn end_forgotten(&mut self, now: Instant, index: SessionIndex, user: &str) {
-        let Some(Session { lac, key, opened, .. }) = self.sessions.get(&index) else { return };
-        let Some(keyed) = self.connections.get(&lac.peer).map(|connection| connection.keyed) else { return };
-        if *opened < keyed {
+        let Some(session) = self.sessions.get(&index) else { return };
+        let Some(connection) = self.connections.get(&session.lac.peer) else { return };
+        let keyed = connection.keyed;
+        if session.opened < keyed {
             return;
         }
-        let forgotten = |other: &Session| {
-            let same_tunnel = (other.lac, other.key.tunnel_id) == (*lac, key.tunnel_id);
-            other.lac.peer == lac.peer && !same_tunnel && other.heard <= keyed
+        let tunnel = |session: &Session| (session.lac, session.key.tunnel_id);
+        let forgotten = |other: &&SessionIndex| {
+            self.sessions.get(other).is_some_and(|other| {
+                tunnel(other) != tunnel(session) && other.heard <= keyed && other.user() == Some(user)
+            })
         };
-        let held = self.by_user.get(user).into_iter().flatten().map(|(_, other)| *other);
-        let old: Vec<SessionIndex> =
-            held.filter(|other| self.sessions.get(other).is_some_and(forgotten)).collect();
+        let old: Vec<SessionIndex> = connection.sessions.iter().filter(forgotten).copied().collect();
         for other in old {
             self.replace(now, other);
         }
@@ -95,20 +99,22 @@ impl Server {
     /// The device says that it knows of no other connection of its own: if the same user had one with the same identity behind
     /// the same address, and that one has fallen silent, it was this device's last one, whichever port of the NAT it came from.
     /// Others behind that NAT stay, were they like it in everything: who is there answers an echo before it is that silent.
-    pub(super) fn end_stale(&mut self, now: Instant, index: SessionIndex, user: &str) {
+    pub(super) fn end_stale(&mut self, now: Instant, index: SessionIndex, user: &Arc<str>) {
         let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
         let Some(mine) = self.connections.get(&peer).filter(|connection| connection.contacted) else {
             return;
         };
-        let (address, identity) = (mine.path.remote.ip(), mine.identity.clone());
-        let others = self.by_user.get(user).into_iter().flatten().filter(|(_, other)| {
+        let (address, mine) = (mine.path.remote.ip(), mine.phase1.clone());
+        let others = self.sessions_of(user).filter(|other| {
             let lac = self.sessions.get(other).map(|session| session.lac);
             let other = lac.filter(|lac| lac.peer != peer).and_then(|lac| self.connections.get(&lac.peer));
             other.is_some_and(|other| {
-                other.path.remote.ip() == address && other.identity == identity && other.heard + STALE <= now
+                other.path.remote.ip() == address
+                    && other.phase1.identity == mine.identity
+                    && other.heard + STALE <= now
             })
         });
-        let stale: Vec<SessionIndex> = others.map(|(_, other)| *other).collect();
+        let stale: Vec<SessionIndex> = others.collect();
         for other in stale {
             if let Some(peer) = self.sessions.get(&other).map(|session| session.lac.peer) {
                 self.say(Level::Debug, Some(peer), "its device came back by another port");

@@ -1,11 +1,11 @@
 //! What is known of a client's IPsec connection, from its first message to its end.
 
 use std::{
-    collections::BTreeSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use ipsec::{Credential, Encapsulation, EspSuite, Id, Path};
+use ipsec::{Encapsulation, EspSuite, Path, Phase1};
 
 use crate::datapath::SessionIndex;
 
@@ -16,16 +16,10 @@ pub(super) struct Connection {
     pub(super) path: Path,
     /// How its newest pair of SAs travels.
     pub(super) encapsulation: Encapsulation,
-    pub(super) ike: String,
+    /// The first phase that began it, or the one that renewed it last.
+    pub(super) phase1: Arc<Phase1>,
     /// The ESP suite of its newest pair of SAs.
-    pub(super) esp: String,
-    pub(super) nat: String,
-    pub(super) credential: Credential,
-    /// Who the client said it is in its first phase.
-    pub(super) identity: Id,
-    pub(super) behind_nat: bool,
-    /// The client can be made to put its ESP into UDP.
-    pub(super) speaks_nat_traversal: bool,
+    pub(super) esp: Option<EspSuite>,
     /// The client said that it has no other connection.
     pub(super) contacted: bool,
     /// When an authentic packet came last, and when it was last asked for one over IKE.
@@ -36,19 +30,54 @@ pub(super) struct Connection {
     /// When its newest pair of ESP SAs was made.
     pub(super) keyed: Instant,
     pub(super) times: Times,
-    /// UDP ports inside ESP that it sent L2TP from.
-    pub(super) ports: BTreeSet<u16>,
+    /// UDP ports inside ESP that it sent L2TP from: one.
+    pub(super) ports: Vec<u16>,
     pub(super) tunnels: usize,
-    pub(super) sessions: BTreeSet<SessionIndex>,
+    /// One, hardly ever more.
+    pub(super) sessions: Vec<SessionIndex>,
 }
 
 impl Connection {
-    /// Its packets are of this suite.
-    pub(super) fn set_esp(&mut self, suite: EspSuite) {
-        self.esp = match self.encapsulation {
-            Encapsulation::Udp => suite.to_string(),
-            Encapsulation::Native => format!("{suite} (native)"),
-        };
+    /// A client that has just proved its key.
+    pub(super) fn new(now: Instant, path: Path, phase1: Arc<Phase1>) -> Self {
+        let timings = phase1.timings;
+        Self {
+            path,
+            encapsulation: Encapsulation::Udp,
+            phase1,
+            esp: None,
+            contacted: false,
+            heard: now,
+            probed: now,
+            strays: 0,
+            keyed: now,
+            times: Times {
+                first: timings.message1,
+                arithmetic: timings.shared.saturating_duration_since(timings.message3),
+                keyed: now,
+            },
+            ports: Vec::new(),
+            tunnels: 0,
+            sessions: Vec::new(),
+        }
+    }
+
+    /// How its ESP is protected, for a line.
+    pub(super) fn esp(&self) -> String {
+        match (self.esp, self.encapsulation) {
+            (None, _) => String::new(),
+            (Some(suite), Encapsulation::Udp) => suite.to_string(),
+            (Some(suite), Encapsulation::Native) => format!("{suite} (native)"),
+        }
+    }
+
+    /// Where address translation is, for a line.
+    pub(super) fn nat(&self) -> String {
+        self.phase1.nat.map_or_else(|| "no NAT traversal".to_owned(), |nat| nat.to_string())
+    }
+
+    pub(super) fn is_behind_nat(&self) -> bool {
+        self.phase1.nat.is_some_and(|nat| nat.client)
     }
 
     /// Where its IKE is to be found once its ESP came by that path.

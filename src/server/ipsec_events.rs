@@ -1,7 +1,7 @@
 //! What IPsec reports: keys with a client, keys for its packets, the end of either.
 
 use std::{
-    collections::BTreeSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -9,12 +9,7 @@ use ipsec::{CloseReason, Credential, Encapsulation, Event, Path, PeerId, Phase1,
 
 use l2tp::Disconnect;
 
-use super::{
-    Lac, Level, Server, UNUSED,
-    care::KEEPALIVE,
-    connection::{Connection, Times},
-    timers::Timer,
-};
+use super::{Lac, Level, Server, UNUSED, care::KEEPALIVE, connection::Connection, timer::Timer};
 use crate::datapath::Order;
 
 impl Server {
@@ -24,7 +19,7 @@ impl Server {
                 self.say(Level::Debug, Some(peer), format!("{} began a key exchange", path.remote));
             }
             Event::Established { attempt, peer, path, phase1 } => {
-                self.established(now, attempt, peer, path, &phase1)
+                self.established(now, attempt, peer, path, phase1)
             }
             Event::SaOpened { peer, sa } => self.sa_opened(now, peer, *sa),
             Event::SaConfirmed { peer, inbound } => self.sa_confirmed(now, peer, inbound),
@@ -47,60 +42,36 @@ impl Server {
         }
     }
 
-    fn established(&mut self, now: Instant, attempt: PeerId, peer: PeerId, path: Path, phase1: &Phase1) {
-        let Phase1 { suite, identity, credential, nat, .. } = phase1;
+    fn established(&mut self, now: Instant, attempt: PeerId, peer: PeerId, path: Path, phase1: Arc<Phase1>) {
+        let Phase1 { suite, identity, credential, nat, .. } = &*phase1;
         if let Some(connection) = self.connections.get_mut(&peer) {
-            connection.ike = suite.to_string();
-            connection.credential = credential.clone();
+            connection.phase1 = phase1.clone();
             return self.say(
                 Level::Info,
                 Some(peer),
                 format!("renewed its keys: IKE {suite} (exchange {attempt})"),
             );
         }
-        let nat_text = nat.map_or_else(|| "no NAT traversal".to_owned(), |nat| nat.to_string());
+        let connection = Connection::new(now, path, phase1.clone());
         let vendor = phase1.vendor.map(|vendor| format!(", {vendor}")).unwrap_or_default();
         self.say(
             Level::Info,
             Some(peer),
             format!(
-                "{} proved a {}: IKE {suite}, {credential}, {nat_text}, identity {identity}{vendor}",
+                "{} proved a {}: IKE {suite}, {credential}, {}, identity {identity}{vendor}",
                 path.remote,
                 match credential {
                     Credential::Psk(_) => "key",
                     Credential::Certificate { .. } => "certificate",
-                }
+                },
+                connection.nat(),
             ),
         );
         if nat.is_some_and(|nat| nat.server) && !std::mem::replace(&mut self.told_of_nat, true) {
             self.say(Level::Warn, None, SERVER_BEHIND_NAT);
         }
-        let connection = Connection {
-            path,
-            encapsulation: Encapsulation::Udp,
-            ike: suite.to_string(),
-            esp: String::new(),
-            nat: nat_text,
-            credential: credential.clone(),
-            identity: identity.clone(),
-            behind_nat: nat.is_some_and(|nat| nat.client),
-            speaks_nat_traversal: nat.is_some(),
-            contacted: false,
-            heard: now,
-            probed: now,
-            strays: 0,
-            keyed: now,
-            times: Times {
-                first: phase1.timings.message1,
-                arithmetic: phase1.timings.shared.saturating_duration_since(phase1.timings.message3),
-                keyed: now,
-            },
-            ports: BTreeSet::new(),
-            tunnels: 0,
-            sessions: BTreeSet::new(),
-        };
-        self.connections.insert(peer, connection);
-        self.timers.set(Timer::Care(peer), Some(now + KEEPALIVE));
+        self.connections.insert(peer, Box::new(connection));
+        self.timers.set(Timer::Care(peer), now + KEEPALIVE);
         if self.stopping {
             self.ike.close_peer(now, peer);
         }
@@ -121,15 +92,15 @@ impl Server {
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.encapsulation = sa.encapsulation;
             let path = sa.encapsulation.esp_path(connection.path);
-            connection.set_esp(sa.suite);
+            connection.esp = Some(sa.suite);
             connection.keyed = now;
             let tunnels = connection.tunnels;
             self.order(now, peer, Order::SetPath { peer, path });
             if tunnels == 0 {
-                self.timers.set(Timer::Farewell(peer), Some(now + UNUSED));
+                self.timers.set(Timer::Farewell(peer), now + UNUSED);
                 // From its first ones on: Windows makes new ones every few seconds while L2TP is unanswered.
                 if sa.encapsulation == Encapsulation::Native && !sa.rekey {
-                    self.timers.set(Timer::NativeLost(peer), Some(now + NATIVE_PATIENCE));
+                    self.timers.set(Timer::NativeLost(peer), now + NATIVE_PATIENCE);
                 }
             }
         }
@@ -150,9 +121,9 @@ impl Server {
 
     /// The keys are gone, so nothing above them can live or be said goodbye to.
     fn peer_closed(&mut self, now: Instant, peer: PeerId, reason: CloseReason) {
-        self.timers.set(Timer::Farewell(peer), None);
-        self.timers.set(Timer::Care(peer), None);
-        self.timers.set(Timer::NativeLost(peer), None);
+        self.timers.stop(Timer::Farewell(peer));
+        self.timers.stop(Timer::Care(peer));
+        self.timers.stop(Timer::NativeLost(peer));
         // Out of the table first: nothing that follows may start another goodbye.
         let Some(connection) = self.connections.remove(&peer) else { return };
         for port in connection.ports {
@@ -179,7 +150,7 @@ impl Server {
     pub(super) fn native_lost(&mut self, now: Instant, peer: PeerId) {
         let Some(connection) = self.connections.get(&peer) else { return };
         let address = connection.path.remote.ip();
-        let remedy = if connection.speaks_nat_traversal {
+        let remedy = if connection.phase1.nat.is_some() {
             self.ike.native_is_lost(address);
             "Windows shows error 809, other devices time out; connect again: from now on its ESP goes in UDP"
         } else {

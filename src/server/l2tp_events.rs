@@ -9,7 +9,7 @@ use ppp::Link;
 use super::{
     FAREWELL, Lac, Level, Server,
     session::{Session, Stage},
-    timers::Timer,
+    timer::Timer,
 };
 use crate::datapath::{Meter, Opening, Order, Traffic};
 
@@ -25,7 +25,8 @@ impl Server {
             if connection.ports.len() >= MAX_PORTS {
                 return self.plane.local.discards.count(super::Discard::TooManyPorts);
             }
-            connection.ports.insert(lac.port);
+            connection.ports.reserve_exact(1);
+            connection.ports.push(lac.port);
         }
         self.lns.handle_datagram(now, lac, message);
     }
@@ -37,7 +38,7 @@ impl Server {
             }
             Event::TunnelFailed { peer, host_name, reason } => {
                 self.say_no_l2tp(now, peer.peer, &format!("L2TP tunnel of {host_name:?}"), &reason);
-                self.timers.set(Timer::NativeLost(peer.peer), None);
+                self.timers.stop(Timer::NativeLost(peer.peer));
                 self.tunnel_gone(now, peer.peer);
             }
             Event::SessionFailed { peer, reason, .. } => {
@@ -65,8 +66,8 @@ impl Server {
         if let Some(connection) = self.connections.get_mut(&lac.peer) {
             connection.tunnels += 1;
         }
-        self.timers.set(Timer::Farewell(lac.peer), None);
-        self.timers.set(Timer::NativeLost(lac.peer), None);
+        self.timers.stop(Timer::Farewell(lac.peer));
+        self.timers.stop(Timer::NativeLost(lac.peer));
         let vendor = vendor.map(|vendor| format!(" ({vendor:?})")).unwrap_or_default();
         self.say(
             Level::Debug,
@@ -94,7 +95,7 @@ impl Server {
         if self.stopping {
             self.ike.close_peer(now, peer);
         } else {
-            self.timers.set(Timer::Farewell(peer), Some(now + FAREWELL));
+            self.timers.set(Timer::Farewell(peer), now + FAREWELL);
         }
     }
 
@@ -110,14 +111,15 @@ impl Server {
         let opening = Opening { session: index, peer, port, ours: key, theirs, meter: meter.clone() };
         self.order(now, peer, Order::OpenSession(opening));
         if let Some(connection) = self.connections.get_mut(&lac.peer) {
-            connection.sessions.insert(index);
+            connection.sessions.reserve_exact(1);
+            connection.sessions.push(index);
         }
         self.by_key.insert((key, index));
         let link = Link::new(now, self.ppp.clone(), self.next_seed());
         let stage = Stage::Negotiating;
         let counted = Traffic::default();
-        self.sessions
-            .insert(index, Session { link, lac, key, opened: now, heard: now, stage, meter, counted });
+        let session = Session { link, lac, key, opened: now, heard: now, stage, meter, counted };
+        self.sessions.insert(index, Box::new(session));
         self.touched.insert(index);
     }
 }

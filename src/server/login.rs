@@ -1,6 +1,6 @@
 //! The question whether somebody may come in, answered from the user list.
 
-use std::{net::Ipv4Addr, time::Instant};
+use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 
 use ipsec::PeerId;
 use l2tp::Disconnect;
@@ -23,7 +23,7 @@ enum Denial {
 
 /// Somebody who proved to be the owner of an account that may be used.
 struct Admitted {
-    user: String,
+    user: Arc<str>,
     response: AuthenticatorResponse,
     /// The address that is this account's alone.
     address: Option<Ipv4Addr>,
@@ -55,7 +55,7 @@ impl Server {
                     );
                     return self.hang_up(now, index, ppp::Reason::NoAddress);
                 };
-                self.log_in(now, index, Login { user, address, at: now });
+                self.log_in(index, Login { user, address, at: now });
                 let addressing =
                     Ipv4Config { peer: address, local: self.local_address(address), dns: self.dns };
                 Verdict::Accept(Accept {
@@ -82,21 +82,27 @@ impl Server {
         if account.is_expired(self.wall(now)) {
             return Err(Denial::Expired);
         }
-        Ok(Admitted { user: user.to_owned(), response, address: account.address, sessions: account.sessions })
+        Ok(Admitted { user: user.into(), response, address: account.address, sessions: account.sessions })
     }
 
     /// Ends the oldest sessions of `user` until one more fits: who is at the door is there now, while an old session is
     /// most often one that a sleeping phone left behind.
-    fn make_room(&mut self, now: Instant, user: &str, sessions: Option<usize>) {
-        let Some(limit) = sessions else { return };
-        while let Some((_, oldest)) = self
-            .by_user
-            .get(user)
-            .filter(|held| held.len() >= limit.max(1))
-            .and_then(|held| held.first().copied())
-        {
-            self.replace(now, oldest);
+    fn make_room(&mut self, now: Instant, user: &Arc<str>, sessions: Option<usize>) {
+        let Some(limit) = sessions.map(|limit| limit.max(1)) else { return };
+        loop {
+            let held: Vec<SessionIndex> = self.sessions_of(user).take(limit).collect();
+            match held.first() {
+                Some(oldest) if held.len() == limit => self.replace(now, *oldest),
+                _ => return,
+            }
         }
+    }
+
+    /// The sessions of `user`, oldest first.
+    pub(super) fn sessions_of(&self, user: &Arc<str>) -> impl Iterator<Item = SessionIndex> + '_ {
+        let user = user.clone();
+        let first = (user.clone(), self.started, SessionIndex::MIN);
+        self.by_user.range(first..).take_while(move |held| held.0 == user).map(|(_, _, index)| *index)
     }
 
     /// An address for a session: the account's own, whose former session ends; or the one the user had last, if it is free; or any
@@ -106,7 +112,7 @@ impl Server {
         now: Instant,
         index: SessionIndex,
         own: Option<Ipv4Addr>,
-        user: &str,
+        user: &Arc<str>,
     ) -> Option<Ipv4Addr> {
         let Some(address) = own else {
             let last = self.last_address.get(user).copied();
@@ -126,11 +132,11 @@ impl Server {
         self.end_session(now, index, "the same user logged in again", Disconnect::Administrative);
     }
 
-    fn log_in(&mut self, now: Instant, index: SessionIndex, login: Login) {
+    fn log_in(&mut self, index: SessionIndex, login: Login) {
         let Some(session) = self.sessions.get_mut(&index) else { return };
         session.stage = Stage::LoggedIn(login.clone());
         self.by_address.insert(login.address, index);
-        self.by_user.entry(login.user).or_default().insert((now, index));
+        self.by_user.insert((login.user, login.at, index));
     }
 
     fn forget_login(&mut self, now: Instant, index: SessionIndex) {
@@ -154,12 +160,7 @@ impl Server {
         self.pools.release(login.address);
         self.last_address.insert(login.user.clone(), login.address);
         self.by_address.remove(&login.address);
-        if let Some(held) = self.by_user.get_mut(&login.user) {
-            held.remove(&(login.at, index));
-            if held.is_empty() {
-                self.by_user.remove(&login.user);
-            }
-        }
+        self.by_user.remove(&(login.user.clone(), login.at, index));
     }
 
     /// Our own end of the link to `client`: the server's address in its pool, else in the first one.

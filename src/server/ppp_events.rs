@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use ipsec::PeerId;
 use l2tp::Disconnect;
-use ppp::{Event, Reason};
+use ppp::{Discards, Event, Reason};
 
 use super::{
     Level, Server,
     log::{Bytes, Readable},
     session::{Login, Stage},
-    timers::Timer,
+    timer::Timer,
 };
 use crate::datapath::{Order, SessionIndex, Traffic};
 
@@ -48,9 +48,21 @@ impl Server {
             } else if let Some(event) = session.link.poll_event() {
                 self.handle_ppp_event(now, index, event);
             } else {
+                let discards = session.link.take_discards();
                 let deadline = session.link.poll_timeout();
-                return self.timers.set(Timer::Link(index), deadline);
+                self.count_ppp(discards);
+                return match deadline {
+                    Some(deadline) => self.timers.set(Timer::Link(index), deadline),
+                    None => self.timers.stop(Timer::Link(index)),
+                };
             }
+        }
+    }
+
+    /// Adds up what links have discarded.
+    fn count_ppp(&mut self, discards: Option<Box<Discards>>) {
+        for (name, count) in discards.iter().flat_map(|discards| discards.iter()) {
+            *self.ppp_discards.entry(name).or_default() += count;
         }
     }
 
@@ -109,9 +121,9 @@ impl Server {
             login.user,
             connection.path.remote,
             login.address,
-            connection.ike,
-            connection.esp,
-            connection.nat,
+            connection.phase1.suite,
+            connection.esp(),
+            connection.nat(),
             stage(times.first, now),
             stage(times.first, times.keyed),
             Readable(times.arithmetic),
@@ -155,18 +167,16 @@ impl Server {
 
     /// The session is over, for the reason that `why` tells: everything it held is given back, and L2TP says `goodbye`.
     pub(super) fn end_session(&mut self, now: Instant, index: SessionIndex, why: &str, goodbye: Disconnect) {
-        let Some(session) = self.sessions.remove(&index) else { return };
-        self.timers.set(Timer::Link(index), None);
+        let Some(mut session) = self.sessions.remove(&index) else { return };
+        self.timers.stop(Timer::Link(index));
         self.touched.remove(&index);
         self.by_key.remove(&(session.key, index));
         let peer = session.lac.peer;
         self.order(now, peer, Order::CloseSession { session: index });
         let traffic = session.traffic();
-        for (name, count) in session.link.discards().iter() {
-            *self.ppp_discards.entry(name).or_default() += count;
-        }
+        self.count_ppp(session.link.take_discards());
         if let Some(connection) = self.connections.get_mut(&peer) {
-            connection.sessions.remove(&index);
+            connection.sessions.retain(|other| *other != index);
         }
         if let Some(login) = session.login() {
             self.log_out(now, peer, index, login);

@@ -38,13 +38,13 @@ impl Server {
         let Traffic { bytes_in, packets_in, bytes_out, packets_out } = session.traffic();
         Some(SessionStatus {
             id: session.lac.peer.to_string(),
-            user: login.user.clone(),
+            user: login.user.to_string(),
             outside: connection.path.remote,
             inside: login.address,
-            key: connection.credential.name().to_owned(),
-            nat: connection.nat.clone(),
-            ike: connection.ike.clone(),
-            esp: connection.esp.clone(),
+            key: connection.phase1.credential.name().to_owned(),
+            nat: connection.nat(),
+            ike: connection.phase1.suite.to_string(),
+            esp: connection.esp(),
             age_seconds: now.saturating_duration_since(*since).as_secs(),
             bytes_in,
             packets_in,
@@ -55,19 +55,13 @@ impl Server {
 
     /// Every counter of the control plane, by `layer.reason`.
     fn discards(&self) -> BTreeMap<String, u64> {
-        let mut ppp = self.ppp_discards.clone();
-        for session in self.sessions.values() {
-            for (name, count) in session.link.discards().iter() {
-                *ppp.entry(name).or_default() += count;
-            }
-        }
         let layers = self
             .ike
             .discards()
             .iter()
             .map(|(name, count)| ("ike", name, count))
             .chain(self.lns.discards().iter().map(|(name, count)| ("l2tp", name, count)))
-            .chain(ppp.into_iter().map(|(name, count)| ("ppp", name, count)));
+            .chain(self.ppp_discards.iter().map(|(name, count)| ("ppp", *name, *count)));
         layers.map(|(layer, name, count)| (format!("{layer}.{}", status::bare(layer, name)), count)).collect()
     }
 }

@@ -58,8 +58,8 @@ impl Server {
             return false;
         };
         let dials = new.ports.iter().any(|port| self.lns.knows(Lac { peer: newer, port: *port }));
-        let alike = new.identity == old.identity
-            && new.credential == old.credential
+        let alike = new.phase1.identity == old.phase1.identity
+            && new.phase1.credential == old.phase1.credential
             && new.path.remote.ip() == old.path.remote.ip()
             && new.times.first >= old.times.first;
         alike && !dials && !new.contacted && !old.sessions.is_empty()
@@ -67,14 +67,14 @@ impl Server {
 
     fn make_one(&mut self, now: Instant, newer: PeerId, older: PeerId) {
         let Some(new) = self.connections.remove(&newer) else { return };
-        self.timers.set(super::Timer::Farewell(newer), None);
-        self.timers.set(super::Timer::Care(newer), None);
-        self.timers.set(super::Timer::NativeLost(newer), None);
+        self.timers.stop(super::Timer::Farewell(newer));
+        self.timers.stop(super::Timer::Care(newer));
+        self.timers.stop(super::Timer::NativeLost(newer));
         self.merge_keys(now, newer, older);
         self.ike.merge(now, newer, older);
         if let Some(old) = self.connections.get_mut(&older) {
-            old.ike = new.ike;
-            if !new.esp.is_empty() {
+            old.phase1 = new.phase1;
+            if new.esp.is_some() {
                 old.encapsulation = new.encapsulation;
                 old.esp = new.esp;
                 old.keyed = new.keyed;

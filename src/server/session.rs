@@ -38,7 +38,7 @@ pub(super) enum Stage {
 /// Who logged in, and the address that is theirs until the session ends.
 #[derive(Clone, Debug)]
 pub(super) struct Login {
-    pub(super) user: String,
+    pub(super) user: Arc<str>,
     pub(super) address: Ipv4Addr,
     pub(super) at: Instant,
 }
@@ -58,6 +58,6 @@ impl Session {
 
     /// The account's name, once the password was right.
     pub(super) fn user(&self) -> Option<&str> {
-        self.login().map(|login| login.user.as_str())
+        self.login().map(|login| &*login.user)
     }
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::crypto::modp::{ModpKey, PRIME_1024};
+use crate::crypto::modp::{PRIME_1024, ModpKey};
 use crate::isakmp::{Cookie, IdPayload, Message};
 use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
 use crate::nat::{Nat, NatTraversal};
@@ -54,7 +54,7 @@ fn the_recorded_client_is_authenticated_and_answered_as_strongswan_did() {
     let message5 = Message::parse(vectors.get("mm5")).expect("message 5");
     let psks = psks();
     let client = await_id.authenticate(&message5.header, message5.body, &psks).expect("one of the keys");
-    assert_eq!((client.psk.name.as_str(), client.identity.to_string()), ("AAAA", "10.0.3.1".into()));
+    assert_eq!((&*client.psk.name, client.identity.to_string()), ("AAAA", "10.0.3.1".into()));
     assert!(!client.initial_contact);
     let cookies = message5.header.cookies;
     let (message6, keys) = await_id.message6(cookies, client, Ipv4Addr::new(10, 0, 3, 10).into());
@@ -72,8 +72,13 @@ fn the_recorded_client_is_authenticated_and_answered_as_strongswan_did() {
         vendor: None,
         timings: Timings { message1: start(), message3: start(), shared: start(), message5: start() },
     };
-    let origin =
-        Origin { attempt: PeerId(1), traversal: await_id.traversal, fragmentation: false, dpd: true, phase1 };
+    let origin = Origin {
+        attempt: PeerId(1),
+        traversal: await_id.traversal,
+        fragmentation: false,
+        dpd: true,
+        phase1: phase1.into(),
+    };
     let sa = IsakmpSa::new(cookies, keys, Answered { request, response: message6 }, origin);
     let quick1 = Message::parse(vectors.get("qm1")).expect("a message");
     let opened = sa.open_first(&quick1.header, quick1.body).expect("HASH(1)");

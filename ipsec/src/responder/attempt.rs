@@ -2,6 +2,7 @@
 //! authenticated client gets its ISAKMP SA.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_core::Rng as _;
@@ -17,7 +18,7 @@ use crate::isakmp::{Cookie, Cookies, Id, Message};
 use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
 use crate::nat::{Nat, Traversal, address_hash};
 use crate::path::{NAT_T_PORT, Path, PeerId};
-use crate::peer::Who;
+use crate::peer::{Who, seat};
 use crate::phase1::{Agreed, Keys, MainMode};
 use crate::refusal::Cause;
 
@@ -138,9 +139,9 @@ impl Responder {
     pub(super) fn establish(&mut self, now: Instant, path: Path, cookies: Cookies, established: Established) {
         let Established { attempt, agreed, traversal, reached, initial_contact, .. } = established;
         let Established { identity, credential, timings: (message3, shared), keys, last, .. } = established;
-        let who = Who { identity: identity.clone(), credential: credential.clone() };
+        let who = Arc::new(Who { identity: identity.clone(), credential: credential.clone() });
         // Who was answered elsewhere may have made this address up.
-        let same = self.by_who.get(&(path.remote, who.clone())).copied();
+        let same = self.by_who.get(&seat(path, &who)).copied();
         let same = same.filter(|_| reached == path.remote.ip());
         let renewed = match same {
             Some(old) if initial_contact => {
@@ -150,7 +151,7 @@ impl Responder {
             same => same,
         };
         let peer = renewed.unwrap_or(attempt);
-        let phase1 = Phase1 {
+        let phase1 = Arc::new(Phase1 {
             suite: agreed.suite,
             identity,
             credential,
@@ -159,7 +160,7 @@ impl Responder {
             rekey: renewed.is_some(),
             vendor: agreed.vendor.name,
             timings: Timings { message1: agreed.message1, message3, shared, message5: now },
-        };
+        });
         let fragmentation = agreed.vendor.fragmentation.is_some();
         let dpd = agreed.vendor.dpd;
         let origin = Origin { attempt, traversal, fragmentation, dpd, phase1: phase1.clone() };
@@ -168,10 +169,10 @@ impl Responder {
         sa.contacted = initial_contact;
         // RFC 3706 §5.3: it should be random, and without its highest bit.
         sa.probe = self.rng.next_u32() >> 1;
-        self.isakmp_sas.insert(cookies, sa);
+        self.isakmp_sas.insert(cookies, Box::new(sa));
         self.timers.set(Timer::IsakmpSa(cookies), now + agreed.lifetime + ISAKMP_GRACE);
         self.attach(now, peer, path, (&who, reached), cookies);
-        self.events.push_back(Event::Established { attempt, peer, path, phase1: Box::new(phase1) });
+        self.events.push_back(Event::Established { attempt, peer, path, phase1 });
         if initial_contact {
             self.events.push_back(Event::InitialContact { peer });
         }

@@ -1,6 +1,7 @@
 //! What belongs to which client, and when it ends.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_core::Rng;
@@ -11,7 +12,7 @@ use crate::event::{CloseReason, Event, SaReason};
 use crate::isakmp::iana::{NotifyType, ProtocolId};
 use crate::isakmp::{Chain, Cookies};
 use crate::path::{Path, PeerId};
-use crate::peer::{MAX_ISAKMP_SAS, Pair, Peer, Who};
+use crate::peer::{MAX_ISAKMP_SAS, Pair, Peer, Who, seat};
 
 impl Responder {
     /// The first authenticated ESP packet arrived on this SA: its quick mode's last message is not needed any more.
@@ -41,7 +42,7 @@ impl Responder {
     /// left to be asked with. An answer comes as [`Event::Alive`]. None says nothing: Android forgets its ISAKMP SA long before
     /// its ESP SAs.
     pub fn probe(&mut self, peer: PeerId) -> bool {
-        let Some(Peer { path, isakmp, .. }) = self.peers.get(&peer) else { return false };
+        let Some(Peer { path, isakmp, .. }) = self.peers.get(&peer).map(|peer| &**peer) else { return false };
         let path = *path;
         let asked =
             |cookies: &&Cookies| self.isakmp_sas.get(cookies).is_some_and(|sa| sa.origin.dpd && !sa.deleted);
@@ -67,11 +68,12 @@ impl Responder {
         now: Instant,
         id: PeerId,
         path: Path,
-        (who, reached): (&Who, IpAddr),
+        (who, reached): (&Arc<Who>, IpAddr),
         cookies: Cookies,
     ) {
-        let peer = self.peers.entry(id).or_insert_with(|| Peer::new(path, who.clone(), reached));
+        let peer = self.peers.entry(id).or_insert_with(|| Box::new(Peer::new(path, who.clone(), reached)));
         peer.reached = reached;
+        peer.isakmp.reserve_exact(1);
         peer.isakmp.push_back(cookies);
         let idle = peer.pairs.is_empty();
         let surplus = if peer.isakmp.len() > MAX_ISAKMP_SAS { peer.isakmp.pop_front() } else { None };
@@ -88,16 +90,14 @@ impl Responder {
     /// Follows a peer to where its last authenticated packet came from.
     pub(super) fn move_peer(&mut self, id: PeerId, path: Path) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let old = (peer.path.remote, peer.who.clone());
-        let new = (path.remote, peer.who.clone());
-        if peer.path != path {
-            peer.path = path;
+        let who = peer.who.clone();
+        let before = std::mem::replace(&mut peer.path, path);
+        if before != path {
             self.events.push_back(Event::Moved { peer: id, path });
+            self.vacate(id, before, &who);
         }
-        if old != new && self.by_who.get(&old) == Some(&id) {
-            self.by_who.remove(&old);
-        }
-        let Some(other) = self.by_who.insert(new, id).filter(|other| *other != id) else { return };
+        let other = self.by_who.insert(seat(path, &who), id);
+        let Some(other) = other.filter(|other| *other != id) else { return };
         // An authentic packet with a made-up source proves no more than that its sender knows a key.
         if self.peers.get(&id.max(other)).is_some_and(|newer| newer.reached == path.remote.ip()) {
             self.events.push_back(Event::Met { peer: id, other });
@@ -117,6 +117,7 @@ impl Responder {
     pub(super) fn adopt_pair(&mut self, now: Instant, id: PeerId, pair: Pair) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let surplus = peer.surplus();
+        peer.pairs.reserve_exact(1);
         peer.pairs.push_back(pair);
         peer.opened = true;
         self.by_inbound.insert(pair.inbound, id);
@@ -206,10 +207,7 @@ impl Responder {
         }
         self.timers.stop(Timer::Peer(id));
         let Some(peer) = self.peers.remove(&id) else { return };
-        let key = (peer.path.remote, peer.who);
-        if self.by_who.get(&key) == Some(&id) {
-            self.by_who.remove(&key);
-        }
+        self.vacate(id, peer.path, &peer.who);
         self.events.push_back(Event::PeerClosed { peer: id, reason });
     }
 
@@ -273,8 +271,8 @@ impl Responder {
         self.attach(now, attempt, path, (&who, reached), cookies);
         let Some(sa) = self.isakmp_sas.get_mut(&cookies) else { return };
         sa.peer = attempt;
-        sa.origin.phase1.rekey = false;
-        let phase1 = Box::new(sa.origin.phase1.clone());
+        Arc::make_mut(&mut sa.origin.phase1).rekey = false;
+        let phase1 = sa.origin.phase1.clone();
         self.events.push_back(Event::Established { attempt, peer: attempt, path, phase1 });
         self.events.push_back(Event::InitialContact { peer: attempt });
     }
@@ -336,6 +334,14 @@ impl Responder {
             if let Some(inbound) = exchange.state.reserved() {
                 self.by_inbound.remove(&inbound);
             }
+        }
+    }
+
+    /// A peer is not to be found there any more, unless it is somebody else's place by now.
+    pub(super) fn vacate(&mut self, id: PeerId, path: Path, who: &Arc<Who>) {
+        let seat = seat(path, who);
+        if self.by_who.get(&seat) == Some(&id) {
+            self.by_who.remove(&seat);
         }
     }
 

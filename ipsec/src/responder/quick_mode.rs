@@ -10,7 +10,7 @@ use crate::discard::Discard;
 use crate::event::{Event, SaPair, SaReason};
 use crate::isakmp::iana::{NotifyType, ProtocolId};
 use crate::isakmp::{Chain, Cookies, Message};
-use crate::isakmp_sa::{Answered, Exchange, IsakmpSa};
+use crate::isakmp_sa::{Answered, Exchange};
 use crate::job::{KeyExchange, Task};
 use crate::path::{Encapsulation, NAT_T_PORT, Path};
 use crate::peer::Pair;
@@ -125,7 +125,8 @@ impl Responder {
         let opening = Opening::new(sa, &message1, &choice, own);
         let peer = sa.peer;
         let last = Answered { request, response: Vec::new() };
-        sa.quick.insert(message_id, Exchange { last, state: QuickMode::Computing(opening), resent: 0 });
+        sa.quick
+            .insert(message_id, Box::new(Exchange { last, state: QuickMode::Computing(opening), resent: 0 }));
         self.by_inbound.insert(inbound, peer);
         self.timers.set(Timer::Quick(cookies, message_id), now + EXCHANGE);
         self.move_peer(peer, path);
@@ -248,10 +249,8 @@ impl Responder {
     pub(super) fn forget_quick(&mut self, cookies: Cookies, message_id: u32) {
         self.timers.stop(Timer::Quick(cookies, message_id));
         self.timers.stop(Timer::ResendQuick(cookies, message_id));
-        if let Some(sa) = self.isakmp_sas.get_mut(&cookies)
-            && sa.quick.remove(&message_id).is_some()
-        {
-            sa.spend(message_id);
+        if let Some(sa) = self.isakmp_sas.get_mut(&cookies) {
+            sa.forget_quick(message_id);
         }
     }
 
@@ -276,7 +275,7 @@ impl Responder {
         chain.push_notify(ProtocolId::ESP, notify, &[], &[]);
         let response = sa.informational(own_message_id, chain);
         let last = Answered { request, response: response.clone() };
-        sa.quick.insert(message_id, Exchange { last, state: QuickMode::Done, resent: 0 });
+        sa.quick.insert(message_id, Box::new(Exchange { last, state: QuickMode::Done, resent: 0 }));
         let peer = sa.peer;
         self.timers.set(Timer::Quick(cookies, message_id), now + EXCHANGE);
         self.transmit(path, response);
@@ -284,7 +283,7 @@ impl Responder {
     }
 
     pub(super) fn quick_mut(&mut self, cookies: Cookies, message_id: u32) -> Option<&mut Exchange> {
-        self.isakmp_sas.get_mut(&cookies).and_then(|sa: &mut IsakmpSa| sa.quick.get_mut(&message_id))
+        self.isakmp_sas.get_mut(&cookies)?.quick.get_mut(&message_id).map(|exchange| &mut **exchange)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::discard::Discard;
 use crate::esp::Spi;
 use crate::event::{Event, SaPair};
 use crate::isakmp::{Cookies, Message, Payloads};
-use crate::isakmp_sa::{Answered, Exchange, IsakmpSa};
+use crate::isakmp_sa::{Answered, Exchange};
 use crate::job::{KeyExchange, Task};
 use crate::path::{Path, PeerId};
 use crate::peer::Pair;
@@ -46,7 +46,7 @@ impl Responder {
         let wants_public = draft.seed.is_some();
         let last = Answered { request: fingerprint(&[]), response: Vec::new() };
         let state = QuickMode::Rekey(Rekey::Drawing(draft));
-        sa.quick.insert(message_id, Exchange { last, state, resent: 0 });
+        sa.quick.insert(message_id, Box::new(Exchange { last, state, resent: 0 }));
         self.by_inbound.insert(inbound, peer);
         self.timers.set(Timer::Quick(cookies, message_id), now + EXCHANGE);
         if !wants_public {
@@ -196,8 +196,8 @@ impl Responder {
     fn unused_message_id(&mut self, cookies: Cookies) -> u32 {
         loop {
             let id = self.message_id();
-            let used = |sa: &IsakmpSa| sa.quick.contains_key(&id) || sa.is_spent(id);
-            if !self.isakmp_sas.get(&cookies).is_some_and(used) {
+            let sa = self.isakmp_sas.get(&cookies);
+            if sa.is_none_or(|sa| !sa.quick.contains_key(&id) && !sa.is_spent(id)) {
                 return id;
             }
         }

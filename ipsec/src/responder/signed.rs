@@ -103,7 +103,8 @@ impl Responder {
         let Authenticating { await_id, signer, .. } = *authenticating;
         let AwaitId { agreed, traversal, timings, .. } = *await_id;
         let (identity, initial_contact) = (signer.identity.clone(), signer.initial_contact);
-        let credential = Credential::Certificate { subject: believed.name.clone(), digest: believed.digest };
+        let credential =
+            Credential::Certificate { subject: believed.name.as_str().into(), digest: believed.digest };
         let (response, keys) = signer.message6(cookies, believed, &credentials);
         let last = Answered { request, response: response.clone() };
         let established = Established {

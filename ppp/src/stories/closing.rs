@@ -130,8 +130,9 @@ fn echo_requests_are_answered_when_lcp_is_opened() {
     story.peer("c021 0b 45 .. a1a2a3a4");
     story.peer("c021 0d 46 .. a1a2a3a4 00000e10");
     story.quiet();
-    assert_eq!(story.link.discards().count(Discard::Magic), 1);
-    assert_eq!(story.link.discards().count(Discard::Truncated), 1);
+    let discards = story.discards();
+    assert_eq!(discards.count(Discard::Magic), 1);
+    assert_eq!(discards.count(Discard::Truncated), 1);
 }
 
 /// RouterOS closes IPCP and opens it again.

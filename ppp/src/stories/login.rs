@@ -55,12 +55,12 @@ fn names_and_passwords_beyond_ascii() {
 fn a_response_to_no_challenge_of_ours_is_discarded() {
     let (mut story, challenge) = Story::to_challenge();
     story.peer(&response(&challenge, 1, "alice", "secret"));
-    assert_eq!(story.link.discards().count(Discard::Identifier), 1);
+    assert_eq!(story.discards().count(Discard::Identifier), 1);
     let answer = response(&challenge, 0, "alice", "secret");
     story.peer(&answer.replacen(" 31 ", " 30 ", 1));
-    assert_eq!(story.link.discards().count(Discard::Length), 1);
+    assert_eq!(story.discards().count(Discard::Length), 1);
     story.peer(&format!("c223 07 {:02x} .. 00", challenge.identifier));
-    assert_eq!(story.link.discards().count(Discard::Code), 1);
+    assert_eq!(story.discards().count(Discard::Code), 1);
     story.quiet();
     story.peer(&answer);
     story.asked();

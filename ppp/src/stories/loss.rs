@@ -78,7 +78,7 @@ fn a_slow_verdict() {
     story.peer(&answer);
     story.peer(&response(&challenge, 0, "bob", "secret"));
     story.quiet();
-    assert_eq!(story.link.discards().count(Discard::Response), 2);
+    assert_eq!(story.discards().count(Discard::Response), 2);
     story.accept(&request, "secret");
     assert!(story.sent().starts_with("ff03c22303"));
 }
@@ -170,7 +170,7 @@ fn ipcp_waits_for_authentication() {
     story.peer("8021 01 01 .. 0306 00000000");
     story.peer("80fd 01 01 .. 1206 00000001");
     story.quiet();
-    assert_eq!(story.link.discards().count(Discard::Phase), 2);
+    assert_eq!(story.discards().count(Discard::Phase), 2);
     story.peer(&response(&challenge, 0, "alice", "secret"));
     let request = story.asked();
     story.accept(&request, "secret");

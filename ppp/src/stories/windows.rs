@@ -19,7 +19,7 @@ fn windows_10_connects() {
     story.ours(&format!("c021 04 00 .. 0d03 06 1104 064e {endpoint}"));
     story.peer(&acked(&request));
     story.peer(&acked(&request));
-    assert_eq!(story.link.discards().count(Discard::Identifier), 1);
+    assert_eq!(story.discards().count(Discard::Identifier), 1);
     story.quiet();
 
     story.peer(&format!("c021 01 01 .. {wanted}"));
