@@ -135,11 +135,11 @@ impl PrivateKey {
     /// Draws a private value.
     pub(crate) fn generate(group: Group, rng: &mut impl CryptoRng) -> Self {
         let value = match group {
-            Group::Modp768 => Value::Modp(ModpKey::generate(modp::PRIME_768, rng)),
-            Group::Modp1024 => Value::Modp(ModpKey::generate(modp::PRIME_1024, rng)),
-            Group::Modp1536 => Value::Modp(ModpKey::generate(modp::PRIME_1536, rng)),
-            Group::Modp2048 => Value::Modp(ModpKey::generate(modp::PRIME_2048, rng)),
-            Group::Modp3072 => Value::Modp(ModpKey::generate(modp::PRIME_3072, rng)),
+            Group::Modp768 => Value::Modp(ModpKey::generate(&modp::MODP_768, rng)),
+            Group::Modp1024 => Value::Modp(ModpKey::generate(&modp::MODP_1024, rng)),
+            Group::Modp1536 => Value::Modp(ModpKey::generate(&modp::MODP_1536, rng)),
+            Group::Modp2048 => Value::Modp(ModpKey::generate(&modp::MODP_2048, rng)),
+            Group::Modp3072 => Value::Modp(ModpKey::generate(&modp::MODP_3072, rng)),
             Group::Ecp256 => Value::Ecp(EcpKey::generate(ecp::P256, 32, rng)),
             Group::Ecp384 => Value::Ecp(EcpKey::generate(ecp::P384, 48, rng)),
         };
@@ -178,21 +178,21 @@ mod tests {
         ChaCha20Rng::from_seed([seed; 32])
     }
 
-    const MODP: [(Group, &str); 5] = [
-        (Group::Modp768, modp::PRIME_768),
-        (Group::Modp1024, modp::PRIME_1024),
-        (Group::Modp1536, modp::PRIME_1536),
-        (Group::Modp2048, modp::PRIME_2048),
-        (Group::Modp3072, modp::PRIME_3072),
+    const MODP: [(Group, &modp::ModpGroup); 5] = [
+        (Group::Modp768, &modp::MODP_768),
+        (Group::Modp1024, &modp::MODP_1024),
+        (Group::Modp1536, &modp::MODP_1536),
+        (Group::Modp2048, &modp::MODP_2048),
+        (Group::Modp3072, &modp::MODP_3072),
     ];
 
     #[test]
     fn modp_is_what_python_computes() {
         let vectors = Vectors::of(COMPUTED);
-        for (group, prime) in MODP {
+        for (group, modp) in MODP {
             let get = |name: &str| vectors.get(&format!("modp.{}.{name}", group.public_len() * 8));
-            assert_eq!(get("prime"), octets(prime), "{group}");
-            let key = PrivateKey { group, value: Value::Modp(ModpKey::new(prime, get("private"))) };
+            assert_eq!(get("prime"), octets(modp.prime), "{group}");
+            let key = PrivateKey { group, value: Value::Modp(ModpKey::new(modp, get("private"))) };
             assert_eq!(key.public(), get("public"), "{group}");
             assert_eq!(key.shared(get("peer")).unwrap().as_bytes(), get("shared"), "{group}");
         }
@@ -265,9 +265,9 @@ mod tests {
 
     #[test]
     fn modp_values_that_give_the_secret_away_are_refused() {
-        for (group, prime) in MODP {
+        for (group, modp) in MODP {
             let key = PrivateKey::generate(group, &mut rng(5));
-            let prime = octets(prime);
+            let prime = octets(modp.prime);
             let beside = |difference: i8| {
                 let mut value = prime.clone();
                 let last = value.last_mut().unwrap();

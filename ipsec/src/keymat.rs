@@ -219,7 +219,7 @@ fn feed_back(len: usize, prf: impl Fn(&[u8]) -> Digest) -> Zeroizing<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::{
-        crypto::modp::{ModpKey, PRIME_1024},
+        crypto::modp::{MODP_1024, ModpKey},
         esp::{AesBits, EspCipher, EspIntegrity},
         vectors::{COMPUTED, HANDSHAKE, Vectors},
     };
@@ -319,7 +319,7 @@ mod tests {
             responder_public: &mm4[32..160],
             initiator_sa: &mm1[32..],
         };
-        let private = ModpKey::new(PRIME_1024, vectors.get("initiator_private"));
+        let private = ModpKey::new(&MODP_1024, vectors.get("initiator_private"));
         assert_eq!(private.public(), said.initiator_public);
         let shared = private.shared(said.responder_public).unwrap();
 

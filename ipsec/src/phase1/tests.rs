@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::crypto::modp::{PRIME_1024, ModpKey};
+use crate::crypto::modp::{MODP_1024, ModpKey};
 use crate::isakmp::{Cookie, IdPayload, Message};
 use crate::isakmp_sa::{Answered, IsakmpSa, Origin};
 use crate::nat::{Nat, NatTraversal};
@@ -34,7 +34,7 @@ fn await_id(vectors: &Vectors) -> AwaitId {
     assert_eq!(agreed.suite.to_string(), "AES-128-CBC/SHA1/MODP-1024");
     let message3 = Message3::try_from(&message3).expect("message 3");
     let message4 = Message3::try_from(&message4).expect("message 4");
-    let private = ModpKey::new(PRIME_1024, vectors.get("initiator_private"));
+    let private = ModpKey::new(&MODP_1024, vectors.get("initiator_private"));
     let exchange = KeyExchange {
         peer_public: message3.public.into(),
         public: message4.public.into(),
