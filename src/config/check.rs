@@ -74,7 +74,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
                 "limits.half_open_per_source",
                 limits.half_open_per_source,
                 1..=1_000_000,
-                1024,
+                4096,
             ),
         },
         warnings: Vec::new(),
@@ -128,7 +128,7 @@ fn psks(
         if psk.name.value.is_empty() {
             f.wrong_value("ipsec.psk.name", &psk.name, "a name");
         }
-        if psks.iter().any(|other| other.name == psk.name.value) {
+        if psks.iter().any(|other| *other.name == *psk.name.value) {
             f.wrong_value("ipsec.psk.name", &psk.name, "a name that no other key has");
         }
         if psk.secret.value.0.as_str() == EXAMPLE_SECRET {
@@ -151,7 +151,7 @@ fn psks(
             }
             id.value
         });
-        psks.push(ipsec::Psk { name: psk.name.value, id, secret });
+        psks.push(ipsec::Psk { name: psk.name.value.into(), id, secret });
     }
     psks
 }
