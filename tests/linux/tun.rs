@@ -11,6 +11,7 @@ use adit::io::outer::{self, Offload, OuterSocket, Path};
 use adit::io::poll::{self, Waker};
 use adit::io::tun::{self, Counters, Inbox, Interface, Kinds, Tun};
 use adit::pool::Range;
+use adit::superpacket::{Left, Segment, Superpacket, Transport};
 
 use crate::namespace::{run, within};
 
@@ -43,14 +44,17 @@ fn answer(mut tun: Tun, end: &Waker) -> Tun {
 
 /// Everything that was read, cut and completed.
 fn packets(inbox: &Inbox) -> Vec<Vec<u8>> {
-    let segments = inbox.packets().flat_map(|packet| packet.segments().unwrap().iter());
-    segments
-        .map(|segment| {
-            let mut packet = vec![0; segment.len()];
-            segment.write(&mut packet);
-            packet
-        })
+    inbox
+        .packets()
+        .flat_map(|packet| packet.segments().unwrap().iter())
+        .map(|segment| written(&segment))
         .collect()
+}
+
+fn written(segment: &Segment<'_>) -> Vec<u8> {
+    let mut packet = vec![0; segment.len()];
+    segment.write(&mut packet);
+    packet
 }
 
 fn echo_reply(packet: &[u8]) -> Option<Vec<u8>> {
@@ -114,6 +118,30 @@ fn what_is_no_packet_is_refused_and_counted() {
         tun.send([&[0; 40][..], &[], &[0x45; 3]]);
         assert_eq!(tun.counters().sent + tun.counters().refused, 3);
         assert!(tun.counters().refused >= 2, "{:?}", tun.counters());
+    });
+}
+
+/// A train of datagrams from one client to nobody.
+fn train() -> Vec<Vec<u8>> {
+    let headers = [&[0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0][..], &[10, 20, 0, 2, 10, 20, 0, 3], &[0; 8]];
+    let uncut = [&headers.concat()[..], &[7; 3000]].concat();
+    let left = Left::Segmentation { transport: Transport::Udp, size: 1000 };
+    let segments = Superpacket::new(&uncut, left).segments().unwrap();
+    segments.iter().map(|segment| written(&segment)).collect()
+}
+
+#[test]
+fn a_device_that_is_down_for_a_moment_keeps_its_superpackets() {
+    within(|| {
+        let mut tun = create("adit-t", &["10.20.0.0/16"], Switch::Auto).unwrap();
+        let train = train();
+        run(&["ip", "link", "set", "adit-t", "down"]);
+        tun.send(train.iter().map(Vec::as_slice));
+        assert_eq!((tun.counters().sent, tun.counters().refused), (0, 3));
+        run(&["ip", "link", "set", "adit-t", "up"]);
+        tun.send(train.iter().map(Vec::as_slice));
+        assert_eq!((tun.counters().sent, tun.counters().coalesced), (3, 3));
+        assert_eq!(tun.offload(), ALL);
     });
 }
 

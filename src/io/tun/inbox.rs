@@ -73,7 +73,7 @@ impl Default for Inbox {
 /// When a batch is full: after so many reads, or with the read that goes beyond so many octets. More would not be in the
 /// caches any more when they are wanted.
 const READS: usize = 64;
-const OCTETS: usize = 128 << 10;
+const OCTETS: usize = 256 << 10;
 
 /// A vnet header and the longest IP packet.
 const LONGEST: usize = vnet::LEN + 65_535;
