@@ -10,6 +10,7 @@ mod raw;
 pub(crate) mod yaml;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct Config {
     pub tun_offload: Switch,
     /// Whether the kernel cuts what is sent outside into datagrams.
     pub udp_gso: Switch,
+    /// How many cores serve packets; nothing: all that the process may use.
+    pub shards: Option<NonZeroU32>,
     /// Whether to set up forwarding and masquerading of the pools.
     pub nat: bool,
     /// The control socket.

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::status::Status;
 pub use client::{disconnect, status};
-pub use listener::{Control, Waker, serve};
+pub use listener::{Ask, Control, Waker, serve};
 
 /// A question to the event loop.
 #[derive(Debug)]

@@ -284,6 +284,7 @@ impl Datapath {
             packets_in,
             packets_out,
             handed_over: self.elsewhere.handed(),
+            offloads: Vec::new(),
             discards: esp.chain(data).collect(),
         }
     }

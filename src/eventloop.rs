@@ -1,7 +1,14 @@
 //! The only loop, and the only place that reads the clock.
 //!
-//! One turn: results and commands, packets up, packets down, what the engines have to say, what is due, and then a wait for
+//! One turn: results and commands, packets up, packets down, what is due, what the engines have to say, and then a wait for
 //! more. Batches hold what was ready and are never waited for; a budget keeps either direction from starving the other.
+//!
+//! ```text
+//!  core 0  EventLoop ─ Server with its data path ─ UDP 500, UDP 4500, ESP, TUN queue 0
+//!             ▲ reports │ orders                      ▲ packets that came to the wrong core
+//!             │         ▼                             ▼
+//!  core 1… Core ─ Shard, a data path               ─ UDP 4500, ESP, TUN queue 1…
+//! ```
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -17,6 +24,11 @@ use nix::sys::{
     signalfd::{SfdFlags, SignalFd},
 };
 
+mod cores;
+mod others;
+mod ports;
+mod post;
+
 use crate::{
     config::Config,
     control::{self, Command},
@@ -26,11 +38,17 @@ use crate::{
         poll::{self, Waker},
         tun::{self, Interface, Tun},
     },
-    server::{Datagram, Downlink, Level, LogLine, Server, Shards, Uplink},
-    status::{OffloadStatus, Status},
+    server::{Level, LogLine, Server, ShardId, Shards},
+    shard::Shard,
+    status::Status,
     users::Users,
     workers::Workers,
 };
+use cores::Cores;
+pub(crate) use cores::MOST_SHARDS;
+use others::{Others, Posts};
+use ports::Ports;
+use post::{Letter, Mailbox, Post};
 
 /// Serves until a signal ends it; what it set up on the machine is undone when it returns.
 ///
@@ -43,79 +61,136 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     // Blocked before any thread starts, so that no thread takes a signal away from the descriptor.
     let signals = signals()?;
     let waker = Waker::new().context("no event descriptor")?;
-    let offload = Offload::choose(config.udp_gso);
-    let mut sockets = Vec::new();
-    for address in &config.listen {
-        for port in [IKE_PORT, NAT_T_PORT] {
-            match OuterSocket::bind(SocketAddr::new(*address, port), offload) {
-                Ok(socket) => sockets.push(socket),
-                // `::` is what IPv6 there is: a kernel without any has none.
-                Err(error) if address.is_unspecified() && outer::is_unsupported(&error) => {
-                    tracing::info!("not serving on {address}: this machine has no such addresses");
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    if config.native_esp {
-        for address in &config.listen {
-            let IpAddr::V4(address) = address else { continue };
-            sockets.push(OuterSocket::esp(*address)?);
-        }
-    }
-    anyhow::ensure!(!sockets.is_empty(), "this machine has none of the addresses to listen on");
+    let cores = Cores::allowed();
+    let shards = cores.shards(config.shards);
+    let mut sockets = sockets(config, Offload::choose(config.udp_gso), shards)?;
     let pools: Vec<_> = config.pools.iter().map(|pool| pool.range).collect();
-    let tun = Tun::create(&Interface {
-        name: &config.tun,
-        pools: &pools,
-        mtu: config.mtu,
-        offload: config.tun_offload,
-    })?;
-    let _host = config.nat.then(|| Host::prepare(tun.name(), &pools)).transpose()?;
+    let interface =
+        Interface { name: &config.tun, pools: &pools, mtu: config.mtu, offload: config.tun_offload };
+    let (queues, steered) = Tun::create_queues(&interface, shards)?;
+    say_steered("the TUN device", steered);
+    let _host = config.nat.then(|| Host::prepare(&config.tun, &pools)).transpose()?;
+    let (posts, mailboxes): (Vec<_>, Vec<_>) = mailboxes(shards, &waker)?.into_iter().unzip();
+    let posts = Posts::new(posts);
     let (sender, commands) = mpsc::channel();
     let wake = waker.clone();
-    let _control = control::serve(&config.control, sender, Arc::new(move || wake.wake()))?;
+    let others = posts.others().iter().cloned().map(ask).collect();
+    let _control = control::serve(&config.control, sender, Arc::new(move || wake.wake()), others)?;
     // One core is left to packets, whatever burst of logins comes.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1);
     let workers = Workers::start(threads, &waker)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random bytes")?;
     let now = clock();
-    let server = Server::new(now, wall_clock(), config, users, Shards::ONE, seed);
-    tracing::info!("serving on {} with {}", listing(&config.listen), tun.name());
-    let udp = sockets.first().map_or(Offload::OFF, OuterSocket::offload);
-    tracing::info!("offload: {udp} on UDP; {} on {}", tun.offload(), tun.name());
+    let server = Server::new(now, wall_clock(), config, users, shards, seed);
+    let mut others = Others::new(posts.clone());
+    let mut first = None;
+    for (((id, tun), sockets), (waker, mailbox)) in
+        shards.iter().zip(queues).zip(sockets.drain(..)).zip(mailboxes)
+    {
+        let ports = Ports::new(sockets, tun);
+        if id == FIRST {
+            first = Some((ports, mailbox));
+        } else {
+            others.start(Shard::new(id, server.blueprint()), shards, ports, waker, mailbox)?;
+        }
+    }
+    let (ports, mailbox) = first.context("no core to serve on")?;
+    // After the other threads, which start where their parent may run.
+    cores.pin(0, shards);
+    let many = if shards == Shards::ONE { String::new() } else { format!(", {} cores", shards.count()) };
+    tracing::info!("serving on {} with {}{many}", listing(&config.listen), config.tun);
+    tracing::info!("offload: {}", ports.offload());
     EventLoop {
         server,
-        sockets,
-        tun,
+        ports,
+        mailbox,
+        posts,
         waker,
         workers,
         commands,
         signals,
-        inbox: outer::Inbox::new(),
-        packets: tun::Inbox::new(),
-        uplink: Uplink::default(),
-        downlink: Downlink::default(),
         stop: Stop::No,
+        lost: 0,
+        _others: others,
     }
     .run()
 }
 
+/// Every shard's sockets: the first one's have port 500 too.
+fn sockets(config: &Config, offload: Offload, shards: Shards) -> anyhow::Result<Vec<Vec<OuterSocket>>> {
+    let mut sockets: Vec<Vec<OuterSocket>> = shards.iter().map(|_| Vec::new()).collect();
+    for address in &config.listen {
+        match OuterSocket::bind(SocketAddr::new(*address, IKE_PORT), offload) {
+            Ok(socket) => sockets.first_mut().context("no shard")?.push(socket),
+            // `::` is what IPv6 there is: a kernel without any has none.
+            Err(error) if address.is_unspecified() && outer::is_unsupported(&error) => {
+                tracing::info!("not serving on {address}: this machine has no such addresses");
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        let local = SocketAddr::new(*address, NAT_T_PORT);
+        let (group, steered) = OuterSocket::bind_group(local, offload, shards)?;
+        say_steered(&format!("UDP {local}"), steered);
+        sockets.iter_mut().zip(group).for_each(|(of_shard, socket)| of_shard.push(socket));
+    }
+    if config.native_esp {
+        for address in &config.listen {
+            let IpAddr::V4(address) = address else { continue };
+            let group = OuterSocket::esp_group(*address, shards)?;
+            sockets.iter_mut().zip(group).for_each(|(of_shard, socket)| of_shard.push(socket));
+        }
+    }
+    anyhow::ensure!(
+        sockets.first().is_some_and(|sockets| !sockets.is_empty()),
+        "this machine has none of the addresses to listen on"
+    );
+    Ok(sockets)
+}
+
+/// Says that packets come to any core.
+fn say_steered(what: &str, steered: std::io::Result<()>) {
+    if let Err(error) = steered {
+        tracing::warn!(
+            "the kernel does not bring packets of {what} to the core that knows them ({error}): cores hand them over to each other, \
+             which costs time; allow the process the bpf system call, or set `shards: 1`"
+        );
+    }
+}
+
+/// A mailbox for every shard, whose thread has the waker; that of the first is `waker`.
+fn mailboxes(shards: Shards, waker: &Waker) -> anyhow::Result<Vec<(Post, (Waker, Mailbox))>> {
+    let of_shard = |id| {
+        let waker = if id == FIRST { waker.clone() } else { Waker::new().context("no event descriptor")? };
+        let (post, mailbox) = post::mailbox(waker.clone());
+        Ok((post, (waker, mailbox)))
+    };
+    shards.iter().map(of_shard).collect()
+}
+
+/// Asks a core what it has done.
+fn ask(post: Post) -> control::Ask {
+    Arc::new(move |reply| {
+        post.put(Letter::Load(reply));
+        post.wake();
+    })
+}
+
 struct EventLoop {
     server: Server,
-    sockets: Vec<OuterSocket>,
-    tun: Tun,
+    ports: Ports,
+    mailbox: Mailbox,
+    posts: Posts,
     waker: Waker,
     workers: Workers,
     commands: mpsc::Receiver<Command>,
     signals: SignalFd,
-    inbox: outer::Inbox,
-    packets: tun::Inbox,
-    uplink: Uplink,
-    downlink: Downlink,
     stop: Stop,
+    /// Packets that another core had no room for.
+    lost: usize,
+    /// Ended last: they still send the goodbyes.
+    _others: Others,
 }
 
 /// Whether the server is ending.
@@ -139,30 +214,22 @@ impl EventLoop {
             if ready.contains(WAKER) {
                 self.waker.clear();
                 self.take_results();
+                self.read_letters()?;
                 self.take_commands();
             }
             if ready.contains(SIGNALS) {
                 self.take_signals();
             }
-            // 2. Packets up.
-            more = false;
-            for index in 0..self.sockets.len() {
-                if ready.contains(FIRST_SOCKET + index) {
-                    more |= self.up(index)?;
-                }
-            }
-            // 3. Packets down.
-            if ready.contains(TUN) {
-                more |= self.down()?;
-            }
-            // 4. What is due. After the packets: they may have brought what a timer waits for.
+            // 2. Packets up, and down.
+            more = self.ports.serve(ready, FIRST_PORT, &mut self.server)?;
+            // 3. What is due. After the packets: they may have brought what a timer waits for.
             let now = clock();
             if self.server.poll_timeout().is_some_and(|deadline| deadline <= now) {
                 self.server.handle_timeout(now);
             }
-            // 5. What the engines have to say.
+            // 4. What the engines have to say.
             self.flush();
-            // 6. The end.
+            // 5. The end.
             if self.finished(now) {
                 self.server.abandon(now);
                 self.flush();
@@ -172,8 +239,8 @@ impl EventLoop {
     }
 
     fn wait(&self, timeout: Option<Duration>) -> anyhow::Result<poll::Ready> {
-        let fixed = [self.waker.as_fd(), self.signals.as_fd(), self.tun.as_fd()];
-        let descriptors = fixed.into_iter().chain(self.sockets.iter().map(AsFd::as_fd));
+        let fixed = [self.waker.as_fd(), self.signals.as_fd()];
+        let descriptors = fixed.into_iter().chain(self.ports.descriptors());
         poll::wait(descriptors, timeout).context("waiting for packets")
     }
 
@@ -187,48 +254,20 @@ impl EventLoop {
         Some(deadline.saturating_duration_since(clock()))
     }
 
-    /// Takes up what socket `index` has ready; true if the budget ended before the socket was empty.
-    fn up(&mut self, index: usize) -> anyhow::Result<bool> {
-        for _ in 0..BUDGET {
-            let socket = &mut self.sockets[index];
-            let count = socket.receive(&mut self.inbox).context("receiving from a socket")?;
-            if count == 0 {
-                return Ok(false);
-            }
-            let mut datagrams: Vec<Datagram<'_>> = Vec::with_capacity(count);
-            datagrams.extend(self.inbox.segments().map(|(path, bytes)| Datagram { path, bytes }));
-            self.server.handle_network(clock(), &mut datagrams, &mut self.uplink);
-            let packets =
-                self.uplink.packets().filter_map(|(index, range)| datagrams.get(index)?.bytes.get(range));
-            self.tun.send(packets);
-        }
-        Ok(true)
-    }
-
-    /// Takes down what the TUN device has ready; true if the budget ended before it was empty.
-    fn down(&mut self) -> anyhow::Result<bool> {
-        for _ in 0..BUDGET {
-            if self.tun.receive(&mut self.packets).context("reading from the TUN device")? == 0 {
-                return Ok(false);
-            }
-            self.server.handle_tun(clock(), self.packets.packets(), &mut self.downlink);
-            for socket in &mut self.sockets {
-                let local = socket.local();
-                socket.send(self.downlink.runs().filter(|(path, ..)| outer::serves(local, path.local)));
-            }
-        }
-        Ok(true)
-    }
-
     fn flush(&mut self) {
         while let Some(job) = self.server.poll_job() {
             self.workers.submit(job);
         }
         let transmits: Vec<_> = std::iter::from_fn(|| self.server.poll_transmit()).collect();
-        for socket in &mut self.sockets {
-            let local = socket.local();
-            let ours = transmits.iter().filter(|transmit| outer::serves(local, transmit.path.local));
-            socket.send(ours.map(|transmit| (transmit.path, &*transmit.payload, transmit.payload.len())));
+        self.ports.send(&transmits);
+        while let Some((shard, orders)) = self.server.poll_orders() {
+            if let Some(post) = self.posts.of(shard) {
+                post.put(Letter::Orders(orders));
+                post.wake();
+            }
+        }
+        while let Some((shard, packets)) = self.server.poll_handover() {
+            self.lost += self.posts.hand_over(shard, packets);
         }
         while let Some(line) = self.server.poll_event() {
             write(&line);
@@ -241,6 +280,19 @@ impl EventLoop {
         }
     }
 
+    fn read_letters(&mut self) -> anyhow::Result<()> {
+        while let Some(letter) = self.mailbox.read() {
+            match letter {
+                Letter::Report(report) => self.server.handle_report(clock(), report),
+                Letter::Handover(packets) => self.ports.take_over(packets, &mut self.server),
+                Letter::Failed(error) => return Err(error),
+                // Letters to the other cores.
+                Letter::Orders(_) | Letter::Load(_) | Letter::Stop => {}
+            }
+        }
+        Ok(())
+    }
+
     fn take_commands(&mut self) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
@@ -250,29 +302,11 @@ impl EventLoop {
         }
     }
 
-    /// The server's own account, and what the sockets and the device let go.
+    /// The server's own account, and what the first core's sockets and queue let go.
     fn status(&self) -> Status {
         let mut status = self.server.status(clock());
-        let sockets = self.sockets.iter().flat_map(|socket| {
-            let layer = if socket.is_esp() { "native" } else { "udp" };
-            socket.counters().discards().map(move |entry| (layer, entry))
-        });
-        for (layer, (name, count)) in
-            sockets.chain(self.tun.counters().discards().map(|entry| ("tun", entry)))
-        {
-            *status.discards.entry(format!("{layer}.{name}")).or_default() += count;
-        }
-        let udp = self.sockets.iter().filter(|socket| !socket.is_esp()).map(|socket| OffloadStatus {
-            on: format!("UDP {}", socket.local()),
-            used: socket.offload().to_string(),
-            refused: socket.counters().offload_refused,
-        });
-        let tun = OffloadStatus {
-            on: self.tun.name().to_owned(),
-            used: self.tun.offload().to_string(),
-            refused: self.tun.counters().uncoalesced,
-        };
-        status.offloads = udp.chain([tun]).collect();
+        status.count(self.ports.discards().chain([("data", "other_core_behind", self.lost as u64)]));
+        status.add_offloads(self.ports.offloads());
         status
     }
 
@@ -335,14 +369,13 @@ fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
+/// The shard that is the server's own.
+const FIRST: ShardId = ShardId(0);
 /// RFC 2409 §5.
 const IKE_PORT: u16 = 500;
 /// Places among the descriptors waited for.
 const WAKER: usize = 0;
 const SIGNALS: usize = 1;
-const TUN: usize = 2;
-const FIRST_SOCKET: usize = 3;
-/// Batches of one direction in one turn.
-const BUDGET: usize = 4;
+const FIRST_PORT: usize = 2;
 /// How long clients have to answer the goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);

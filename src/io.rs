@@ -10,4 +10,5 @@
 
 pub mod outer;
 pub mod poll;
+mod steering;
 pub mod tun;

@@ -37,8 +37,25 @@ impl Status {
 
     /// Adds the next shard.
     pub fn include(&mut self, load: &Load) {
-        let Load { packets_in, packets_out, handed_over, ref discards } = *load;
+        let Load { packets_in, packets_out, handed_over, ref offloads, ref discards } = *load;
         self.shards.push(ShardStatus { packets_in, packets_out, handed_over });
+        self.add_offloads(offloads.iter().cloned());
+        self.count(discards.iter().copied());
+    }
+
+    /// Adds what the kernel does for a shard, unless it does the same for another one already.
+    pub(crate) fn add_offloads(&mut self, offloads: impl IntoIterator<Item = OffloadStatus>) {
+        for offload in offloads {
+            let alike = |known: &&mut OffloadStatus| known.on == offload.on && known.used == offload.used;
+            match self.offloads.iter_mut().find(alike) {
+                Some(known) => known.refused += offload.refused,
+                None => self.offloads.push(offload),
+            }
+        }
+    }
+
+    /// Adds discards: layer, reason, number.
+    pub(crate) fn count(&mut self, discards: impl IntoIterator<Item = (&'static str, &'static str, u64)>) {
         for (layer, name, count) in discards {
             *self.discards.entry(format!("{layer}.{}", bare(layer, name))).or_default() += count;
         }

@@ -122,7 +122,7 @@ fn status_and_disconnect_ask_the_server_that_the_configuration_names() {
     let scratch = Scratch::new();
     let path = scratch.write("adit.yaml", "control: c.sock").display().to_string();
     let (sender, receiver) = mpsc::channel();
-    let _control = control::serve(&scratch.path("c.sock"), sender, Arc::new(|| {})).unwrap();
+    let _control = control::serve(&scratch.path("c.sock"), sender, Arc::new(|| {}), Vec::new()).unwrap();
     std::thread::spawn(move || {
         for command in receiver {
             match command {
@@ -152,7 +152,7 @@ fn disconnecting_nobody_is_a_no() {
     let scratch = Scratch::new();
     let (sender, receiver) = mpsc::channel();
     let socket = scratch.path("c.sock");
-    let _control = control::serve(&socket, sender, Arc::new(|| {})).unwrap();
+    let _control = control::serve(&socket, sender, Arc::new(|| {}), Vec::new()).unwrap();
     std::thread::spawn(move || {
         for command in receiver {
             if let control::Command::Disconnect(_, reply) = command {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use super::certificate;
 use super::problem::{Findings, Problems};
 use super::yaml::{Hidden, Text};
 use super::{AuthMethod, Config, Limits, Log, LogFormat, LogLevel, Switch, raw};
+use crate::eventloop::MOST_SHARDS;
 use crate::pool::{NotARange, Pool, Range};
 
 /// RFC 791 §3.2: every host takes 576 bytes. 1500 is PPP's own default (RFC 1661 §6.1), and more than any
@@ -60,6 +62,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
         tun: tun(f, file.tun),
         tun_offload: word(f, "tun_offload", file.tun_offload, SWITCH, Switch::Auto),
         udp_gso: word(f, "udp_gso", file.udp_gso, SWITCH, Switch::Auto),
+        shards: shards(f, file.shards),
         nat: word(f, "nat", file.nat, BOOLEAN, true),
         control: control(f, directory, file.control),
         metrics: metrics(f, file.metrics),
@@ -320,6 +323,15 @@ fn tun(f: &mut Findings<'_>, text: Option<Text>) -> String {
         f.wrong_value("tun", &text, "a device name of 1 to 15 letters, digits or dashes");
     }
     text.value
+}
+
+fn shards(f: &mut Findings<'_>, text: Option<Text>) -> Option<NonZeroU32> {
+    let text = text.filter(|text| text.value != "auto")?;
+    let count = text.value.parse().ok().filter(|count| *count <= MOST_SHARDS);
+    if count.is_none() {
+        f.wrong_value("shards", &text, format_args!("auto or a number of cores from 1 to {MOST_SHARDS}"));
+    }
+    count
 }
 
 fn control(f: &mut Findings<'_>, directory: &Path, text: Option<Text>) -> std::path::PathBuf {

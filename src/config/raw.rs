@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) tun: Option<Text>,
     pub(super) tun_offload: Option<Text>,
     pub(super) udp_gso: Option<Text>,
+    pub(super) shards: Option<Text>,
     pub(super) nat: Option<Text>,
     pub(super) control: Option<Text>,
     pub(super) metrics: Option<Text>,

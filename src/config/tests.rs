@@ -97,6 +97,7 @@ auth: [mschapv2]
 tun: tun7
 tun_offload: off
 udp_gso: on
+shards: 3
 nat: false
 control: c.sock
 log: { level: trace, format: json }
@@ -116,6 +117,7 @@ limits: { half_open: 1, half_open_per_source: 2 }
         ["10.0.0.0/8", "192.168.7.0/30"]
     );
     assert_eq!((config.dns.len(), config.mtu), (0, 1280));
+    assert_eq!(config.shards.map(|count| count.get()), Some(3));
     assert!(config.client_to_client && !config.nat);
     assert_eq!((config.tun.as_str(), config.tun_offload, config.udp_gso), ("tun7", Switch::Off, Switch::On));
     assert_eq!(config.control, Path::new("c.sock"));
@@ -129,7 +131,7 @@ fn shape_problems_have_their_place() {
     let cases = [
         (
             "lisen: [0.0.0.0]",
-            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, tun_offload, udp_gso, nat, control, metrics, log, limits",
+            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, tun_offload, udp_gso, shards, nat, control, metrics, log, limits",
         ),
         ("log:\n  levl: info", "adit.yaml:3:3: found unknown key \"levl\", expected one of level, format"),
         ("mtu: 1400\nmtu: 1300", "adit.yaml:3:1: found key \"mtu\" a second time, expected it once"),
@@ -255,6 +257,15 @@ fn value_problems_have_their_place() {
         (
             "tun: a/b",
             "adit.yaml:2:6: tun: found \"a/b\", expected a device name of 1 to 15 letters, digits or dashes",
+        ),
+        ("shards: 0", "adit.yaml:2:9: shards: found \"0\", expected auto or a number of cores from 1 to 64"),
+        (
+            "shards: 65",
+            "adit.yaml:2:9: shards: found \"65\", expected auto or a number of cores from 1 to 64",
+        ),
+        (
+            "shards: all",
+            "adit.yaml:2:9: shards: found \"all\", expected auto or a number of cores from 1 to 64",
         ),
         ("nat: 1", "adit.yaml:2:6: nat: found \"1\", expected one of true, false"),
         (

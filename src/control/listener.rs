@@ -13,9 +13,14 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::{Answer, Command, Reply, Request, socket};
+use crate::server::Load;
+use crate::status::Status;
 
 /// Wakes the event loop so that it looks at its commands.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// Asks a shard that is not the event loop's own what it has done.
+pub type Ask = Arc<dyn Fn(Reply<Load>) + Send + Sync>;
 
 /// The running control socket. Dropping it ends its thread and removes the file.
 pub struct Control {
@@ -39,8 +44,14 @@ impl Drop for Control {
     }
 }
 
-/// Binds the socket and serves it; every question goes into `commands`, followed by a call of `wake`.
-pub fn serve(path: &Path, commands: mpsc::Sender<Command>, wake: Waker) -> anyhow::Result<Control> {
+/// Binds the socket and serves it; every question goes into `commands`, followed by a call of `wake`, and that about the status to
+/// every one of `others` as well.
+pub fn serve(
+    path: &Path,
+    commands: mpsc::Sender<Command>,
+    wake: Waker,
+    others: Vec<Ask>,
+) -> anyhow::Result<Control> {
     let bound = socket::bind(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -51,7 +62,7 @@ pub fn serve(path: &Path, commands: mpsc::Sender<Command>, wake: Waker) -> anyho
         UnixListener::from_std(bound.listener).context("cannot watch the control socket")?
     };
     let (stop, stopped) = oneshot::channel();
-    let asks = Asks { commands, wake };
+    let asks = Asks { commands, wake, others };
     let thread = thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
@@ -71,15 +82,16 @@ pub fn serve(path: &Path, commands: mpsc::Sender<Command>, wake: Waker) -> anyho
 struct Asks {
     commands: mpsc::Sender<Command>,
     wake: Waker,
+    others: Vec<Ask>,
 }
 
 impl Asks {
     async fn answer(&self, line: &[u8]) -> Answer {
         match serde_json::from_slice(line) {
-            Ok(Request::Status) => self
-                .ask(Command::Status)
-                .await
-                .map_or_else(Answer::Error, |status| Answer::Status(Box::new(status))),
+            Ok(Request::Status) => {
+                let status = self.status().await;
+                status.map_or_else(Answer::Error, |status| Answer::Status(Box::new(status)))
+            }
             Ok(Request::Disconnect { who }) => {
                 let ended = self.ask(|reply| Command::Disconnect(who, reply)).await;
                 ended.map_or_else(Answer::Error, Answer::Disconnected)
@@ -88,10 +100,25 @@ impl Asks {
         }
     }
 
+    /// What the event loop says, with what the other shards say.
+    async fn status(&self) -> Result<Status, String> {
+        let mut status = self.ask(Command::Status).await?;
+        for other in &self.others {
+            let (reply, answer) = oneshot::channel();
+            other(Reply(reply));
+            status.include(&Self::patiently(answer).await?);
+        }
+        Ok(status)
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, String> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(Reply(reply))).map_err(|_| "the server is stopping".to_owned())?;
         (self.wake)();
+        Self::patiently(answer).await
+    }
+
+    async fn patiently<T>(answer: oneshot::Receiver<T>) -> Result<T, String> {
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err("the server is stopping".to_owned()),

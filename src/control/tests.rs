@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use super::{Command, Control, disconnect, serve, status};
+use super::{Ask, Command, Control, disconnect, serve, status};
 use crate::scratch::Scratch;
+use crate::server::Load;
 use crate::status::Status;
 
 /// A server that has one session of alice, until it is told to stop by dropping the `Control`.
@@ -24,7 +25,10 @@ fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
             }
         }
     });
-    let control = serve(path, sender, Arc::new(move || _ = waker.fetch_add(1, Ordering::SeqCst))).unwrap();
+    let wake = Arc::new(move || _ = waker.fetch_add(1, Ordering::SeqCst));
+    let load = |count| Load { packets_in: count, discards: vec![("data", "runt", count)], ..Load::default() };
+    let ask = |count| -> Ask { Arc::new(move |reply| reply.send(load(count))) };
+    let control = serve(path, sender, wake, vec![ask(10), ask(20)]).unwrap();
     (control, woken)
 }
 
@@ -33,7 +37,9 @@ fn asks_and_answers() {
     let scratch = Scratch::new();
     let path = scratch.path("new/control.sock");
     let (control, woken) = running(&path);
-    assert_eq!(status(&path).unwrap().uptime_seconds, 7);
+    let status = status(&path).unwrap();
+    assert_eq!((status.uptime_seconds, status.discards["data.runt"]), (7, 30));
+    assert_eq!(status.shards.iter().map(|shard| shard.packets_in).collect::<Vec<_>>(), [10, 20]);
     assert_eq!(disconnect(&path, "alice").unwrap(), 1);
     assert_eq!(disconnect(&path, "bob").unwrap(), 0);
     assert_eq!(woken.load(Ordering::SeqCst), 3);
@@ -88,7 +94,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert!(path.exists());
     let (_control, _) = running(&path);
     let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {})).unwrap_err();
+    let error = serve(&path, sender, Arc::new(|| {}), Vec::new()).unwrap_err();
     let expected = format!("another adit serves here already: something answers on {}", path.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(status(&path).unwrap().uptime_seconds, 7);
@@ -100,7 +106,7 @@ fn a_file_in_the_way_stays() {
     let path = scratch.path("control.sock");
     fs::write(&path, "precious").unwrap();
     let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {})).unwrap_err();
+    let error = serve(&path, sender, Arc::new(|| {}), Vec::new()).unwrap_err();
     let expected = format!("{} is in the way of the control socket and is not a socket", path.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");

@@ -17,6 +17,9 @@ use anyhow::Context;
 use libc::c_int;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::steering;
+use crate::server::Shards;
+
 pub use ipsec::Path;
 pub use offload::Offload;
 pub use receive::Inbox;
@@ -42,6 +45,34 @@ impl OuterSocket {
     /// Binds to the UDP port of `local`; an unspecified address serves every address of the machine, each under its own name.
     pub fn bind(local: SocketAddr, offload: Offload) -> anyhow::Result<Self> {
         let socket = open(local).with_context(|| format!("UDP socket for {local}"))?;
+        Self::bound(socket, local, offload)
+    }
+
+    /// Binds one socket for each shard to the UDP port of `local`, in their order; ESP comes to its shard's, all else to the first.
+    /// The second value says whether the kernel does so: if not, packets come to any of them.
+    pub fn bind_group(
+        local: SocketAddr,
+        offload: Offload,
+        shards: Shards,
+    ) -> anyhow::Result<(Vec<Self>, io::Result<()>)> {
+        let alone = Self::bind(local, offload)?;
+        if shards == Shards::ONE {
+            return Ok((vec![alone], Ok(())));
+        }
+        // That one could bind: nobody else is there. A group would not notice that, if the other one is a group too.
+        let local = alone.local;
+        drop(alone);
+        let mut group = Vec::new();
+        for _ in shards.iter() {
+            let socket = open(local).with_context(|| format!("UDP socket for {local}"))?;
+            set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1).context("SO_REUSEPORT")?;
+            group.push(Self::bound(socket, local, offload)?);
+        }
+        let steered = group.first().map_or(Ok(()), |first| steering::group(first, shards));
+        Ok((group, steered))
+    }
+
+    fn bound(socket: Socket, local: SocketAddr, offload: Offload) -> anyhow::Result<Self> {
         if let Err(error) = socket.bind(&local.into()) {
             let why = match error.kind() {
                 io::ErrorKind::AddrInUse => " (another IKE daemon, such as strongSwan, runs here?)",
@@ -54,6 +85,18 @@ impl OuterSocket {
         let local = socket.local_addr()?.as_socket().context("a UDP socket without an address")?;
         let offload = offload.enable(&socket);
         Ok(Self::new(socket, local, offload))
+    }
+
+    /// One socket as of [`Self::esp`] for each shard, in their order, each of which receives its shard's packets.
+    pub fn esp_group(local: Ipv4Addr, shards: Shards) -> anyhow::Result<Vec<Self>> {
+        let one = |shard| {
+            let socket = Self::esp(local)?;
+            if shards != Shards::ONE {
+                steering::raw(&socket, shard, shards).context("a filter for sockets of native ESP")?;
+            }
+            Ok(socket)
+        };
+        shards.iter().map(one).collect()
     }
 
     /// All of IP protocol 50 that comes to `local`, which may be unspecified as with [`Self::bind`].

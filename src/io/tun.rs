@@ -16,8 +16,12 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, bail};
 
-use crate::config::Switch;
-use crate::pool::Range;
+use super::steering;
+use crate::{
+    config::Switch,
+    pool::Range,
+    server::{ShardId, Shards},
+};
 
 use coalesce::Write;
 pub use inbox::Inbox;
@@ -53,35 +57,42 @@ pub struct Tun {
 }
 
 impl Tun {
-    /// Creates the interface, gives it its address and routes, and puts it up.
+    /// Creates the interface with one queue, gives it its address and routes, and puts it up.
     pub fn create(interface: &Interface<'_>) -> anyhow::Result<Self> {
+        let file = open(interface.name, ONE_QUEUE)?;
+        let offload = settle(interface.offload, &file);
+        link::configure(interface).with_context(|| format!("cannot set up interface {}", interface.name))?;
+        Ok(Self::queue(interface.name, file, offload))
+    }
+
+    /// The same with a queue for each shard, in their order, to which packets for its clients come. The second value says whether
+    /// the kernel does so: if not, packets come to any of them.
+    pub fn create_queues(
+        interface: &Interface<'_>,
+        shards: Shards,
+    ) -> anyhow::Result<(Vec<Self>, io::Result<()>)> {
+        if shards == Shards::ONE {
+            return Ok((vec![Self::create(interface)?], Ok(())));
+        }
         let name = interface.name;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
-            .open(DEVICE)
-            .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => {
-                    anyhow::anyhow!("{DEVICE} does not exist: load the kernel module (modprobe tun)")
-                }
-                _ => anyhow::anyhow!("cannot open {DEVICE}: {error}"),
-            })?;
-        attach(&file, name).map_err(|error| match error.raw_os_error() {
-            Some(libc::EPERM) => anyhow::anyhow!("cannot create {name}: needs root or CAP_NET_ADMIN"),
-            Some(libc::EBUSY) => {
-                anyhow::anyhow!("interface {name} is in use: is another adit running with it?")
-            }
-            Some(libc::EINVAL) => {
-                anyhow::anyhow!("interface {name} exists and is no TUN device, or the name is not possible")
-            }
-            _ => anyhow::anyhow!("cannot create interface {name}: {error}"),
-        })?;
-        // The device is not up yet.
-        let offload =
-            Offload::settle(interface.offload, |flags| grant(&file, flags), |bytes| (&file).write(bytes));
+        // A device of several queues takes one more from anybody who may have it: the first has to make it.
+        let flags = |shard| match shard {
+            ShardId(0) => libc::IFF_MULTI_QUEUE | libc::IFF_TUN_EXCL,
+            _ => libc::IFF_MULTI_QUEUE,
+        };
+        let files: Vec<File> =
+            shards.iter().map(|shard| open(name, flags(shard))).collect::<anyhow::Result<_>>()?;
+        let first = files.first().context("a device without a queue")?;
+        // It is the device's, not the queue's.
+        let offload = settle(interface.offload, first);
+        let steered = steering::tun(first, shards);
         link::configure(interface).with_context(|| format!("cannot set up interface {name}"))?;
-        Ok(Self { file, name: name.to_owned(), offload, counters: Counters::default() })
+        let queues = files.into_iter().map(|file| Self::queue(name, file, offload)).collect();
+        Ok((queues, steered))
+    }
+
+    fn queue(name: &str, file: File, offload: Offload) -> Self {
+        Self { file, name: name.to_owned(), offload, counters: Counters::default() }
     }
 
     /// The interface's name.
@@ -185,8 +196,34 @@ pub fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes `file` the one queue of interface `name`.
-fn attach(file: &File, name: &str) -> io::Result<()> {
+/// One queue, or one more, of interface `name`.
+fn open(name: &str, queues: libc::c_int) -> anyhow::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open(DEVICE)
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                anyhow::anyhow!("{DEVICE} does not exist: load the kernel module (modprobe tun)")
+            }
+            _ => anyhow::anyhow!("cannot open {DEVICE}: {error}"),
+        })?;
+    attach(&file, name, queues).map_err(|error| match error.raw_os_error() {
+        Some(libc::EPERM) => anyhow::anyhow!("cannot create {name}: needs root or CAP_NET_ADMIN"),
+        Some(libc::EBUSY) => {
+            anyhow::anyhow!("interface {name} is in use: is another adit running with it?")
+        }
+        Some(libc::EINVAL) => {
+            anyhow::anyhow!("interface {name} exists and is no TUN device, or the name is not possible")
+        }
+        _ => anyhow::anyhow!("cannot create interface {name}: {error}"),
+    })?;
+    Ok(file)
+}
+
+/// Makes `file` a queue of interface `name`: the only one, or with IFF_MULTI_QUEUE one of several.
+fn attach(file: &File, name: &str, queues: libc::c_int) -> io::Result<()> {
     // SAFETY: all-zero is a valid ifreq.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // One byte stays zero: the kernel's names are terminated.
@@ -196,10 +233,23 @@ fn attach(file: &File, name: &str) -> io::Result<()> {
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;
     }
-    request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
+    let flags = libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR | queues;
+    request.ifr_ifru.ifru_flags = flags as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes one ifreq, which lives through the call.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// What is used on the device of `file`, which is not up yet. It holds for all of its queues.
+fn settle(switch: Switch, file: &File) -> Offload {
+    Offload::settle(
+        switch,
+        |flags| grant(file, flags),
+        |bytes| {
+            let mut file = file;
+            file.write(bytes)
+        },
+    )
 }
 
 /// Asks the kernel to leave to us what these `TUN_F_…` say. Fails if it does not know one of them.
@@ -208,4 +258,6 @@ fn grant(file: &File, flags: libc::c_uint) -> bool {
     unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD as _, libc::c_ulong::from(flags)) == 0 }
 }
 
+/// No flag: other queues are not let in.
+const ONE_QUEUE: libc::c_int = 0;
 const DEVICE: &str = "/dev/net/tun";

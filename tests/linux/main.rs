@@ -5,5 +5,6 @@
 mod esp;
 mod host;
 mod namespace;
+mod shards;
 mod tun;
 mod udp;

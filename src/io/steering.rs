@@ -1,0 +1,149 @@
+//! Programs for the kernel that bring packets to the core that knows them, with the arithmetic of [`Shards`].
+//!
+//! ```text
+//! UDP 4500   SPI modulo n; IKE begins with a zero      classic BPF on the SO_REUSEPORT group
+//! ESP        each raw socket takes its own SPIs        classic BPF on each socket
+//! TUN        IPv4 destination modulo n                 eBPF on the device
+//! ```
+//!
+//! Programs so short are made by hand. Where a kernel or a container forbids one, packets come to any core and are handed over.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, OwnedFd};
+
+use crate::server::{ShardId, Shards};
+
+/// Has a SO_REUSEPORT group bring ESP to the socket of its shard, in the order in which they were bound, and all else to the first.
+/// One socket of the group stands for all.
+pub(super) fn group(socket: &impl AsFd, shards: Shards) -> io::Result<()> {
+    attach(socket, libc::SO_ATTACH_REUSEPORT_CBPF, &by_spi_in_udp(shards))
+}
+
+/// Has a raw socket of protocol 50 receive its shard's packets only: without, each socket receives a copy of all.
+pub(super) fn raw(socket: &impl AsFd, shard: ShardId, shards: Shards) -> io::Result<()> {
+    attach(socket, libc::SO_ATTACH_FILTER, &by_spi_in_ipv4(shard, shards))
+}
+
+/// Has a TUN device bring packets to the queue of their destination's shard, in the order in which queues were attached.
+pub(super) fn tun(device: &impl AsFd, shards: Shards) -> io::Result<()> {
+    let program = load(&by_destination(shards))?;
+    let number = program.as_raw_fd();
+    // SAFETY: TUNSETSTEERINGEBPF reads one int, which lives through the call; the kernel keeps its own reference to the program.
+    let result =
+        unsafe { libc::ioctl(device.as_fd().as_raw_fd(), TUNSETSTEERINGEBPF as _, &raw const number) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// A datagram begins with the SPI, or with the non-ESP marker, which is zero (RFC 3948 §2.2), as is zero modulo anything. One of
+/// less than four octets ends a program that loads four, with the result 0.
+fn by_spi_in_udp(shards: Shards) -> Vec<libc::sock_filter> {
+    vec![
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+        step(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, shards.count().get()),
+        step(libc::BPF_RET | BPF_A, 0),
+    ]
+}
+
+/// What a raw socket sees begins with the IPv4 header.
+fn by_spi_in_ipv4(shard: ShardId, shards: Shards) -> Vec<libc::sock_filter> {
+    vec![
+        // X = the header's length: four times its low nibble.
+        step(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_IND, 0),
+        step(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, shards.count().get()),
+        jump(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, shard.0, 0, 1),
+        step(libc::BPF_RET | libc::BPF_K, u32::MAX),
+        step(libc::BPF_RET | libc::BPF_K, 0),
+    ]
+}
+
+/// One instruction of eBPF: code, registers, offset, immediate value; `struct bpf_insn` of the kernel.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Instruction {
+    code: u8,
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+}
+
+/// What a TUN queue reads begins with the IP header. IPv6, which is not routed here, goes by four octets of its source.
+fn by_destination(shards: Shards) -> Vec<Instruction> {
+    let instruction = |code: u32, registers, immediate: u32| Instruction {
+        code: code as u8,
+        registers,
+        offset: 0,
+        immediate: immediate as i32,
+    };
+    vec![
+        // R6 = R1: loads from the packet want its context there.
+        instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x16, 0),
+        // R0 = the word at 16, in the order of this machine.
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 16),
+        instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, 0, shards.count().get()),
+        instruction(libc::BPF_JMP | BPF_EXIT, 0, 0),
+    ]
+}
+
+fn step(code: u32, value: u32) -> libc::sock_filter {
+    jump(code, value, 0, 0)
+}
+
+fn jump(code: u32, value: u32, yes: u8, no: u8) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt: yes, jf: no, k: value }
+}
+
+fn attach(socket: &impl AsFd, option: libc::c_int, program: &[libc::sock_filter]) -> io::Result<()> {
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel reads one sock_fprog and as many instructions as it says; both live through the call, and neither is
+    // written to.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            (&raw const filter).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Gives a program to the kernel, which holds it to its rules.
+fn load(program: &[Instruction]) -> io::Result<OwnedFd> {
+    /// The head of `union bpf_attr` for BPF_PROG_LOAD; the kernel takes what is missing for zero.
+    #[repr(C)]
+    struct Load {
+        kind: u32,
+        count: u32,
+        instructions: u64,
+        licence: u64,
+    }
+    // No function of the kernel is called, so nothing asks for one licence or another.
+    let licence = c"Apache-2.0";
+    let attributes = Load {
+        kind: BPF_PROG_TYPE_SOCKET_FILTER,
+        count: program.len() as u32,
+        instructions: program.as_ptr() as u64,
+        licence: licence.as_ptr() as u64,
+    };
+    // SAFETY: the attributes are as long as the size says, and the instructions and the terminated string that they point at live
+    // through the call; the kernel only reads.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const attributes, size_of::<Load>()) };
+    let number =
+        i32::try_from(result).ok().filter(|number| *number >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the call made this descriptor, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// `linux/if_tun.h`: _IOR('T', 224, int).
+const TUNSETSTEERINGEBPF: u32 = 0x8004_54e0;
+/// `linux/bpf.h`, `linux/bpf_common.h` and `linux/filter.h`.
+const BPF_PROG_LOAD: libc::c_long = 5;
+const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
+const BPF_ALU64: u32 = 0x07;
+const BPF_MOV: u32 = 0xb0;
+const BPF_X: u32 = 0x08;
+const BPF_EXIT: u32 = 0x90;
+const BPF_A: u32 = 0x10;

@@ -1,0 +1,106 @@
+//! What the kernel brings to which core.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::num::NonZeroU32;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use adit::config::Switch;
+use adit::io::outer::{self, Offload, OuterSocket, Path};
+use adit::io::poll;
+use adit::io::tun::{self, Interface, Tun};
+use adit::pool::Range;
+use adit::server::Shards;
+
+use crate::namespace::{run, within};
+
+fn shards(count: u32) -> Shards {
+    Shards::new(NonZeroU32::new(count).unwrap())
+}
+
+/// What a socket has, in order.
+fn received(socket: &mut OuterSocket) -> Vec<Vec<u8>> {
+    let (mut inbox, mut all) = (outer::Inbox::new(), Vec::new());
+    while poll::wait([socket.as_fd()], Some(Duration::ZERO)).unwrap().contains(0) {
+        socket.receive(&mut inbox).unwrap();
+        all.extend(inbox.segments().map(|(_, bytes)| bytes.to_vec()));
+    }
+    all
+}
+
+/// ESP with these SPIs, more than one round of every remainder.
+fn esp() -> impl Iterator<Item = (u32, Vec<u8>)> {
+    (0x1234_5600..0x1234_5640_u32).map(|spi| (spi, [&spi.to_be_bytes()[..], &[0, 0, 0, 1, 9, 9]].concat()))
+}
+
+#[test]
+fn esp_in_udp_comes_to_the_socket_of_its_shard_and_ike_to_the_first() {
+    within(|| {
+        for (count, address) in [(2, "127.0.0.1"), (3, "::1"), (5, "127.0.0.1")] {
+            let local = SocketAddr::new(address.parse().unwrap(), 4500);
+            let (mut group, steered) =
+                OuterSocket::bind_group(local, Offload::choose(Switch::Auto), shards(count)).unwrap();
+            steered.unwrap();
+            assert_eq!(group.len(), count as usize);
+            let client = UdpSocket::bind(SocketAddr::new(local.ip(), 0)).unwrap();
+            let send = |bytes: &[u8]| assert_eq!(client.send_to(bytes, local).unwrap(), bytes.len());
+            esp().for_each(|(_, packet)| send(&packet));
+            let others = [&[0xff][..], b"ab", &[0, 0, 0, 0, 7, 7, 7, 7, 7]];
+            others.into_iter().for_each(send);
+            for (shard, socket) in group.iter_mut().enumerate() {
+                let own = esp().filter(|(spi, _)| spi % count == shard as u32).map(|(_, packet)| packet);
+                let first = if shard == 0 { &others[..] } else { &[] };
+                let expected: Vec<Vec<u8>> = own.chain(first.iter().map(|bytes| bytes.to_vec())).collect();
+                assert_eq!(received(socket), expected, "socket {shard} of {count}");
+            }
+            // Nobody else gets in, not even as another member of a group.
+            let again =
+                OuterSocket::bind_group(local, Offload::choose(Switch::Auto), shards(count)).unwrap_err();
+            assert!(again.to_string().contains("Address already in use"), "{again}");
+        }
+    });
+}
+
+#[test]
+fn each_native_packet_comes_to_one_socket() {
+    within(|| {
+        let mut group = OuterSocket::esp_group(Ipv4Addr::LOCALHOST, shards(3)).unwrap();
+        run(&["ip", "addr", "add", "10.1.0.3/32", "dev", "lo"]);
+        let mut client = OuterSocket::esp(Ipv4Addr::new(10, 1, 0, 3)).unwrap();
+        let there = Path::native(Ipv4Addr::new(10, 1, 0, 3).into(), Ipv4Addr::LOCALHOST.into());
+        for (_, packet) in esp() {
+            client.send([(there, &packet[..], packet.len())]);
+        }
+        for (shard, socket) in group.iter_mut().enumerate() {
+            let own = esp().filter(|(spi, _)| *spi % 3 == shard as u32).map(|(_, packet)| packet);
+            assert_eq!(received(socket), own.collect::<Vec<_>>(), "socket {shard}");
+        }
+    });
+}
+
+#[test]
+fn packets_come_to_the_queue_of_their_destination() {
+    within(|| {
+        for count in [2, 3] {
+            let pools: Vec<Range> = vec!["10.20.0.0/16".parse().unwrap()];
+            let interface = Interface { name: "adit7", pools: &pools, mtu: 1400, offload: Switch::Auto };
+            let (mut queues, steered) = Tun::create_queues(&interface, shards(count)).unwrap();
+            steered.unwrap();
+            let again = Tun::create_queues(&interface, shards(count)).unwrap_err().to_string();
+            assert_eq!(again, "interface adit7 is in use: is another adit running with it?");
+            let host = UdpSocket::bind("0.0.0.0:0").unwrap();
+            let clients: Vec<Ipv4Addr> = (2..40).map(|last| Ipv4Addr::new(10, 20, 3, last)).collect();
+            for client in &clients {
+                host.send_to(b"hello", (*client, 9)).unwrap();
+            }
+            for (shard, queue) in queues.iter_mut().enumerate() {
+                let mut inbox = tun::Inbox::new();
+                queue.receive(&mut inbox).unwrap();
+                let came = inbox.packets().map(|packet| *packet.bytes()[16..].first_chunk::<4>().unwrap());
+                let came: Vec<Ipv4Addr> = came.map(Ipv4Addr::from).collect();
+                let own = clients.iter().filter(|client| client.to_bits() % count == shard as u32);
+                assert!(came.iter().eq(own), "queue {shard} of {count}: {came:?}");
+            }
+        }
+    });
+}
