@@ -31,6 +31,11 @@ impl Offload {
     pub fn choose(segmentation: Switch) -> Self {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok();
         let known = release.and_then(|release| Release::parse(&release)).map_or(Self::OFF, Self::of);
+        if segmentation == Switch::Auto && !known.segmentation {
+            tracing::warn!(
+                "this kernel is not trusted to cut datagrams: sending one at a time (`udp_gso: on` has it cut them all the same)"
+            );
+        }
         known.switched(segmentation)
     }
 
