@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use load::profile::{EspTransform, IkeTransform};
+use load::profile::{EspTransform, GcmKey, IkeTransform};
 use load::{Cipher, End, Group, Hash, Profile};
 
 use crate::world::{Place, Quality, Setup, World};
@@ -118,6 +118,11 @@ fn every_suite_of_every_group() {
         profile.esp.transforms = vec![EspTransform::new(esp, integrity)];
         let setup = Setup { algorithms: "legacy", ..Setup::default() };
         lives(profile, &setup, Duration::from_secs(8));
+    }
+    for key in [GcmKey::Aes128, GcmKey::Aes256] {
+        let mut profile = Profile::linux();
+        profile.esp.transforms = vec![EspTransform::Gcm(key)];
+        lives(profile, &Setup::default(), Duration::from_secs(8));
     }
 }
 

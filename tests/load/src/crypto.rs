@@ -1,12 +1,17 @@
-//! Symmetric algorithms by name: ciphers in CBC mode, hash functions and HMAC.
+//! Symmetric algorithms by name: ciphers in CBC mode, AES in GCM, hash functions and HMAC.
 //!
 //! Keys are expanded once: [`CipherKey`] and [`MacKey`] serve millions of packets in the load generator.
 
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use cbc::cipher::array::{Array, ArraySize};
 use cbc::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt};
 use cbc::cipher::{BlockSizeUser, InnerIvInit, KeyInit};
 use hmac::{Hmac, Mac};
 use sha2::Digest;
+
+use crate::profile::GCM_SALT_LEN;
 
 /// A block cipher with its key length, used in CBC mode by IKE and ESP alike (RFC 2405, 2451, 3602).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +115,52 @@ fn decrypt<C: BlockCipherDecrypt + BlockSizeUser>(key: &C, iv: &[u8], data: &mut
 
 fn blocks<N: ArraySize>(data: &mut [u8]) -> &mut [Array<u8, N>] {
     Array::slice_as_chunks_mut(data).0
+}
+
+/// AES in GCM with its salt, RFC 4106.
+#[derive(Clone)]
+pub(crate) struct GcmCipher {
+    // Shared, because it cannot be copied.
+    key: Arc<LessSafeKey>,
+    salt: [u8; GCM_SALT_LEN],
+}
+
+impl GcmCipher {
+    /// Bytes of the IV that a packet carries.
+    pub(crate) const IV_LEN: usize = 8;
+    /// Bytes of the longest ICV.
+    pub(crate) const ICV_LEN: usize = 16;
+
+    /// Expands a key; `None` unless `keymat` is a key of 128 or 256 bits and the salt.
+    pub(crate) fn new(keymat: &[u8]) -> Option<Self> {
+        let (key, salt) = keymat.split_last_chunk::<GCM_SALT_LEN>()?;
+        let algorithm = match key.len() {
+            16 => &aead::AES_128_GCM,
+            32 => &aead::AES_256_GCM,
+            _ => return None,
+        };
+        let key = UnboundKey::new(algorithm, key).ok()?;
+        Some(Self { key: Arc::new(LessSafeKey::new(key)), salt: *salt })
+    }
+
+    /// Encrypts in place; returns the ICV.
+    pub(crate) fn seal(&self, iv: [u8; Self::IV_LEN], aad: &[u8], data: &mut [u8]) -> [u8; Self::ICV_LEN] {
+        let tag = self.key.seal_in_place_separate_tag(self.nonce(iv), Aad::from(aad), data);
+        let tag = tag.expect("a packet is shorter than what GCM can take");
+        *tag.as_ref().first_chunk().expect("the tag of AES-GCM has 16 bytes")
+    }
+
+    /// Verifies and decrypts in place `data`, which ends with the ICV; false if it is forged.
+    pub(crate) fn open(&self, iv: [u8; Self::IV_LEN], aad: &[u8], data: &mut [u8]) -> bool {
+        self.key.open_in_place(self.nonce(iv), Aad::from(aad), data).is_ok()
+    }
+
+    /// RFC 4106 §4: the salt, then the IV.
+    fn nonce(&self, iv: [u8; Self::IV_LEN]) -> Nonce {
+        let [s0, s1, s2, s3] = self.salt;
+        let [i0, i1, i2, i3, i4, i5, i6, i7] = iv;
+        Nonce::assume_unique_for_key([s0, s1, s2, s3, i0, i1, i2, i3, i4, i5, i6, i7])
+    }
 }
 
 /// A hash function, which with HMAC is also the prf of IKE (RFC 2409 §4) and the integrity of ESP.

@@ -30,7 +30,7 @@ use self::quick_mode::QuickMode;
 pub(crate) use self::quick_mode::SaPair;
 use crate::crypto::Hash;
 use crate::isakmp::{Cookie, Header, Payload, exchange, payload};
-use crate::profile::{EspProfile, IkePadding, IkeProfile, InitialContact, MessageIds};
+use crate::profile::{EspProfile, EspTransform, IkePadding, IkeProfile, InitialContact, MessageIds};
 use crate::timeline::Mark;
 
 /// What does not change during a client's life.
@@ -54,8 +54,11 @@ impl Setup {
     }
 
     /// Bytes of the ICV as this client understands them.
-    pub(crate) fn icv_len(&self, hash: Hash) -> usize {
-        if hash == Hash::Sha256 { self.esp.sha256_icv } else { crate::esp::icv_len(hash) }
+    pub(crate) fn icv_len(&self, transform: EspTransform) -> usize {
+        match transform.integrity() {
+            Some(Hash::Sha256) => self.esp.sha256_icv,
+            _ => crate::esp::icv_len(transform),
+        }
     }
 }
 

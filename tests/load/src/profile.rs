@@ -18,8 +18,9 @@ mod windows;
 
 use std::time::Duration;
 
+pub(crate) use self::esp::GCM_SALT_LEN;
 use self::esp::esp_grid;
-pub use self::esp::{EspLayout, EspProfile, EspTransform, IdentityPort};
+pub use self::esp::{EspLayout, EspProfile, EspTransform, GcmKey, IdentityPort};
 pub use self::identifier::Identifier;
 pub use self::ike::{IkeLayout, IkePadding, IkeProfile, IkeTransform, InitialContact, MessageIds};
 pub use self::l2tp::{Avp, DataHeader, L2tpDemands, L2tpProfile, Pace, ResultCode};

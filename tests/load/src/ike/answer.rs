@@ -86,10 +86,10 @@ impl Answer {
         sa.keys.encrypt(&mut iv, &mut body);
 
         let transform = choice.transform;
-        let length = transform.cipher.key_len() + transform.integrity.digest_len();
+        let length = transform.keymat_len();
         let keymat =
             |spi: &[u8; 4]| sa.keys.keymat(&secret, &[&[PROTO_ESP], spi, peer_nonce, &nonce], length);
-        let icv = setup.icv_len(transform.integrity);
+        let icv = setup.icv_len(transform);
         let pair = Box::new(SaPair {
             inbound: InboundSa::new(spi, transform, &keymat(&spi), icv),
             outbound: OutboundSa::new(choice.spi, transform, &keymat(&choice.spi), icv),

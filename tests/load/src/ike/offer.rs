@@ -56,7 +56,7 @@ pub(crate) fn esp_offer(profile: &EspProfile, mode: u16, spi: [u8; 4]) -> Vec<u8
     let attributes: Vec<(u8, Vec<u8>)> = profile
         .transforms
         .iter()
-        .map(|transform| (esp_cipher(transform.cipher), esp_attributes(profile, mode, *transform)))
+        .map(|transform| (esp_identifier(*transform), esp_attributes(profile, mode, *transform)))
         .collect();
     let mut bytes = DOI_AND_SITUATION.to_vec();
     if profile.layout == EspLayout::Windows {
@@ -77,8 +77,8 @@ fn esp_attributes(profile: &EspProfile, mode: u16, transform: EspTransform) -> V
     let seconds = u32::try_from(profile.lifetime.as_secs()).unwrap_or(u32::MAX);
     let brief_life = u16::try_from(seconds).map_or(Attribute::Long(2, seconds), |s| Attribute::Basic(2, s));
     let mode = Attribute::Basic(4, mode);
-    let authentication = Attribute::Basic(5, esp_integrity(transform.integrity));
-    let key_length = transform.cipher.key_length_attribute().map(|bits| Attribute::Basic(6, bits));
+    let authentication = transform.integrity().map(|hash| Attribute::Basic(5, esp_integrity(hash)));
+    let key_length = transform.key_length_attribute().map(|bits| Attribute::Basic(6, bits));
     let group = profile.pfs.map(|group| Attribute::Basic(3, group.number()));
     let list: Vec<Attribute> = match profile.layout {
         EspLayout::Windows => {
@@ -87,7 +87,8 @@ fn esp_attributes(profile: &EspProfile, mode: u16, transform: EspTransform) -> V
             [mode]
                 .into_iter()
                 .chain(key_length)
-                .chain([authentication, Attribute::Basic(1, 1), Attribute::Long(2, seconds)])
+                .chain(authentication)
+                .chain([Attribute::Basic(1, 1), Attribute::Long(2, seconds)])
                 .chain(kilobytes.into_iter().flatten())
                 .chain(group)
                 .collect()
@@ -95,12 +96,12 @@ fn esp_attributes(profile: &EspProfile, mode: u16, transform: EspTransform) -> V
         EspLayout::Racoon => [Attribute::Basic(1, 1), brief_life, mode]
             .into_iter()
             .chain(key_length)
-            .chain([authentication])
+            .chain(authentication)
             .chain(group)
             .collect(),
         EspLayout::StrongSwan => key_length
             .into_iter()
-            .chain([authentication])
+            .chain(authentication)
             .chain(group)
             .chain([mode, Attribute::Basic(1, 1), brief_life])
             .collect(),
@@ -161,9 +162,9 @@ fn esp_wanted(profile: &EspProfile, mode: u16, chosen: &Chosen<'_>) -> Option<(u
         && value(3) == profile.pfs.map(|group| u32::from(group.number()));
     proper.then_some(())?;
     let (number, transform) = (1..).zip(&profile.transforms).find(|(_, offered)| {
-        chosen.id == esp_cipher(offered.cipher)
-            && value(6) == offered.cipher.key_length_attribute().map(u32::from)
-            && value(5) == Some(u32::from(esp_integrity(offered.integrity)))
+        chosen.id == esp_identifier(**offered)
+            && value(6) == offered.key_length_attribute().map(u32::from)
+            && value(5) == offered.integrity().map(|hash| u32::from(esp_integrity(hash)))
     })?;
     let lifetime = value(2).map(|seconds| Duration::from_secs(seconds.into()));
     Some((number, EspChoice { transform: *transform, spi: chosen.spi.try_into().ok()?, lifetime }))
@@ -256,12 +257,15 @@ fn ike_hash(hash: Hash) -> u16 {
     }
 }
 
-/// RFC 2407 §4.4.4, IPSEC ESP Transform Identifiers.
-fn esp_cipher(cipher: Cipher) -> u8 {
-    match cipher {
-        Cipher::Des => 2,
-        Cipher::TripleDes => 3,
-        Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => 12,
+/// RFC 2407 §4.4.4, IPSEC ESP Transform Identifiers; RFC 4106 §8.1: GCM has one for each length of the ICV.
+fn esp_identifier(transform: EspTransform) -> u8 {
+    match transform {
+        EspTransform::Gcm(_) => 20,
+        EspTransform::Cbc { cipher, .. } => match cipher {
+            Cipher::Des => 2,
+            Cipher::TripleDes => 3,
+            Cipher::Aes128 | Cipher::Aes192 | Cipher::Aes256 => 12,
+        },
     }
 }
 

@@ -186,10 +186,10 @@ impl QuickMode {
             _ => return Err("Quick Mode answers with or without KE, unlike what was asked".into()),
         };
         let transform = choice.transform;
-        let length = transform.cipher.key_len() + transform.integrity.digest_len();
+        let length = transform.keymat_len();
         let keymat =
             |spi: &[u8; 4]| sa.keys.keymat(&secret, &[&[PROTO_ESP], spi, &waiting.nonce, nonce], length);
-        let icv = setup.icv_len(transform.integrity);
+        let icv = setup.icv_len(transform);
         let pair = SaPair {
             port: esp_port(sa),
             inbound: InboundSa::new(waiting.spi, transform, &keymat(&waiting.spi), icv),

@@ -38,19 +38,71 @@ pub struct EspProfile {
 
 /// One ESP transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EspTransform {
-    /// Encryption algorithm and key length.
-    pub cipher: Cipher,
-    /// Hash of the HMAC.
-    pub integrity: Hash,
+pub enum EspTransform {
+    /// A cipher in CBC mode, and an HMAC.
+    Cbc {
+        /// Encryption algorithm and key length.
+        cipher: Cipher,
+        /// Hash of the HMAC.
+        integrity: Hash,
+    },
+    /// AES in GCM, which is both, with an ICV of 16 bytes (RFC 4106).
+    Gcm(GcmKey),
+}
+
+/// The key length of AES in GCM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GcmKey {
+    /// 128 bits.
+    Aes128,
+    /// 256 bits.
+    Aes256,
 }
 
 impl EspTransform {
-    /// A transform from its two choices.
+    /// A transform of two algorithms.
     pub const fn new(cipher: Cipher, integrity: Hash) -> Self {
-        Self { cipher, integrity }
+        Self::Cbc { cipher, integrity }
+    }
+
+    /// The hash of the HMAC, if there is one.
+    pub fn integrity(self) -> Option<Hash> {
+        match self {
+            Self::Cbc { integrity, .. } => Some(integrity),
+            Self::Gcm(_) => None,
+        }
+    }
+
+    /// Bytes of key material of one direction: the cipher's, then the HMAC's or the salt (RFC 4106 §8.1).
+    pub(crate) fn keymat_len(self) -> usize {
+        match self {
+            Self::Cbc { cipher, integrity } => cipher.key_len() + integrity.digest_len(),
+            Self::Gcm(key) => key.len() + GCM_SALT_LEN,
+        }
+    }
+
+    /// The Key-Length attribute, as for [`Cipher::key_length_attribute`].
+    pub(crate) fn key_length_attribute(self) -> Option<u16> {
+        match self {
+            Self::Cbc { cipher, .. } => cipher.key_length_attribute(),
+            Self::Gcm(GcmKey::Aes128) => Some(128),
+            Self::Gcm(GcmKey::Aes256) => Some(256),
+        }
     }
 }
+
+impl GcmKey {
+    /// Bytes of it.
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Aes128 => 16,
+            Self::Aes256 => 32,
+        }
+    }
+}
+
+/// RFC 4106 §4: the part of the nonce that is key material.
+pub(crate) const GCM_SALT_LEN: usize = 4;
 
 /// Shape of a phase 2 offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
