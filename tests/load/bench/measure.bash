@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# What is measured: a function for each part, which measures everybody once; sourced, never run.
+#
+# Each part is short, so that what disturbs the machine for some seconds disturbs one repetition of one part, and medians
+# over repetitions do not show it.
+
+# load NAME KIND ARGUMENT...: runs the load against one of adit, softether and plain, and adds what it prints to the figures.
+load() {
+  local name=$1 kind=$2 way=() log=$work/load.log
+  shift 2
+  case $name in
+    adit) way=(--server 198.18.0.1 --secret "$work/secret" --user bench --from 198.18.0.2 --addresses 16) ;;
+    softether) way=(--server 198.18.1.1 --secret "$work/secret" --user bench --from 198.18.1.2 --addresses 16) ;;
+  esac
+  case $kind in
+    login | hold) way+=(--core 0 --pid "$(pid_of "$name")") ;;
+    flood) way+=(--core 0) ;;
+    tcp) way+=(--core 0 --tun-netns "$id-user") ;;
+  esac
+  case $kind in
+    flood | tcp | ping)
+      way+=(--far-netns "$id-inside")
+      [ "$name" = softether ] && way+=(--far 198.19.1.2) || way+=(--far 198.19.0.2)
+      [ "$name" != plain ] || [ "$kind" = tcp ] || way+=(--near 198.18.0.2)
+      ;;
+  esac
+  [ "$name" != softether ] || resume_softether
+  if ! on client timeout 300 taskset -c 1 "$target/release/load-generator" "$kind" "${way[@]}" "$@" >"$work/lines" 2>"$log"; then
+    cat "$log" >&2
+    echo "bench: $kind with $name failed: $*" >&2
+    failed=yes
+  fi
+  [ "$name" != softether ] || pause_softether
+  sed "s/^{/{\"name\":\"$name\",/" "$work/lines" >>"$work/figures"
+}
+
+pid_of() {
+  case $1 in
+    adit) echo "$adit_pid" ;;
+    softether) echo "$softether_pid" ;;
+  esac
+}
+
+# Packets of one client and of many, in trains of every length.
+measure_throughput() {
+  local clients
+  for clients in $client_counts; do
+    load plain flood --seconds "$seconds" --train "$trains" --clients "$clients"
+    load adit flood --seconds "$seconds" --train "$trains" --clients "$clients" --esp aes128-sha1
+    ! has softether ||
+      load softether flood --seconds "$seconds" --train "$trains" --clients "$clients" --esp aes128-sha1 --window "$softether_window"
+  done
+}
+
+# The other suites, in long trains.
+measure_suites() {
+  local suite
+  for suite in aes256-sha1 aes256-sha256 aes128gcm 3des-sha1; do
+    load adit flood --seconds "$seconds" --train 44 --esp "$suite"
+    # It has no AES-GCM.
+    ! has softether || [ "$suite" = aes128gcm ] ||
+      load softether flood --seconds "$seconds" --train 44 --esp "$suite" --window "$softether_window"
+  done
+}
+
+measure_tcp() {
+  local name
+  for name in plain adit softether; do
+    ! has "$name" || load "$name" tcp --seconds 2
+  done
+}
+
+measure_logins() {
+  load adit login --clients 2000 --ike aes256-sha1-modp2048
+  load adit login --clients 2000 --ike aes256-sha1-ecp384
+  # It has no elliptic curves, and would need minutes for as many.
+  ! has softether || load softether login --clients 40 --ike aes256-sha1-modp2048
+}
+
+measure_pings() {
+  local name flood
+  for name in plain adit softether; do
+    has "$name" || continue
+    load "$name" ping
+    for flood in down up; do
+      load "$name" ping --flood "$flood" --window "$(window_of "$name")"
+    done
+  done
+  load adit ping --flood down --flood-esp 3des-sha1
+}
+
+window_of() {
+  [ "$1" = softether ] && echo "$softether_window" || echo 1024
+}
+
+# Idle sessions, once: nothing about them is left to chance. On servers that nobody has logged in to yet.
+measure_sessions() {
+  stop_adit
+  start_adit
+  load adit hold --clients 100,1000,10000 --ike aes256-sha1-ecp384
+  ! has softether || load softether hold --clients 100 --at-once 16 --ike aes256-sha1-modp2048
+  # Without the memory that these sessions left.
+  stop_adit
+  start_adit
+}

@@ -1,0 +1,298 @@
+//! Any number of clients, in one thread: an epoll for their sockets, a heap for their timers.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use load::{Client, End, Stage};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::clock;
+use crate::dial::Dial;
+use crate::flood::wait;
+use crate::member::{Change, DATA, Member};
+use crate::socket::LONGEST;
+
+/// Clients of one server, each with a number in the order of dialling.
+pub(crate) struct Fleet {
+    dial: Dial,
+    members: Vec<Member>,
+    epoll: Epoll,
+    /// When whom to call; entries that are out of date do no harm.
+    due: BinaryHeap<Reverse<(Instant, usize)>>,
+    events: Vec<EpollEvent>,
+    buffer: Vec<u8>,
+    /// How many came up.
+    up: usize,
+    /// Who ended, and why.
+    ended: Vec<(usize, End)>,
+}
+
+impl Fleet {
+    /// Nobody yet.
+    pub(crate) fn new(dial: Dial) -> anyhow::Result<Self> {
+        Ok(Self {
+            dial,
+            members: Vec::new(),
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            due: BinaryHeap::new(),
+            events: vec![EpollEvent::empty(); 256],
+            buffer: vec![0; LONGEST],
+            up: 0,
+            ended: Vec::new(),
+        })
+    }
+
+    /// `count` clients that are all up.
+    pub(crate) fn dialled(dial: Dial, count: usize) -> anyhow::Result<Self> {
+        let mut fleet = Self::new(dial)?;
+        fleet.dial_until(count, AT_ONCE, clock() + PATIENCE)?;
+        match (fleet.ended.first(), fleet.up) {
+            (Some((_, end)), _) => bail!("a connection ended: {end:?}"),
+            (None, up) if up < count => {
+                let mut connecting = fleet.members.iter_mut().map(Member::client);
+                let last = connecting.find(|client| client.stage() != Stage::Up).map(|c| c.timeline().last());
+                bail!("{} of {count} have no connection; the first is after {last:?}", count - up)
+            }
+            _ => Ok(fleet),
+        }
+    }
+
+    /// Dials until `count` clients were dialled, no more than `at_once` of them under way, and each is up or ended; or until `end`.
+    pub(crate) fn dial_until(&mut self, count: usize, at_once: usize, end: Instant) -> anyhow::Result<()> {
+        allow_descriptors()?;
+        while self.up + self.ended.len() < count && clock() < end {
+            // A few at a time: who was dialled wants answers too.
+            for _ in 0..STARTS {
+                let under_way = self.members.len() - self.up - self.ended.len();
+                if self.members.len() < count && under_way < at_once {
+                    self.start()?;
+                }
+            }
+            let starting =
+                self.members.len() < count && self.members.len() - self.up - self.ended.len() < at_once;
+            self.turn(if starting { clock() } else { end }, &mut |_, _| {})?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> anyhow::Result<()> {
+        let number = self.members.len();
+        let member = Member::dial(clock(), &self.dial, number)?;
+        member.register(&self.epoll, number).context("too many sockets")?;
+        self.members.push(member);
+        self.settle(number)
+    }
+
+    /// How many came up.
+    pub(crate) fn up(&self) -> usize {
+        self.up
+    }
+
+    /// Who ended, and why.
+    pub(crate) fn ended(&self) -> &[(usize, End)] {
+        &self.ended
+    }
+
+    /// Everybody, in order.
+    pub(crate) fn members(&mut self) -> &mut [Member] {
+        &mut self.members
+    }
+
+    /// One client.
+    pub(crate) fn client(&mut self, number: usize) -> Option<&mut Client> {
+        self.members.get_mut(number).map(Member::client)
+    }
+
+    /// Waits no longer than `until` for something to do, and does it; hands IP packets that arrived, with the number of whom
+    /// they were for, to `take`.
+    pub(crate) fn turn(
+        &mut self,
+        until: Instant,
+        take: &mut dyn FnMut(usize, &[&[u8]]),
+    ) -> anyhow::Result<()> {
+        let next = self.due.peek().map_or(until, |Reverse((due, _))| until.min(*due));
+        let wait = next.saturating_duration_since(clock());
+        // Rounded up, so that what is due then is due.
+        let wait = if wait.is_zero() { wait } else { wait + Duration::from_millis(1) };
+        let count = self.wait(EpollTimeout::try_from(wait.min(Duration::from_secs(60)))?)?;
+        for event in 0..count {
+            let (number, which) = Member::place(&self.events[event]);
+            let Some(member) = self.members.get_mut(number) else { continue };
+            let now = clock();
+            // A bounded turn: the others want one too.
+            for _ in 0..TURN {
+                let Some((length, segment)) = member.receive(which, &mut self.buffer)? else { break };
+                let datagrams = self.buffer.get_mut(..length).unwrap_or_default().chunks_mut(segment);
+                let packets: Vec<&[u8]> = datagrams
+                    .filter_map(|datagram| {
+                        let range = member.handle(now, which, datagram)?;
+                        datagram.get(range)
+                    })
+                    .collect();
+                if !packets.is_empty() {
+                    take(number, &packets);
+                }
+            }
+            self.settle(number)?;
+        }
+        self.call_due()
+    }
+
+    /// Counts the datagrams of `expected` bytes that there are, without waiting, and opens only some. The rest is handled,
+    /// but what there is to say to it waits for [`Self::catch_up`]: it would come with a sequence number after those of
+    /// packets that are sealed and not sent yet, and the server would then take these for old.
+    pub(crate) fn count(&mut self, expected: usize, tally: &mut Tally) -> anyhow::Result<u64> {
+        let before = tally.counted;
+        if let [only] = &mut self.members[..] {
+            count(only, &mut self.buffer, expected, tally)?;
+            return Ok(tally.counted - before);
+        }
+        for event in 0..self.wait(EpollTimeout::ZERO)? {
+            let (number, which) = Member::place(&self.events[event]);
+            // IKE can wait.
+            if which == DATA
+                && let Some(member) = self.members.get_mut(number)
+            {
+                count(member, &mut self.buffer, expected, tally)?;
+            }
+        }
+        Ok(tally.counted - before)
+    }
+
+    /// Waits until `until` for a packet of `size` bytes inside to client `number`; how long it is outside.
+    pub(crate) fn await_packet(
+        &mut self,
+        number: usize,
+        size: usize,
+        until: Instant,
+    ) -> anyhow::Result<Option<usize>> {
+        while clock() < until {
+            wait([self.as_fd()].into_iter(), until)?;
+            let Some(member) = self.members.get_mut(number) else { break };
+            while let Some((length, segment)) = member.receive(DATA, &mut self.buffer)? {
+                for datagram in self.buffer.get_mut(..length).unwrap_or_default().chunks_mut(segment) {
+                    let packet = member.handle(clock(), DATA, datagram);
+                    if packet.is_some_and(|packet| packet.len() == size) {
+                        return Ok(Some(datagram.len()));
+                    }
+                }
+            }
+            self.settle(number)?;
+        }
+        Ok(None)
+    }
+
+    /// Lets everybody say what [`Self::count`] held back, and does what became due meanwhile.
+    pub(crate) fn catch_up(&mut self) -> anyhow::Result<()> {
+        for number in 0..self.members.len() {
+            self.settle(number)?;
+        }
+        self.turn(clock(), &mut |_, _| {})
+    }
+
+    /// Everybody says goodbye.
+    pub(crate) fn leave(mut self) -> anyhow::Result<()> {
+        let end = clock() + PATIENCE;
+        for number in 0..self.members.len() {
+            if let Some(client) = self.client(number) {
+                client.disconnect(clock());
+            }
+            self.settle(number)?;
+            if number.is_multiple_of(STARTS) {
+                self.turn(clock(), &mut |_, _| {})?;
+            }
+        }
+        while self.ended.len() < self.members.len() && clock() < end {
+            self.turn(end, &mut |_, _| {})?;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, timeout: EpollTimeout) -> anyhow::Result<usize> {
+        match self.epoll.wait(&mut self.events, timeout) {
+            Ok(count) => Ok(count),
+            Err(nix::Error::EINTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn call_due(&mut self) -> anyhow::Result<()> {
+        let now = clock();
+        while let Some(Reverse((due, number))) = self.due.peek().copied()
+            && due <= now
+        {
+            self.due.pop();
+            if self.members.get_mut(number).is_some_and(|member| member.handle_timeout(now)) {
+                self.settle(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, number: usize) -> anyhow::Result<()> {
+        let Some(member) = self.members.get_mut(number) else { return Ok(()) };
+        match member.settle()? {
+            None => {}
+            Some(Change::Up) => self.up += 1,
+            Some(Change::Ended(end)) => self.ended.push((number, end)),
+        }
+        self.due.extend(member.newly_due().map(|due| Reverse((due, number))));
+        Ok(())
+    }
+}
+
+impl AsFd for Fleet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}
+
+/// Packets of a flood that arrived so far.
+#[derive(Default)]
+pub(crate) struct Tally {
+    counted: u64,
+}
+
+fn count(member: &mut Member, buffer: &mut [u8], expected: usize, tally: &mut Tally) -> anyhow::Result<()> {
+    // A bounded turn: the source wants one too.
+    for _ in 0..TURN {
+        let Some(length) = member.receive_data(buffer)? else { break };
+        // The kernel puts together what is equally long, but for the last.
+        for datagram in buffer.get_mut(..length).unwrap_or_default().chunks_mut(expected) {
+            if datagram.len() != expected {
+                member.handle(clock(), DATA, datagram);
+                continue;
+            }
+            tally.counted += 1;
+            if tally.counted.is_multiple_of(VERIFIED) && member.handle(clock(), DATA, datagram).is_none() {
+                bail!("a packet of the flood is not what the server should send");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A client needs two descriptors, and the usual limit is a thousand.
+fn allow_descriptors() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("RLIMIT_NOFILE")
+}
+
+/// Receptions from one socket in one turn.
+const TURN: usize = 64;
+
+/// Clients started in one turn.
+const STARTS: usize = 16;
+
+/// Logins under way, where only their end matters.
+const AT_ONCE: usize = 32;
+
+/// One data packet of this many is opened.
+const VERIFIED: u64 = 64;
+
+/// How long logins or goodbyes may take.
+const PATIENCE: Duration = Duration::from_secs(60);
