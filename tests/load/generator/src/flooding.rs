@@ -38,9 +38,9 @@ pub(crate) struct FloodOptions {
     /// Packets that may be under way
     #[arg(long, default_value_t = 1024)]
     window: u64,
-    /// Packets a second, instead of a window; of several, the one at which most arrive is shown
+    /// Packets a second on the way up, instead of a window; of several, the one at which most arrive is shown
     #[arg(long, value_delimiter = ',')]
-    rate: Vec<f64>,
+    up_rate: Vec<f64>,
     /// How long to measure
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
@@ -99,16 +99,15 @@ pub(crate) struct Measured {
 
 pub(crate) fn run(options: &FloodOptions) -> anyhow::Result<()> {
     let FloodOptions { clients, size, .. } = *options;
-    let mut limits: Vec<Limit> = options.rate.iter().copied().map(Limit::Rate).collect();
-    if limits.is_empty() {
-        limits.push(Limit::Window(options.window));
-    }
+    let window = vec![Limit::Window(options.window)];
+    let rates: Vec<Limit> = options.up_rate.iter().copied().map(Limit::Rate).collect();
     let duration = Duration::try_from_secs_f64(options.seconds)?;
     let mut fleet = options.dial.dial()?.map(|dial| Fleet::dialled(dial, clients)).transpose()?;
     for direction in options.direction.iter().copied() {
         for train in options.train.iter().copied() {
             let mut best: Option<Report> = None;
-            for limit in limits.iter().copied() {
+            let paced = direction == Direction::Up && !rates.is_empty();
+            for limit in if paced { &rates } else { &window }.iter().copied() {
                 let (far, watched) = (&options.far, options.watched);
                 let flood = Flood { direction, train, size, limit, duration, far, watched };
                 let measured = match &mut fleet {

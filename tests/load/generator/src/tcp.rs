@@ -89,8 +89,7 @@ fn measure(
 ) -> anyhow::Result<Report> {
     let (far, streams_text) = (options.far.address().to_string(), streams.to_string());
     let seconds = options.seconds.to_string();
-    let mut command =
-        iperf3(&["--json", "--client", &far, "--parallel", &streams_text, "--time", &seconds, "--omit", "1"]);
+    let mut command = iperf3(&["--json", "--client", &far, "--parallel", &streams_text, "--time", &seconds]);
     match direction {
         Direction::Up => {}
         Direction::Down => drop(command.arg("--reverse")),
