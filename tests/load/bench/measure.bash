@@ -28,7 +28,8 @@ load() {
   if ! on client timeout 300 taskset -c 1 "$target/release/load-generator" "$kind" "${way[@]}" "$@" >"$work/lines" 2>"$log"; then
     cat "$log" >&2
     echo "bench: $kind with $name failed: $*" >&2
-    failed=yes
+    # What the other server cannot do is shown as a dash.
+    [ "$name" = softether ] || failed=yes
   fi
   [ "$name" != softether ] || pause_softether
   sed "s/^{/{\"name\":\"$name\",/" "$work/lines" >>"$work/figures"
@@ -68,9 +69,13 @@ measure_suites() {
 }
 
 measure_tcp() {
-  local name
+  local name direction
   for name in plain adit softether; do
-    ! has "$name" || load "$name" tcp --seconds 2
+    has "$name" || continue
+    direction=up,down
+    # What comes together on the way up stops it (see above).
+    [ "$name" != softether ] || direction=down
+    load "$name" tcp --seconds 2 --direction "$direction"
   done
 }
 
@@ -100,7 +105,7 @@ measure_sessions() {
   stop_adit
   start_adit
   load adit hold --clients 100,1000,10000 --ike aes256-sha1-ecp384
-  ! has softether || load softether hold --clients 100 --at-once 16 --ike aes256-sha1-modp2048
+  ! has softether || load softether hold --clients 50 --at-once 4 --ike aes256-sha1-modp2048
   # Without the memory that these sessions left.
   stop_adit
   start_adit

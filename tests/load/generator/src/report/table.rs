@@ -18,7 +18,7 @@ pub(super) fn tables(figures: &Figures) -> String {
 fn machine(figures: &Figures) -> String {
     let say = |field| figures.text(&[("kind", "machine".into())], field).unwrap_or("unknown");
     format!(
-        "{}; {}, Linux {}; commit {}; medians of {} interleaved runs.\n",
+        "{}; {}, Linux {}; commit {}; medians of repetitions that took turns: {}.\n",
         say("date"),
         say("cpu"),
         say("kernel"),
@@ -106,7 +106,7 @@ fn rest(figures: &Figures) -> Option<String> {
             Some(format!("{:.1} s of {clients}, {dropped} dropped", slowest / 1e3))
         });
     }
-    for sessions in [100, 1000, 10_000] {
+    for sessions in [50, 100, 1000, 10_000] {
         let hold = |name: &str| of(name, "hold", [("sessions", sessions.into())]);
         row(format!("{sessions} idle sessions: more memory, share of a core"), &|name| {
             let grown = figures.median(&hold(name), "bytes_per_session")? * f64::from(sessions) / 1e6;
@@ -211,7 +211,10 @@ mod tests {
 {"name":"adit","kind":"hold","sessions":1000,"bytes_per_session":3000,"idle_cpu":0.0042}"#;
         let tables = tables(&Figures::parse(text).unwrap());
         let rows: Vec<&str> = tables.lines().collect();
-        assert_eq!(rows[0], "today; a CPU, Linux 6.1; commit abc; medians of 3 interleaved runs.");
+        assert_eq!(
+            rows[0],
+            "today; a CPU, Linux 6.1; commit abc; medians of repetitions that took turns: 3."
+        );
         assert!(rows.contains(&"| 1 client, trains of 44 | 9.00 | – | 33.3 | – | – | – |"), "{tables}");
         assert!(rows.contains(&"| AES-128-CBC + SHA1 | 9.00 | – | – | – | 0.90 | – | – | – |"), "{tables}");
         assert!(
