@@ -36,6 +36,7 @@ use crate::{
     io::{
         outer::{self, Offload, OuterSocket},
         poll::{self, Waker},
+        steering::Exceptions,
         tun::{self, Interface, Tun},
     },
     server::{Level, LogLine, Server, ShardId, Shards},
@@ -68,7 +69,7 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let interface =
         Interface { name: &config.tun, pools: &pools, mtu: config.mtu, offload: config.tun_offload };
     let (queues, steered) = Tun::create_queues(&interface, shards)?;
-    say_steered("the TUN device", steered);
+    let exceptions = say_steered("the TUN device", steered).unwrap_or_default();
     let _host = config.nat.then(|| Host::prepare(&config.tun, &pools)).transpose()?;
     let (posts, mailboxes): (Vec<_>, Vec<_>) = mailboxes(shards, &waker)?.into_iter().unzip();
     let posts = Posts::new(posts);
@@ -106,6 +107,7 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
         ports,
         mailbox,
         posts,
+        exceptions,
         waker,
         workers,
         commands,
@@ -150,13 +152,14 @@ fn sockets(config: &Config, offload: Offload, shards: Shards) -> anyhow::Result<
 }
 
 /// Says that packets come to any core.
-fn say_steered(what: &str, steered: std::io::Result<()>) {
-    if let Err(error) = steered {
+fn say_steered<T>(what: &str, steered: std::io::Result<T>) -> Option<T> {
+    let say = |error: &std::io::Error| {
         tracing::warn!(
             "the kernel does not bring packets of {what} to the core that knows them ({error}): cores hand them over to each other, \
              which costs time; allow the process the bpf system call, or set `shards: 1`"
         );
-    }
+    };
+    steered.inspect_err(say).ok()
 }
 
 /// A mailbox for every shard, whose thread has the waker; that of the first is `waker`.
@@ -182,6 +185,7 @@ struct EventLoop {
     ports: Ports,
     mailbox: Mailbox,
     posts: Posts,
+    exceptions: Exceptions,
     waker: Waker,
     workers: Workers,
     commands: mpsc::Receiver<Command>,
@@ -265,6 +269,9 @@ impl EventLoop {
                 post.put(Letter::Orders(orders));
                 post.wake();
             }
+        }
+        while let Some((address, shard)) = self.server.poll_exception() {
+            self.exceptions.set(address, shard);
         }
         while let Some((shard, packets)) = self.server.poll_handover() {
             self.lost += self.posts.hand_over(shard, packets);

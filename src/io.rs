@@ -10,5 +10,5 @@
 
 pub mod outer;
 pub mod poll;
-mod steering;
+pub mod steering;
 pub mod tun;

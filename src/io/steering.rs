@@ -3,12 +3,14 @@
 //! ```text
 //! UDP 4500   SPI modulo n; IKE begins with a zero      classic BPF on the SO_REUSEPORT group
 //! ESP        each raw socket takes its own SPIs        classic BPF on each socket
-//! TUN        IPv4 destination modulo n                 eBPF on the device
+//! TUN        IPv4 destination modulo n, but for the    eBPF on the device, with a map
+//!            exceptions that the server makes
 //! ```
 //!
 //! Programs so short are made by hand. Where a kernel or a container forbids one, packets come to any core and are handed over.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, OwnedFd};
 
 use crate::server::{ShardId, Shards};
@@ -25,13 +27,74 @@ pub(super) fn raw(socket: &impl AsFd, shard: ShardId, shards: Shards) -> io::Res
 }
 
 /// Has a TUN device bring packets to the queue of their destination's shard, in the order in which queues were attached.
-pub(super) fn tun(device: &impl AsFd, shards: Shards) -> io::Result<()> {
-    let program = load(&by_destination(shards))?;
+pub(super) fn tun(device: &impl AsFd, shards: Shards) -> io::Result<Exceptions> {
+    let map = map().ok();
+    let program = load(&by_destination(shards, map.as_ref()))?;
     let number = program.as_raw_fd();
     // SAFETY: TUNSETSTEERINGEBPF reads one int, which lives through the call; the kernel keeps its own reference to the program.
     let result =
         unsafe { libc::ioctl(device.as_fd().as_raw_fd(), TUNSETSTEERINGEBPF as _, &raw const number) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(Exceptions(map)) }
+}
+
+/// Addresses whose packets come to another shard than their number says: those of users who got an old address back, mostly. One
+/// that the kernel has no room for is handed over by the shard of its number.
+#[derive(Debug, Default)]
+pub struct Exceptions(Option<OwnedFd>);
+
+impl Exceptions {
+    /// Packets to `address` come to `shard`, or to the shard of their number again.
+    pub fn set(&self, address: Ipv4Addr, shard: Option<ShardId>) {
+        let Some(map) = &self.0 else { return };
+        let key = address.to_bits();
+        let value = shard.map(|shard| shard.0);
+        let attributes = Element {
+            map: map.as_raw_fd() as u32,
+            padding: 0,
+            key: &raw const key as u64,
+            // What a command has no use for has to be zero.
+            value: value.as_ref().map_or(0, |value| &raw const *value as u64),
+            flags: 0,
+        };
+        let command = if shard.is_some() { BPF_MAP_UPDATE_ELEM } else { BPF_MAP_DELETE_ELEM };
+        // SAFETY: the attributes are as long as the size says; key and value are four bytes, as the map was made for, and live
+        // through the call, which only reads them. What it cannot do is done without.
+        unsafe { libc::syscall(libc::SYS_bpf, command, &raw const attributes, size_of::<Element>()) };
+    }
+}
+
+/// `union bpf_attr` for commands about one element of a map.
+#[repr(C)]
+struct Element {
+    map: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// A table from addresses to shards.
+fn map() -> io::Result<OwnedFd> {
+    /// The head of `union bpf_attr` for BPF_MAP_CREATE.
+    #[repr(C)]
+    struct Create {
+        kind: u32,
+        key: u32,
+        value: u32,
+        entries: u32,
+        flags: u32,
+    }
+    let attributes = Create {
+        kind: BPF_MAP_TYPE_HASH,
+        key: 4,
+        value: 4,
+        entries: MOST_EXCEPTIONS,
+        flags: BPF_F_NO_PREALLOC,
+    };
+    // SAFETY: the attributes are as long as the size says, and the kernel only reads them.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_CREATE, &raw const attributes, size_of::<Create>()) };
+    descriptor(result)
 }
 
 /// A datagram begins with the SPI, or with the non-ESP marker, which is zero (RFC 3948 §2.2), as is zero modulo anything. One of
@@ -68,21 +131,41 @@ struct Instruction {
 }
 
 /// What a TUN queue reads begins with the IP header. IPv6, which is not routed here, goes by four octets of its source.
-fn by_destination(shards: Shards) -> Vec<Instruction> {
-    let instruction = |code: u32, registers, immediate: u32| Instruction {
+fn by_destination(shards: Shards, exceptions: Option<&OwnedFd>) -> Vec<Instruction> {
+    let instruction = |code: u32, registers, offset, immediate: u32| Instruction {
         code: code as u8,
         registers,
-        offset: 0,
+        offset,
         immediate: immediate as i32,
     };
-    vec![
+    let head = [
         // R6 = R1: loads from the packet want its context there.
-        instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x16, 0),
+        instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x16, 0, 0),
         // R0 = the word at 16, in the order of this machine.
-        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 16),
-        instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, 0, shards.count().get()),
-        instruction(libc::BPF_JMP | BPF_EXIT, 0, 0),
-    ]
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 16),
+    ];
+    let look_up = exceptions.map(|map| {
+        [
+            // On the stack, where R2 points.
+            instruction(libc::BPF_STX | libc::BPF_MEM | libc::BPF_W, 0x0a, -4, 0),
+            instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0xa2, 0, 0),
+            instruction(BPF_ALU64 | libc::BPF_ADD | libc::BPF_K, 0x02, 0, -4_i32 as u32),
+            // R1 = the map: a load of eight bytes takes two places.
+            instruction(libc::BPF_LD | BPF_DW | libc::BPF_IMM, 0x11, 0, map.as_raw_fd() as u32),
+            instruction(0, 0, 0, 0),
+            instruction(libc::BPF_JMP | BPF_CALL, 0, 0, BPF_FUNC_MAP_LOOKUP_ELEM),
+            // If it is there, R0 points at the shard's number.
+            instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 2, 0),
+            instruction(libc::BPF_LDX | libc::BPF_MEM | libc::BPF_W, 0x00, 0, 0),
+            instruction(libc::BPF_JMP | BPF_EXIT, 0, 0, 0),
+            instruction(libc::BPF_LDX | libc::BPF_MEM | libc::BPF_W, 0xa0, -4, 0),
+        ]
+    });
+    let tail = [
+        instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, 0, 0, shards.count().get()),
+        instruction(libc::BPF_JMP | BPF_EXIT, 0, 0, 0),
+    ];
+    head.into_iter().chain(look_up.into_iter().flatten()).chain(tail).collect()
 }
 
 fn step(code: u32, value: u32) -> libc::sock_filter {
@@ -119,7 +202,7 @@ fn load(program: &[Instruction]) -> io::Result<OwnedFd> {
         instructions: u64,
         licence: u64,
     }
-    // No function of the kernel is called, so nothing asks for one licence or another.
+    // No function that is called asks for one licence or another.
     let licence = c"Apache-2.0";
     let attributes = Load {
         kind: BPF_PROG_TYPE_SOCKET_FILTER,
@@ -131,16 +214,31 @@ fn load(program: &[Instruction]) -> io::Result<OwnedFd> {
     // through the call; the kernel only reads.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const attributes, size_of::<Load>()) };
+    descriptor(result)
+}
+
+/// What a call of bpf(2) made.
+fn descriptor(result: libc::c_long) -> io::Result<OwnedFd> {
     let number =
         i32::try_from(result).ok().filter(|number| *number >= 0).ok_or_else(io::Error::last_os_error)?;
-    // SAFETY: the call made this descriptor, and nobody else knows of it.
+    // SAFETY: the call before this made the descriptor, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// As many as clients may be connected.
+const MOST_EXCEPTIONS: u32 = 1 << 17;
 /// `linux/if_tun.h`: _IOR('T', 224, int).
 const TUNSETSTEERINGEBPF: u32 = 0x8004_54e0;
 /// `linux/bpf.h`, `linux/bpf_common.h` and `linux/filter.h`.
+const BPF_MAP_CREATE: libc::c_long = 0;
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+const BPF_MAP_DELETE_ELEM: libc::c_long = 3;
 const BPF_PROG_LOAD: libc::c_long = 5;
+const BPF_MAP_TYPE_HASH: u32 = 1;
+const BPF_F_NO_PREALLOC: u32 = 1;
+const BPF_FUNC_MAP_LOOKUP_ELEM: u32 = 1;
+const BPF_DW: u32 = 0x18;
+const BPF_CALL: u32 = 0x80;
 const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
 const BPF_ALU64: u32 = 0x07;
 const BPF_MOV: u32 = 0xb0;

@@ -16,7 +16,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, bail};
 
-use super::steering;
+use super::steering::{self, Exceptions};
 use crate::{
     config::Switch,
     pool::Range,
@@ -70,9 +70,9 @@ impl Tun {
     pub fn create_queues(
         interface: &Interface<'_>,
         shards: Shards,
-    ) -> anyhow::Result<(Vec<Self>, io::Result<()>)> {
+    ) -> anyhow::Result<(Vec<Self>, io::Result<Exceptions>)> {
         if shards == Shards::ONE {
-            return Ok((vec![Self::create(interface)?], Ok(())));
+            return Ok((vec![Self::create(interface)?], Ok(Exceptions::default())));
         }
         let name = interface.name;
         // A device of several queues takes one more from anybody who may have it: the first has to make it.

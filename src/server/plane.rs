@@ -24,6 +24,8 @@ pub(super) struct Plane {
     pub(super) local: Datapath,
     queues: Vec<Queue>,
     outcome: Outcome,
+    /// Addresses that packets come to another shard for than their number says, from now on or no longer.
+    exceptions: VecDeque<(Ipv4Addr, Option<ShardId>)>,
     /// Who was told to say something since the last [`Plane::speaker`].
     speakers: Speakers,
 }
@@ -94,7 +96,15 @@ impl Plane {
     pub(super) fn new(blueprint: Blueprint) -> Self {
         let (shards, local) = (blueprint.shards, blueprint.datapath(LOCAL));
         let queues = shards.iter().map(|_| Queue::default()).collect();
-        Self { blueprint, shards, local, queues, outcome: Outcome::default(), speakers: Speakers::None }
+        Self {
+            blueprint,
+            shards,
+            local,
+            queues,
+            outcome: Outcome::default(),
+            exceptions: VecDeque::new(),
+            speakers: Speakers::None,
+        }
     }
 
     /// Where a client's packets are taken care of.
@@ -189,6 +199,12 @@ impl Server {
         Some((shard, Orders(std::mem::take(&mut queue.ready))))
     }
 
+    /// The next address whose packets ought to come to that shard, from now on, or else to the one of its number again. Who can have
+    /// the kernel do so saves the shards the handing over.
+    pub fn poll_exception(&mut self) -> Option<(Ipv4Addr, Option<ShardId>)> {
+        self.plane.exceptions.pop_front()
+    }
+
     /// Has the client's shard do something.
     pub(super) fn order(&mut self, now: Instant, peer: PeerId, order: Order) {
         self.plane.tell(now, peer, order);
@@ -227,6 +243,7 @@ impl Server {
         let (ought, to) = (self.plane.shards.of_address(address), self.plane.shard_of(peer));
         if ought != to {
             self.plane.tell_shard(now, ought, Order::Away { address, to });
+            self.plane.exceptions.push_back((address, Some(to)));
         }
     }
 
@@ -236,6 +253,7 @@ impl Server {
         let ought = self.plane.shards.of_address(address);
         if ought != self.plane.shard_of(peer) {
             self.plane.tell_shard(now, ought, Order::Back { address });
+            self.plane.exceptions.push_back((address, None));
         }
     }
 

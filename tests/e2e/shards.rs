@@ -6,7 +6,7 @@ use std::time::Duration;
 use load::Profile;
 
 use crate::inner;
-use crate::world::{Device, HOST, Place, Setup, World};
+use crate::world::{Device, HOST, Place, Setup, Steering, World};
 
 const SOON: Duration = Duration::from_secs(10);
 const NAT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
@@ -57,7 +57,7 @@ fn every_core_has_its_clients_and_nothing_goes_to_the_wrong_one() {
 #[test]
 fn a_kernel_that_brings_everything_to_the_wrong_core_costs_nothing_but_time() {
     for shards in [2, 3] {
-        let mut world = World::new(&Setup { shards, steers: false, ..Setup::default() });
+        let mut world = World::new(&Setup { shards, steering: Steering::Wrong, ..Setup::default() });
         let crowd = crowd(&mut world, 6);
         ping_all(&mut world, &crowd);
         assert!(world.handed_over() >= 4 * crowd.len() as u64, "{:?}", world.status());
@@ -69,7 +69,7 @@ fn a_kernel_that_brings_everything_to_the_wrong_core_costs_nothing_but_time() {
 /// Nobody's packets are passed round for ever.
 #[test]
 fn packets_for_nobody_are_handed_over_once_and_counted_once() {
-    let mut world = World::new(&Setup { shards: 3, steers: false, ..Setup::default() });
+    let mut world = World::new(&Setup { shards: 3, steering: Steering::Wrong, ..Setup::default() });
     let packet = inner::ping(HOST, Ipv4Addr::new(10, 20, 0, 77), 1);
     world.send_from_beyond(&[&packet]);
     assert_eq!((world.discarded("no_route"), world.handed_over()), (1, 1));
@@ -77,10 +77,16 @@ fn packets_for_nobody_are_handed_over_once_and_counted_once() {
     assert_eq!((world.discarded("unknown_spi"), world.handed_over()), (1, 2));
 }
 
-/// The address that a user had is given back, on whichever core the user is now: packets to it are handed over.
+/// The address that a user had is given back, on whichever core the user is now.
 #[test]
 fn an_address_follows_its_user_to_another_core() {
-    let mut world = World::new(&Setup::default());
+    follows(Steering::Right, 0);
+    follows(Steering::ByNumber, 2);
+}
+
+/// Two packets down through the core of another number: so many are handed over.
+fn follows(steering: Steering, handed: u64) {
+    let mut world = World::new(&Setup { steering, ..Setup::default() });
     let first = world.dial(Profile::windows_10(), Place::Public(Ipv4Addr::new(198, 51, 100, 9)));
     world.until_up(first, SOON);
     let address = world.address(first);
@@ -94,7 +100,7 @@ fn an_address_follows_its_user_to_another_core() {
         world.ping(again, SOON);
         world.ping_back(again, SOON);
         // The second dial is at the other core, the third at the first's again.
-        assert_eq!(world.handed_over() - before, if dial == 1 { 0 } else { 2 }, "{dial}");
+        assert_eq!(world.handed_over() - before, if dial == 1 { 0 } else { handed }, "{dial}");
         world.with(again, |client, now| client.disconnect(now));
         world.until("it is gone", Duration::from_secs(60), |world| world.server.is_idle());
     }

@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use adit::server::{Server, Shards};
+use adit::server::{Server, ShardId, Shards};
 use adit::shard::Shard;
 use load::{Client, End, Event, Mark, Profile, Stage};
 
 use self::network::{Arrival, Network};
 pub(crate) use self::network::{Incoming, NatId, Place, Quality};
-pub(crate) use self::setup::{PSK, Setup};
+pub(crate) use self::setup::{PSK, Setup, Steering};
 use crate::inner;
 
 /// The server's address on the network.
@@ -58,8 +58,9 @@ pub(crate) struct World {
     pub(crate) server: Server,
     /// Its other cores.
     pub(crate) others: Vec<Shard>,
-    /// Whether the kernel brings packets to the core that knows them, and not to another one.
-    steers: bool,
+    steering: Steering,
+    /// What it was told of addresses.
+    exceptions: BTreeMap<Ipv4Addr, ShardId>,
     network: Network,
     devices: Vec<Inhabitant>,
     seed: u64,
@@ -100,7 +101,8 @@ impl World {
             now: start,
             server,
             others,
-            steers: setup.steers,
+            steering: setup.steering,
+            exceptions: BTreeMap::new(),
             network: Network::new(seed(setup.seed, 1), setup.quality),
             devices: Vec::new(),
             seed: setup.seed,

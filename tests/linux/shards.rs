@@ -10,7 +10,7 @@ use adit::io::outer::{self, Offload, OuterSocket, Path};
 use adit::io::poll;
 use adit::io::tun::{self, Interface, Tun};
 use adit::pool::Range;
-use adit::server::Shards;
+use adit::server::{ShardId, Shards};
 
 use crate::namespace::{run, within};
 
@@ -85,22 +85,36 @@ fn packets_come_to_the_queue_of_their_destination() {
             let pools: Vec<Range> = vec!["10.20.0.0/16".parse().unwrap()];
             let interface = Interface { name: "adit7", pools: &pools, mtu: 1400, offload: Switch::Auto };
             let (mut queues, steered) = Tun::create_queues(&interface, shards(count)).unwrap();
-            steered.unwrap();
+            let exceptions = steered.unwrap();
             let again = Tun::create_queues(&interface, shards(count)).unwrap_err().to_string();
             assert_eq!(again, "interface adit7 is in use: is another adit running with it?");
             let host = UdpSocket::bind("0.0.0.0:0").unwrap();
             let clients: Vec<Ipv4Addr> = (2..40).map(|last| Ipv4Addr::new(10, 20, 3, last)).collect();
-            for client in &clients {
-                host.send_to(b"hello", (*client, 9)).unwrap();
-            }
-            for (shard, queue) in queues.iter_mut().enumerate() {
-                let mut inbox = tun::Inbox::new();
-                queue.receive(&mut inbox).unwrap();
-                let came = inbox.packets().map(|packet| *packet.bytes()[16..].first_chunk::<4>().unwrap());
-                let came: Vec<Ipv4Addr> = came.map(Ipv4Addr::from).collect();
-                let own = clients.iter().filter(|client| client.to_bits() % count == shard as u32);
-                assert!(came.iter().eq(own), "queue {shard} of {count}: {came:?}");
-            }
+            let all = |except: &[(Ipv4Addr, u32)], queues: &mut [Tun]| {
+                for client in &clients {
+                    host.send_to(b"hello", (*client, 9)).unwrap();
+                }
+                for (shard, queue) in queues.iter_mut().enumerate() {
+                    let mut inbox = tun::Inbox::new();
+                    queue.receive(&mut inbox).unwrap();
+                    let came =
+                        inbox.packets().map(|packet| *packet.bytes()[16..].first_chunk::<4>().unwrap());
+                    let came: Vec<Ipv4Addr> = came.map(Ipv4Addr::from).collect();
+                    let core = |client: &Ipv4Addr| {
+                        let except = except.iter().find(|(address, _)| address == client);
+                        except.map_or_else(|| client.to_bits() % count, |(_, core)| *core)
+                    };
+                    let own = clients.iter().filter(|client| core(client) == shard as u32);
+                    assert!(came.iter().eq(own), "queue {shard} of {count}: {came:?}");
+                }
+            };
+            all(&[], &mut queues);
+            // To whom an address was given that another core would have: some are where they would be anyway.
+            let away: Vec<_> = clients.iter().step_by(3).map(|client| (*client, count - 1)).collect();
+            away.iter().for_each(|(client, core)| exceptions.set(*client, Some(ShardId(*core))));
+            all(&away, &mut queues);
+            away.iter().skip(1).for_each(|(client, _)| exceptions.set(*client, None));
+            all(&away[..1], &mut queues);
         }
     });
 }

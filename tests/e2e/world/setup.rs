@@ -30,10 +30,20 @@ pub(crate) struct Setup {
     pub(crate) identifier: Option<&'static str>,
     /// How many cores the server has. Clients are numbered from 1 and go round: the first is on the last of two.
     pub(crate) shards: u32,
-    /// Whether the kernel brings packets to the core that knows them.
-    pub(crate) steers: bool,
+    pub(crate) steering: Steering,
     /// Further lines of the configuration.
     pub(crate) extra: &'static str,
+}
+
+/// To which core the kernel brings packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Steering {
+    /// To the one that knows them.
+    Right,
+    /// To the one of their number: it makes no exceptions.
+    ByNumber,
+    /// To another one than that.
+    Wrong,
 }
 
 impl Default for Setup {
@@ -50,7 +60,7 @@ impl Default for Setup {
             certificate: false,
             identifier: None,
             shards: 2,
-            steers: true,
+            steering: Steering::Right,
             extra: "",
         }
     }

@@ -7,9 +7,9 @@ use adit::status::Status;
 use adit::superpacket::Superpacket;
 use ipsec::Path;
 
-use super::World;
 use super::network::{Incoming, server_for};
 use super::served::send;
+use super::{Steering, World};
 use crate::inner;
 
 impl World {
@@ -64,6 +64,12 @@ impl World {
         while let Some((id, orders)) = self.server.poll_orders() {
             any = true;
             self.others[id.0 as usize - 1].handle_orders(now, orders);
+        }
+        while let Some((address, core)) = self.server.poll_exception() {
+            match core {
+                Some(core) => _ = self.exceptions.insert(address, core),
+                None => _ = self.exceptions.remove(&address),
+            }
         }
         for core in 0..self.others.len() {
             while let Some(transmit) = self.others[core].poll_transmit() {
@@ -134,13 +140,17 @@ impl World {
 
     /// The same of an IP packet, by its destination.
     fn core_of_packet(&self, packet: &[u8]) -> usize {
-        let destination = packet.get(16..).and_then(|rest| rest.first_chunk());
-        destination.map_or(0, |address: &[u8; 4]| self.core_of(Ipv4Addr::from(*address).to_bits()))
+        let destination: Option<&[u8; 4]> = packet.get(16..).and_then(|rest| rest.first_chunk());
+        let Some(address) = destination.map(|octets| Ipv4Addr::from(*octets)) else { return 0 };
+        match self.exceptions.get(&address).filter(|_| self.steering == Steering::Right) {
+            Some(core) => core.0 as usize,
+            None => self.core_of(address.to_bits()),
+        }
     }
 
     fn core_of(&self, number: u32) -> usize {
         let cores = self.others.len() as u32 + 1;
-        let wrong = if self.steers { 0 } else { 1 };
+        let wrong = u32::from(self.steering == Steering::Wrong);
         ((number % cores + wrong) % cores) as usize
     }
 }
