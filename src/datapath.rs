@@ -178,6 +178,16 @@ pub(crate) enum Control {
 }
 
 impl Control {
+    /// Whether it is about something in a datagram, which whoever sent it repeats if nothing comes of it.
+    pub(crate) fn is_message(&self) -> bool {
+        match self {
+            Self::Ike { .. } | Self::L2tp { .. } | Self::Ppp { .. } | Self::Early { .. } => true,
+            Self::Truncated { .. } | Self::Confirmed { .. } | Self::Moved { .. } | Self::Heard { .. } => {
+                false
+            }
+        }
+    }
+
     /// The same of a datagram that stands elsewhere now.
     pub(crate) fn moved(mut self, to: impl FnOnce(usize) -> usize) -> Self {
         match &mut self {

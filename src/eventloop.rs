@@ -1,4 +1,4 @@
-//! The only loop, and the only place that reads the clock.
+//! The loops, and the only place that reads the clock.
 //!
 //! One turn: results and commands, packets up, packets down, what is due, what the engines have to say, and then a wait for
 //! more. Batches hold what was ready and are never waited for; a budget keeps either direction from starving the other.
@@ -49,7 +49,7 @@ use cores::Cores;
 pub(crate) use cores::MOST_SHARDS;
 use others::{Others, Posts};
 use ports::Ports;
-use post::{Letter, Mailbox, Post};
+use post::{LETTERS, Letter, Mailbox, Post, Read};
 
 /// Serves until a signal ends it; what it set up on the machine is undone when it returns.
 ///
@@ -156,7 +156,7 @@ fn say_steered<T>(what: &str, steered: std::io::Result<T>) -> Option<T> {
     let say = |error: &std::io::Error| {
         tracing::warn!(
             "the kernel does not bring packets of {what} to the core that knows them ({error}): cores hand them over to each other, \
-             which costs time; allow the process the bpf system call, or set `shards: 1`"
+             which costs time; allow the process the bpf system call and CAP_BPF, or set `shards: 1`"
         );
     };
     steered.inspect_err(say).ok()
@@ -192,7 +192,7 @@ struct EventLoop {
     signals: SignalFd,
     stop: Stop,
     /// Packets that another core had no room for.
-    lost: usize,
+    lost: u64,
     /// Ended last: they still send the goodbyes.
     _others: Others,
 }
@@ -211,14 +211,16 @@ impl EventLoop {
         // What the server has to say of itself before anything happens.
         self.flush();
         let mut more = false;
+        let mut letters = Read::All;
         loop {
-            let timeout = if more { Some(Duration::ZERO) } else { self.time_to_wait() };
+            let timeout =
+                if more || letters == Read::Some { Some(Duration::ZERO) } else { self.time_to_wait() };
             let ready = self.wait(timeout)?;
             // 1. What other threads and the operator have.
-            if ready.contains(WAKER) {
+            if ready.contains(WAKER) || letters == Read::Some {
                 self.waker.clear();
                 self.take_results();
-                self.read_letters()?;
+                letters = self.read_letters()?;
                 self.take_commands();
             }
             if ready.contains(SIGNALS) {
@@ -262,14 +264,15 @@ impl EventLoop {
         while let Some(job) = self.server.poll_job() {
             self.workers.submit(job);
         }
-        let transmits: Vec<_> = std::iter::from_fn(|| self.server.poll_transmit()).collect();
-        self.ports.send(&transmits);
+        // Before what is sent: the answer to a client's quick mode brings its first packet.
         while let Some((shard, orders)) = self.server.poll_orders() {
             if let Some(post) = self.posts.of(shard) {
                 post.put(Letter::Orders(orders));
                 post.wake();
             }
         }
+        let transmits: Vec<_> = std::iter::from_fn(|| self.server.poll_transmit()).collect();
+        self.ports.send(&transmits);
         while let Some((address, shard)) = self.server.poll_exception() {
             self.exceptions.set(address, shard);
         }
@@ -287,8 +290,9 @@ impl EventLoop {
         }
     }
 
-    fn read_letters(&mut self) -> anyhow::Result<()> {
-        while let Some(letter) = self.mailbox.read() {
+    fn read_letters(&mut self) -> anyhow::Result<Read> {
+        for _ in 0..LETTERS {
+            let Some(letter) = self.mailbox.read() else { return Ok(Read::All) };
             match letter {
                 Letter::Report(report) => self.server.handle_report(clock(), report),
                 Letter::Handover(packets) => self.ports.take_over(packets, &mut self.server),
@@ -297,7 +301,7 @@ impl EventLoop {
                 Letter::Orders(_) | Letter::Load(_) | Letter::Stop => {}
             }
         }
-        Ok(())
+        Ok(Read::Some)
     }
 
     fn take_commands(&mut self) {
@@ -312,7 +316,7 @@ impl EventLoop {
     /// The server's own account, and what the first core's sockets and queue let go.
     fn status(&self) -> Status {
         let mut status = self.server.status(clock());
-        status.count(self.ports.discards().chain([("data", "other_core_behind", self.lost as u64)]));
+        status.count(self.ports.discards().chain([("data", "other_core_behind", self.lost)]));
         status.add_offloads(self.ports.offloads());
         status
     }

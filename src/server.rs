@@ -216,6 +216,10 @@ impl Server {
 
     /// Sequence numbers never wrap, RFC 4303 §3.3.3. The Delete makes the client ask for new keys or dial anew.
     fn exhausted(&mut self, now: Instant, peer: PeerId) {
+        // Its shard says so again until it hears of the end.
+        if !self.connections.contains_key(&peer) {
+            return;
+        }
         self.say(
             Level::Warn,
             Some(peer),

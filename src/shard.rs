@@ -44,6 +44,25 @@ pub struct Report {
     pub(crate) released: Vec<(PeerId, Departed)>,
 }
 
+impl Report {
+    /// About how much memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        self.datagrams.iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+
+    /// Drops the messages of clients, and keeps what is said once only. Returns how many were dropped.
+    pub(crate) fn shed(&mut self) -> u64 {
+        let before = self.control.len();
+        self.datagrams.clear();
+        self.control.retain(|item| !item.is_message());
+        (before - self.control.len()) as u64
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.control.is_empty() && self.exhausted.is_empty() && self.released.is_empty()
+    }
+}
+
 impl Shard {
     /// Shard `id` as the server wants it.
     #[must_use]

@@ -39,6 +39,12 @@ impl Elsewhere {
         Self { here, shards, spis, addresses, pending, handed: 0 }
     }
 
+    /// Those of these SPIs that ought to be here are at `to` from now on.
+    pub(super) fn moved(&mut self, spis: impl Iterator<Item = Spi>, to: ShardId) {
+        let (here, shards) = (self.here, self.shards);
+        self.spis.extend(spis.filter(|spi| shards.of_spi(*spi) == here).map(|spi| (spi, to)));
+    }
+
     /// Hands over a packet to an SPI that is not here; false if it is nowhere else either.
     pub(super) fn hand_esp(&mut self, origin: Origin, spi: Spi, datagram: &Datagram<'_>) -> bool {
         let ought = self.shards.of_spi(spi);
@@ -93,14 +99,21 @@ pub struct Handover {
 impl Handover {
     /// How many packets it holds.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.up.len() + self.down.len()
+    pub fn count(&self) -> u64 {
+        let down: usize = self.packets().map(Superpacket::count).sum();
+        (self.up.len() + down) as u64
+    }
+
+    /// How much memory they take.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.up.is_empty() && self.down.is_empty()
     }
 
     /// Those that came from the network, in the order of their arrival; they are decrypted in place.

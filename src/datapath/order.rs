@@ -33,7 +33,8 @@ pub(crate) enum Order {
         newer: PeerId,
         older: PeerId,
     },
-    /// The client is one with another, who is at `to`: give up its keys, and hand over what still comes for them.
+    /// The client is one with another, who is at `to`: give up its keys, and hand over what still comes for them. What is there
+    /// before the keys are, some microseconds, is lost.
     Release {
         newer: PeerId,
         to: ShardId,
@@ -108,7 +109,7 @@ impl Datapath {
             }
             Order::Release { newer, to } => {
                 let departed = self.release(newer).unwrap_or_default();
-                self.elsewhere.spis.extend(departed.spis().map(|spi| (spi, to)));
+                self.elsewhere.moved(departed.spis(), to);
                 outcome.released.push((newer, departed));
             }
             Order::Adopt { older, departed } => self.adopt(older, departed),

@@ -13,7 +13,7 @@ pub(crate) struct Departed {
 }
 
 impl Departed {
-    pub(super) fn spis(&self) -> impl Iterator<Item = Spi> {
+    pub(crate) fn spis(&self) -> impl Iterator<Item = Spi> {
         self.inbound.iter().map(|half| half.sa.spi())
     }
 }

@@ -9,7 +9,7 @@ use super::{
     clock,
     cores::Cores,
     ports::Ports,
-    post::{Letter, Mailbox, Post},
+    post::{LETTERS, Letter, Mailbox, Post, Read},
 };
 use crate::{
     io::poll::{self, Waker},
@@ -37,8 +37,8 @@ impl Posts {
     }
 
     /// Hands packets over to another core; says how many were lost because it is behind.
-    pub(super) fn hand_over(&self, shard: ShardId, packets: Handover) -> usize {
-        let Some(post) = self.of(shard) else { return packets.len() };
+    pub(super) fn hand_over(&self, shard: ShardId, packets: Handover) -> u64 {
+        let Some(post) = self.of(shard) else { return packets.count() };
         let lost = post.hand_over(packets);
         post.wake();
         lost
@@ -102,43 +102,44 @@ struct Core {
     waker: Waker,
     mailbox: Mailbox,
     posts: Posts,
-    /// Packets that another core had no room for.
-    lost: usize,
+    /// Packets and messages that another core had no room for.
+    lost: u64,
 }
 
 impl Core {
     fn run(mut self) -> anyhow::Result<()> {
         let mut more = false;
+        let mut letters = Read::All;
         loop {
             let descriptors = std::iter::once(self.waker.as_fd()).chain(self.ports.descriptors());
-            let timeout = more.then_some(std::time::Duration::ZERO);
+            let timeout = (more || letters == Read::Some).then_some(std::time::Duration::ZERO);
             let ready = poll::wait(descriptors, timeout).context("waiting for packets")?;
-            let mut stop = false;
-            if ready.contains(WAKER) {
+            if ready.contains(WAKER) || letters == Read::Some {
                 self.waker.clear();
-                stop = self.read_letters();
+                letters = self.read_letters();
             }
             more = self.ports.serve(ready, WAKER + 1, &mut self.shard)?;
             self.flush();
-            if stop {
+            if letters == Read::Stop {
                 return Ok(());
             }
         }
     }
 
-    /// Does what the letters say; true if the last one was to stop.
-    fn read_letters(&mut self) -> bool {
-        while let Some(letter) = self.mailbox.read() {
+    /// Does what the letters say.
+    fn read_letters(&mut self) -> Read {
+        for _ in 0..LETTERS {
+            let Some(letter) = self.mailbox.read() else { return Read::All };
             match letter {
                 Letter::Orders(orders) => self.shard.handle_orders(clock(), orders),
                 Letter::Handover(packets) => self.ports.take_over(packets, &mut self.shard),
                 Letter::Load(reply) => reply.send(self.load()),
-                Letter::Stop => return true,
+                Letter::Stop => return Read::Stop,
                 // Letters to the first core.
                 Letter::Report(_) | Letter::Failed(_) => {}
             }
         }
-        false
+        Read::Some
     }
 
     /// Sends what orders said, and tells the first core and the others what is for them.
@@ -149,7 +150,7 @@ impl Core {
         if !reports.is_empty()
             && let Some(first) = self.posts.of(ShardId(0))
         {
-            reports.into_iter().for_each(|report| first.put(Letter::Report(report)));
+            self.lost += reports.into_iter().map(|report| first.report(report)).sum::<u64>();
             first.wake();
         }
         while let Some((to, packets)) = self.shard.poll_handover() {
@@ -161,7 +162,7 @@ impl Core {
         let mut load = self.shard.load();
         load.discards.extend(self.ports.discards());
         load.offloads = self.ports.offloads();
-        load.discards.push(("data", "other_core_behind", self.lost as u64));
+        load.discards.push(("data", "other_core_behind", self.lost));
         load
     }
 }

@@ -37,11 +37,22 @@ pub(super) struct Mailbox {
     waiting: Arc<AtomicUsize>,
 }
 
+/// How much of a mailbox one turn reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// All that was there.
+    All,
+    /// A turn's worth; there is more, and nobody wakes the thread for it.
+    Some,
+    /// Until it was told to stop.
+    Stop,
+}
+
 /// How a core is written to.
 #[derive(Clone, Debug)]
 pub(super) struct Post {
     letters: mpsc::Sender<Letter>,
-    /// Packets in letters that nobody has read yet.
+    /// Octets of packets in letters that nobody has read yet.
     waiting: Arc<AtomicUsize>,
     waker: Waker,
 }
@@ -60,14 +71,31 @@ impl Post {
     }
 
     /// The same of packets, unless that core is behind with reading: then they are lost, and their number is returned.
-    pub(super) fn hand_over(&self, packets: Handover) -> usize {
-        let count = packets.len();
-        if self.waiting.load(Relaxed) > MOST_WAITING {
-            return count;
+    pub(super) fn hand_over(&self, packets: Handover) -> u64 {
+        if !self.has_room() {
+            return packets.count();
         }
-        self.waiting.fetch_add(count, Relaxed);
-        self.put(Letter::Handover(packets));
+        self.put_counted(packets.octets(), Letter::Handover(packets));
         0
+    }
+
+    /// The same of a report. Of a core that is behind, messages are kept, which are repeated by who sent them; what is said once is
+    /// not. The number of lost ones is returned.
+    pub(super) fn report(&self, mut report: Report) -> u64 {
+        let lost = if self.has_room() { 0 } else { report.shed() };
+        if !report.is_empty() {
+            self.put_counted(report.octets(), Letter::Report(report));
+        }
+        lost
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.load(Relaxed) < MOST_WAITING
+    }
+
+    fn put_counted(&self, octets: usize, letter: Letter) {
+        self.waiting.fetch_add(octets, Relaxed);
+        self.put(letter);
     }
 
     pub(super) fn wake(&self) {
@@ -79,12 +107,59 @@ impl Mailbox {
     /// The next letter.
     pub(super) fn read(&self) -> Option<Letter> {
         let letter = self.letters.try_recv().ok()?;
-        if let Letter::Handover(packets) = &letter {
-            self.waiting.fetch_sub(packets.len(), Relaxed);
+        match &letter {
+            Letter::Handover(packets) => _ = self.waiting.fetch_sub(packets.octets(), Relaxed),
+            Letter::Report(report) => _ = self.waiting.fetch_sub(report.octets(), Relaxed),
+            Letter::Orders(_) | Letter::Load(_) | Letter::Failed(_) | Letter::Stop => {}
         }
         Some(letter)
     }
 }
 
-/// Packets that may wait for a core: what a socket's buffer holds of full ones.
-const MOST_WAITING: usize = 4096;
+/// Octets that may wait for a core: what a socket's buffer holds.
+const MOST_WAITING: usize = 8 << 20;
+/// Letters that one turn reads, so that a core which gets many still serves its own sockets.
+pub(super) const LETTERS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use ipsec::{Path, PeerId, Spi};
+
+    use super::*;
+    use crate::datapath::Control;
+
+    fn report(len: usize) -> Report {
+        let path =
+            Path { local: (Ipv4Addr::LOCALHOST, 4500).into(), remote: (Ipv4Addr::LOCALHOST, 9).into() };
+        let control =
+            vec![Control::Ike { datagram: 0, message: 0..len }, Control::Confirmed { inbound: Spi(7) }];
+        Report {
+            datagrams: vec![(path, vec![0; len])],
+            control,
+            exhausted: vec![PeerId(3)],
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn a_core_that_is_behind_loses_what_is_repeated_and_hears_what_is_not() {
+        let (post, mailbox) = mailbox(Waker::new().unwrap());
+        assert_eq!(post.report(report(MOST_WAITING)), 0);
+        assert_eq!(post.report(report(5)), 1);
+        assert_eq!(post.hand_over(Handover::default()), 0, "nothing is nothing lost");
+        let read = |mailbox: &Mailbox| match mailbox.read() {
+            Some(Letter::Report(Report { datagrams, control, exhausted, .. })) => {
+                (datagrams.len(), control.len(), exhausted.len())
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(&mailbox), (1, 2, 1));
+        assert_eq!(read(&mailbox), (0, 1, 1));
+        // Everything was read, so there is room again.
+        assert_eq!(post.report(report(5)), 0);
+        assert_eq!(read(&mailbox), (1, 2, 1));
+        assert!(mailbox.read().is_none());
+    }
+}

@@ -212,7 +212,10 @@ fn open(name: &str, queues: libc::c_int) -> anyhow::Result<File> {
     attach(&file, name, queues).map_err(|error| match error.raw_os_error() {
         Some(libc::EPERM) => anyhow::anyhow!("cannot create {name}: needs root or CAP_NET_ADMIN"),
         Some(libc::EBUSY) => {
-            anyhow::anyhow!("interface {name} is in use: is another adit running with it?")
+            anyhow::anyhow!(
+                "interface {name} is there already: is another adit running with it? (If it was made beforehand: delete it, or \
+                 set `shards: 1`.)"
+            )
         }
         Some(libc::EINVAL) => {
             anyhow::anyhow!("interface {name} exists and is no TUN device, or the name is not possible")

@@ -34,7 +34,7 @@ impl Server {
 
     /// Something came out of one of that client's sessions.
     pub(super) fn heard_session(&mut self, now: Instant, peer: PeerId, index: SessionIndex) {
-        // The session may have ended since its batch came up, and its place be somebody else's.
+        // The session may have ended since its batch came up.
         let Some(session) = self.sessions.get_mut(&index).filter(|session| session.lac.peer == peer) else {
             return;
         };

@@ -161,8 +161,17 @@ impl Plane {
         for shard in self.shards.iter() {
             let Some(queue) = self.queues.get_mut(shard.0 as usize) else { continue };
             let Some(held) = queue.held.iter_mut().find(|held| held.newer == newer) else { continue };
+            let spis: Vec<Spi> = keys.spis().collect();
             held.keys = Some(keys);
-            return self.let_go(now, shard);
+            self.let_go(now, shard);
+            // They may have moved before: who brings them knows where they were.
+            for inbound in spis {
+                let (ought, from) = (self.shards.of_spi(inbound), self.shards.of_peer(newer));
+                if ought != from && ought != shard {
+                    self.tell_shard(now, ought, Order::SaAway { inbound, to: shard });
+                }
+            }
+            return;
         }
     }
 
@@ -270,7 +279,7 @@ impl Server {
     }
 
     /// Sends IKE messages, after what the same turn had L2TP and PPP say: a goodbye leaves before the Delete of the SA that
-    /// carries it. (Native ESP and its IKE have different sockets, and no order between them.)
+    /// carries it. (Not where several shards' clients had something said, and not where ESP is native: it has other sockets.)
     pub(super) fn send_after_speech(&mut self, now: Instant, messages: Vec<Transmit>) {
         let speaker = self.plane.speaker().filter(|shard| *shard != LOCAL);
         for transmit in messages {

@@ -23,7 +23,7 @@ impl Server {
         index: SessionIndex,
         frame: &[u8],
     ) {
-        // The session may have ended since its batch came up, and its place be somebody else's.
+        // The session may have ended since its batch came up.
         if let Some(session) = self.sessions.get_mut(&index).filter(|session| session.lac.peer == peer) {
             session.link.handle_frame(now, frame);
             self.touched.insert(index);

@@ -112,7 +112,7 @@ pub struct Exhausted;
 
 /// Initialization vectors that nobody can predict, as CBC needs them (RFC 3602 §2.1): the key stream of ChaCha.
 ///
-/// One serves all SAs. Eight rounds are what is unbroken with the largest margin per nanosecond; the stream is not a
+/// One serves all SAs of a thread. Eight rounds are what is unbroken with the largest margin per nanosecond; the stream is not a
 /// key's only protection here, it is public octet by octet.
 pub struct IvSource(ChaCha8Rng);
 

@@ -130,11 +130,12 @@ impl World {
         }
     }
 
-    /// Where the kernel brings a datagram: IKE to the first core, ESP by its SPI.
+    /// Where the kernel brings a datagram: what is on port 500 to the first core, the rest by its first word.
     fn core_of_datagram(&self, Incoming { port, payload, .. }: &Incoming) -> usize {
         match payload.first_chunk() {
-            Some(spi) if *port != 500 && *spi != [0; 4] => self.core_of(u32::from_be_bytes(*spi)),
-            _ => 0,
+            _ if *port == 500 => 0,
+            Some(word) => self.core_of(u32::from_be_bytes(*word)),
+            None => self.core_of(0),
         }
     }
 
