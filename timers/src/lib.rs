@@ -15,39 +15,46 @@
 mod wheel;
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     fmt,
-    hash::Hash,
+    hash::{BuildHasher as _, Hash, RandomState},
     time::Instant,
 };
 
+use hashbrown::{HashTable, hash_table::Entry};
 use wheel::{Place, Wheel};
 
 /// At most one deadline for each key.
 pub struct Timers<K> {
     wheel: Wheel<K>,
-    /// Nobody sees the order of it, so everything stays as deterministic as its owner is.
-    places: HashMap<K, Place>,
+    /// By the hash of their keys, which the wheel has. Nobody sees the order of it, so everything stays as deterministic as its
+    /// owner is.
+    places: HashTable<Place>,
+    hasher: RandomState,
 }
 
 impl<K: Copy + Eq + Hash> Timers<K> {
     /// No deadlines yet.
     pub fn new() -> Self {
-        Self { wheel: Wheel::new(), places: HashMap::new() }
+        Self { wheel: Wheel::new(), places: HashTable::new(), hasher: RandomState::new() }
     }
 
     /// Sets the deadline of `key`, or moves it.
     pub fn set(&mut self, key: K, deadline: Instant) {
-        match self.places.entry(key) {
-            Entry::Occupied(place) => self.wheel.shift(*place.get(), deadline),
-            Entry::Vacant(free) => _ = free.insert(self.wheel.insert(key, deadline)),
+        let Self { wheel, places, hasher } = self;
+        let hash = hasher.hash_one(key);
+        let rehash = |place: &Place| hasher.hash_one(wheel.key(*place));
+        match places.entry(hash, |place| wheel.key(*place) == key, rehash) {
+            Entry::Occupied(place) => wheel.shift(*place.get(), deadline),
+            Entry::Vacant(free) => _ = free.insert(wheel.insert(key, deadline)),
         }
     }
 
     /// Takes the deadline of `key` back, if there is one.
     pub fn stop(&mut self, key: K) {
-        if let Some(place) = self.places.remove(&key) {
-            self.wheel.remove(place);
+        let Self { wheel, places, hasher } = self;
+        if let Ok(entry) = places.find_entry(hasher.hash_one(key), |place| wheel.key(*place) == key) {
+            let (place, _) = entry.remove();
+            wheel.remove(place);
         }
     }
 
@@ -58,8 +65,10 @@ impl<K: Copy + Eq + Hash> Timers<K> {
 
     /// Takes out the earliest key that is due at `now`. Time must not run backwards.
     pub fn pop_due(&mut self, now: Instant) -> Option<K> {
-        let key = self.wheel.pop_due(now)?;
-        self.places.remove(&key);
+        let (place, key) = self.wheel.pop_due(now)?;
+        if let Ok(entry) = self.places.find_entry(self.hasher.hash_one(key), |other| *other == place) {
+            entry.remove();
+        }
         Some(key)
     }
 

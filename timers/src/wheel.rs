@@ -73,6 +73,10 @@ impl<K: Copy> Wheel<K> {
         place
     }
 
+    pub(crate) fn key(&self, place: Place) -> K {
+        self.entries[place.index()].key
+    }
+
     /// Gives an entry another deadline.
     pub(crate) fn shift(&mut self, place: Place, deadline: Instant) {
         let deadline = self.nanos(deadline);
@@ -104,12 +108,12 @@ impl<K: Copy> Wheel<K> {
         })
     }
 
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(Place, K)> {
         let now = self.nanos(now);
         self.advance(tick(now));
         let (_, place) = *self.present.first().filter(|(deadline, _)| *deadline <= now)?;
         self.present.pop_first();
-        Some(self.entries.remove(place.index()).key)
+        Some((place, self.entries.remove(place.index()).key))
     }
 
     /// Moves the present on, and what is due in it where it belongs.
