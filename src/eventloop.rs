@@ -31,7 +31,7 @@ mod post;
 
 use crate::{
     config::Config,
-    control::{self, Command},
+    control::{self, Command, Reply},
     host::{self, Host},
     io::{
         outer::{self, Offload, OuterSocket},
@@ -39,7 +39,7 @@ use crate::{
         steering::Exceptions,
         tun::{self, Interface, Tun},
     },
-    server::{Level, LogLine, Server, ShardId, Shards},
+    server::{Draft, Level, LogLine, Server, ShardId, Shards},
     shard::Shard,
     status::Status,
     users::Users,
@@ -112,6 +112,7 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
         workers,
         commands,
         signals,
+        drafts: Vec::new(),
         stop: Stop::No,
         lost: 0,
         _others: others,
@@ -190,6 +191,8 @@ struct EventLoop {
     workers: Workers,
     commands: mpsc::Receiver<Command>,
     signals: SignalFd,
+    /// Statuses that were asked for.
+    drafts: Vec<(Draft, Reply<Status>)>,
     stop: Stop,
     /// Packets that another core had no room for.
     lost: u64,
@@ -235,7 +238,9 @@ impl EventLoop {
             }
             // 4. What the engines have to say.
             self.flush();
-            // 5. The end.
+            // 5. What the operator asked.
+            more |= self.draw_up();
+            // 6. The end.
             if self.finished(now) {
                 self.server.abandon(now);
                 self.flush();
@@ -256,7 +261,7 @@ impl EventLoop {
             Stop::By(deadline) => Some(deadline),
             Stop::Now => return Some(Duration::ZERO),
         };
-        let deadline = self.server.poll_timeout().into_iter().chain(stop).min()?;
+        let deadline = self.server.poll_timeout().map(|at| at + SLACK).into_iter().chain(stop).min()?;
         Some(deadline.saturating_duration_since(clock()))
     }
 
@@ -307,15 +312,24 @@ impl EventLoop {
     fn take_commands(&mut self) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Status(reply) => reply.send(self.status()),
+                Command::Status(reply) => self.drafts.push((Draft::default(), reply)),
                 Command::Disconnect(who, reply) => reply.send(self.server.disconnect(clock(), &who)),
             }
         }
     }
 
+    /// Goes on with the first status that was asked for; true if there is more to do.
+    fn draw_up(&mut self) -> bool {
+        let Some((draft, _)) = self.drafts.first_mut() else { return false };
+        if let Some(status) = self.server.draw_up(clock(), draft, SESSIONS_A_TURN) {
+            let (_, reply) = self.drafts.remove(0);
+            reply.send(self.complete(status));
+        }
+        !self.drafts.is_empty()
+    }
+
     /// The server's own account, and what the first core's sockets and queue let go.
-    fn status(&self) -> Status {
-        let mut status = self.server.status(clock());
+    fn complete(&self, mut status: Status) -> Status {
         status.count(self.ports.discards().chain([("data", "other_core_behind", self.lost)]));
         status.add_offloads(self.ports.offloads());
         status
@@ -388,5 +402,9 @@ const IKE_PORT: u16 = 500;
 const WAKER: usize = 0;
 const SIGNALS: usize = 1;
 const FIRST_PORT: usize = 2;
+/// Sessions of a status in one turn: a tenth of a millisecond or so.
+const SESSIONS_A_TURN: usize = 64;
+/// How late a timer may be, so that several share one waking up.
+const SLACK: Duration = Duration::from_millis(10);
 /// How long clients have to answer the goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);

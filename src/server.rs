@@ -43,6 +43,7 @@ use timers::Timers;
 pub use crate::datapath::{Datagram, Discard, Downlink, Handover, Load, ShardId, Shards, Uplink};
 pub use log::{Level, LogLine};
 pub use plane::{Blueprint, Orders};
+pub use report::Draft;
 
 use crate::{
     config::Config,
@@ -324,12 +325,12 @@ impl Server {
 
     /// Ends every session of the user or connection (`c17`) called `who`; says how many that were.
     pub fn disconnect(&mut self, now: Instant, who: &str) -> usize {
-        let matching: Vec<SessionIndex> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.user() == Some(who) || session.lac.peer.to_string() == who)
-            .map(|(index, _)| *index)
-            .collect();
+        let mut matching: BTreeSet<SessionIndex> = self.sessions_of(&who.into()).collect();
+        let peer = who.strip_prefix('c').and_then(|number| number.parse().ok()).map(PeerId);
+        let peer = peer.filter(|peer| peer.to_string() == who);
+        if let Some(connection) = peer.and_then(|peer| self.connections.get(&peer)) {
+            matching.extend(&connection.sessions);
+        }
         for index in &matching {
             self.hang_up(now, *index, ppp::Reason::Administrative);
         }

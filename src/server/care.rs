@@ -4,10 +4,7 @@
 //! reachable (a NAT forgets a mapping that nothing passes through) and asked whether it is there. Who ends it are the layers
 //! that own its sessions, L2TP and PPP, once it has been silent for as long as the operator lets it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use ipsec::{NAT_T_PORT, PeerId, Transmit};
 
@@ -99,22 +96,19 @@ impl Server {
     /// The device says that it knows of no other connection of its own: if the same user had one with the same identity behind
     /// the same address, and that one has fallen silent, it was this device's last one, whichever port of the NAT it came from.
     /// Others behind that NAT stay, were they like it in everything: who is there answers an echo before it is that silent.
-    pub(super) fn end_stale(&mut self, now: Instant, index: SessionIndex, user: &Arc<str>) {
+    pub(super) fn end_stale(&mut self, now: Instant, index: SessionIndex, user: &str) {
         let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
-        let Some(mine) = self.connections.get(&peer).filter(|connection| connection.contacted) else {
+        if self.connections.get(&peer).is_none_or(|connection| !connection.contacted) {
             return;
-        };
-        let (address, mine) = (mine.path.remote.ip(), mine.phase1.clone());
-        let others = self.sessions_of(user).filter(|other| {
-            let lac = self.sessions.get(other).map(|session| session.lac);
-            let other = lac.filter(|lac| lac.peer != peer).and_then(|lac| self.connections.get(&lac.peer));
-            other.is_some_and(|other| {
-                other.path.remote.ip() == address
-                    && other.phase1.identity == mine.identity
-                    && other.heard + STALE <= now
-            })
+        }
+        let silent = self.ike.namesakes(peer).filter_map(|other| {
+            self.connections.get(&other).filter(|connection| connection.heard + STALE <= now)
         });
-        let stale: Vec<SessionIndex> = others.collect();
+        let theirs = |index: &SessionIndex| {
+            self.sessions.get(index).is_some_and(|session| session.user() == Some(user))
+        };
+        let stale: Vec<SessionIndex> =
+            silent.flat_map(|other| &other.sessions).copied().filter(theirs).collect();
         for other in stale {
             if let Some(peer) = self.sessions.get(&other).map(|session| session.lac.peer) {
                 self.say(Level::Debug, Some(peer), "its device came back by another port");

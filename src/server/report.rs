@@ -1,24 +1,44 @@
 //! The answer to `adit status`.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, ops::Bound, time::Instant};
 
 use super::{Server, Session, session::Stage};
 use crate::{
-    datapath::Traffic,
+    datapath::{SessionIndex, Traffic},
     status::{self, PoolStatus, SessionStatus, Status},
 };
+
+/// A status that is drawn up bit by bit: packets do not wait for a hundred thousand sessions to be told.
+#[derive(Debug, Default)]
+pub struct Draft {
+    sessions: Vec<SessionStatus>,
+    /// The last session that was looked at.
+    last: SessionIndex,
+}
 
 impl Server {
     /// Who is connected, how full the pools are, and what was discarded.
     pub fn status(&self, now: Instant) -> Status {
+        let mut draft = Draft::default();
+        loop {
+            if let Some(status) = self.draw_up(now, &mut draft, usize::MAX) {
+                return status;
+            }
+        }
+    }
+
+    /// Goes on with a draft by so many sessions; the status, once those were the last.
+    pub fn draw_up(&self, now: Instant, draft: &mut Draft, sessions: usize) -> Option<Status> {
+        let mut left = sessions;
+        for (index, session) in self.sessions.range((Bound::Excluded(draft.last), Bound::Unbounded)) {
+            left = left.checked_sub(1)?;
+            draft.last = *index;
+            draft.sessions.extend(self.session_status(now, session));
+        }
         let mut status = Status {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: now.saturating_duration_since(self.started).as_secs(),
-            sessions: self
-                .sessions
-                .values()
-                .filter_map(|session| self.session_status(now, session))
-                .collect(),
+            sessions: std::mem::take(&mut draft.sessions),
             offloads: Vec::new(),
             pools: self
                 .pools
@@ -29,7 +49,7 @@ impl Server {
             discards: self.discards(),
         };
         status.include(&self.load());
-        status
+        Some(status)
     }
 
     fn session_status(&self, now: Instant, session: &Session) -> Option<SessionStatus> {

@@ -5,6 +5,7 @@ mod crowd;
 
 use std::time::Duration;
 
+use adit::server::Draft;
 use load::{Group, Profile};
 use nix::time::{ClockId, clock_gettime};
 
@@ -46,6 +47,23 @@ fn a_session_is_small_and_nothing_it_does_costs_more_among_many() {
     for ((what, few), (_, many)) in measure(few).into_iter().zip(measure(many)) {
         assert!(many < 2.5 * few, "{what}: {few:.6} s among a hundred, {many:.6} s among a thousand");
     }
+}
+
+/// Packets wait for a bit of it, not for all.
+#[test]
+fn a_status_is_drawn_up_bit_by_bit() {
+    let (mut crowd, _) = idle_crowd(100);
+    let now = crowd.now;
+    let (mut draft, mut bits) = (Draft::default(), 1);
+    let status = loop {
+        match crowd.server(|server| server.draw_up(now, &mut draft, 7)) {
+            Some(status) => break status,
+            None => bits += 1,
+        }
+    };
+    assert_eq!(bits, 100_usize.div_ceil(7));
+    assert_eq!(status, crowd.server(|server| server.status(now)));
+    assert_eq!(status.sessions.len(), 100);
 }
 
 /// Power comes back after a cut. A key exchange with MODP-2048 and all that one login costs besides take one core 1.5 ms.

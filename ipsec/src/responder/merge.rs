@@ -40,12 +40,19 @@ impl Responder {
         self.move_peer(older, path);
     }
 
+    /// Who else is at that client's address, says it is the same and has proved it with the same: itself before its NAT gave it
+    /// another port, or one who is like it.
+    pub fn namesakes(&self, id: PeerId) -> impl Iterator<Item = PeerId> + '_ {
+        let ports = self.peers.get(&id).map(|peer| {
+            let (address, who, _) = seat(peer.path, &peer.who);
+            (address, who.clone(), u16::MIN)..=(address, who, u16::MAX)
+        });
+        let all = ports.into_iter().flat_map(|ports| self.by_who.range(ports));
+        all.map(|(_, peer)| *peer).filter(move |peer| *peer != id)
+    }
+
     /// Whether somebody at the same address says it is the same, and has ESP SAs.
     pub(super) fn may_be_a_renewal(&self, id: PeerId) -> bool {
-        let Some(Peer { path, who, .. }) = self.peers.get(&id).map(|peer| &**peer) else { return false };
-        let (address, who, _) = seat(*path, who);
-        let ports = (address, who.clone(), u16::MIN)..=(address, who, u16::MAX);
-        let mut namesakes = self.by_who.range(ports).filter(|(_, peer)| **peer != id);
-        namesakes.any(|(_, peer)| self.peers.get(peer).is_some_and(|peer| !peer.pairs.is_empty()))
+        self.namesakes(id).any(|peer| self.peers.get(&peer).is_some_and(|peer| !peer.pairs.is_empty()))
     }
 }
