@@ -9,7 +9,6 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-#[path = "../tests/scale/crowd.rs"]
 mod crowd;
 
 use std::sync::LazyLock;
