@@ -383,5 +383,5 @@ const PPP_LEN: usize = 4;
 const PREFIX_LEN: usize = UDP_LEN + L2TP_LEN + PPP_LEN;
 /// How often at most a session's data is reported as a sign of life.
 const HEARD_INTERVAL: Duration = Duration::from_secs(1);
-/// How many packets go through the ciphers at once: enough to fill any kernel's lanes several times, few enough for the stack.
-const LANES: usize = 64;
+/// How many packets go through the ciphers at once: as many as the event loop brings, few enough for the stack.
+const LANES: usize = 192;
