@@ -12,3 +12,4 @@ pub mod outer;
 pub mod poll;
 pub mod steering;
 pub mod tun;
+mod waiting;

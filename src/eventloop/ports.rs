@@ -77,6 +77,8 @@ pub(super) struct Ports {
     packets: tun::Inbox,
     uplink: Uplink,
     downlink: Downlink,
+    /// How many turns there were.
+    turn: usize,
 }
 
 impl Ports {
@@ -88,6 +90,7 @@ impl Ports {
             packets: tun::Inbox::new(),
             uplink: Uplink::default(),
             downlink: Downlink::default(),
+            turn: 0,
         }
     }
 
@@ -96,7 +99,7 @@ impl Ports {
         std::iter::once(self.tun.as_fd()).chain(self.sockets.iter().map(AsFd::as_fd))
     }
 
-    /// Takes packets up, then down, as far as a turn's budget goes; true if there is more. The first of [`Self::descriptors`] stood
+    /// Takes a batch of packets up, then one down; true if there is more. The first of [`Self::descriptors`] stood
     /// at `first` among those that were waited for.
     pub(super) fn serve(
         &mut self,
@@ -104,16 +107,22 @@ impl Ports {
         first: usize,
         packets: &mut impl Packets,
     ) -> anyhow::Result<bool> {
-        let mut more = false;
-        for index in 0..self.sockets.len() {
-            if ready.contains(first + 1 + index) {
-                more |= self.up(index, packets)?;
+        // Each socket is the first in its turn: whoever comes first may take what room there is.
+        self.turn = self.turn.wrapping_add(1);
+        let count = self.sockets.len();
+        for index in (0..count).map(|index| (index + self.turn) % count) {
+            if let Some(socket) = self.sockets.get_mut(index)
+                && ready.contains(first + 1 + index)
+            {
+                socket.receive(&mut self.inbox).context("receiving from a socket")?;
             }
         }
+        self.up(packets);
         if ready.contains(first) {
-            more |= self.down(packets)?;
+            self.tun.receive(&mut self.packets).context("reading from the TUN device")?;
         }
-        Ok(more)
+        self.down(packets);
+        Ok(!self.inbox.is_empty() || !self.packets.is_empty())
     }
 
     /// Takes packets that came to another core.
@@ -164,34 +173,25 @@ impl Ports {
         format!("{udp} on UDP; {} on {}", self.tun.offload(), self.tun.name())
     }
 
-    /// Takes up what socket `index` has ready; true if the budget ended before the socket was empty.
-    fn up(&mut self, index: usize, packets: &mut impl Packets) -> anyhow::Result<bool> {
-        for _ in 0..BUDGET {
-            let Some(socket) = self.sockets.get_mut(index) else { return Ok(false) };
-            let count = socket.receive(&mut self.inbox).context("receiving from a socket")?;
-            if count == 0 {
-                return Ok(false);
-            }
-            let mut datagrams: Vec<Datagram<'_>> = Vec::with_capacity(count);
-            datagrams.extend(self.inbox.segments().map(|(path, bytes)| Datagram { path, bytes }));
-            packets.network(clock(), &mut datagrams, &mut self.uplink);
-            let found =
-                self.uplink.packets().filter_map(|(index, range)| datagrams.get(index)?.bytes.get(range));
-            self.tun.send(found);
+    /// Takes up a batch of what was received.
+    fn up(&mut self, packets: &mut impl Packets) {
+        if !self.inbox.next_batch() {
+            return;
         }
-        Ok(true)
+        let mut datagrams: Vec<Datagram<'_>> = Vec::with_capacity(self.inbox.count());
+        datagrams.extend(self.inbox.segments().map(|(path, bytes)| Datagram { path, bytes }));
+        packets.network(clock(), &mut datagrams, &mut self.uplink);
+        let found = self.uplink.packets().filter_map(|(index, range)| datagrams.get(index)?.bytes.get(range));
+        self.tun.send(found);
     }
 
-    /// Takes down what the TUN device has ready; true if the budget ended before it was empty.
-    fn down(&mut self, packets: &mut impl Packets) -> anyhow::Result<bool> {
-        for _ in 0..BUDGET {
-            if self.tun.receive(&mut self.packets).context("reading from the TUN device")? == 0 {
-                return Ok(false);
-            }
-            packets.tun(clock(), self.packets.packets(), &mut self.downlink);
-            self.send_down();
+    /// Takes down a batch of what was read from the TUN device.
+    fn down(&mut self, packets: &mut impl Packets) {
+        if !self.packets.next_batch() {
+            return;
         }
-        Ok(true)
+        packets.tun(clock(), self.packets.packets(), &mut self.downlink);
+        self.send_down();
     }
 
     fn send_down(&mut self) {
@@ -201,6 +201,3 @@ impl Ports {
         }
     }
 }
-
-/// Batches of one direction in one turn.
-const BUDGET: usize = 4;

@@ -2,7 +2,7 @@
 //! every datagram.
 //!
 //! ```text
-//! recvmmsg ─ some GRO superpackets or 64 datagrams ─▶ Inbox ─ segments() ─▶ (path, &mut bytes) …
+//! recvmmsg ─ some GRO superpackets or 64 datagrams ─▶ Inbox ─ next_batch(), segments() ─▶ (path, &mut bytes) …
 //! runs (path, bytes, segment) … ─▶ Outbox ─ one message of ≤ 64 equal segments each ─▶ sendmmsg
 //! ```
 //!

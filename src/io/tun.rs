@@ -1,7 +1,7 @@
 //! The TUN device: one interface of the kernel whose packets are ours to read and write.
 //!
 //! ```text
-//! kernel ─ superpackets, checksums left open ─▶ Tun::receive ─▶ Inbox::packets()
+//! kernel ─ superpackets, checksums left open ─▶ Tun::receive ─▶ Inbox ─ next_batch(), packets()
 //! whole packets ─▶ Tun::send ─ runs of one flow coalesced into superpackets ─▶ kernel
 //! ```
 //!
@@ -113,15 +113,16 @@ impl Tun {
         &self.counters
     }
 
-    /// Reads what is there, up to one batch, in place of what `inbox` held; returns the number of superpackets.
+    /// Reads what is there, as far as `inbox` has room; returns the number of packets.
     /// Fails only when the interface is gone.
     pub fn receive(&mut self, inbox: &mut Inbox) -> io::Result<usize> {
-        inbox.clear();
+        let mut received = 0;
+        inbox.look();
         while let Some(room) = inbox.room() {
             match self.file.read(room) {
                 Ok(length) => match inbox.take(length) {
                     Ok(packets) => {
-                        self.counters.received += packets as u64;
+                        received += packets;
                         self.counters.superpackets += u64::from(packets > 1);
                     }
                     Err(_) => self.counters.unusable += 1,
@@ -131,7 +132,8 @@ impl Tun {
                 Err(error) => return Err(error),
             }
         }
-        Ok(inbox.len())
+        self.counters.received += received as u64;
+        Ok(received)
     }
 
     /// Writes whole packets with complete checksums. Never waits and never fails: what the kernel does not

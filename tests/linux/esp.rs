@@ -20,7 +20,9 @@ fn receive(socket: &mut OuterSocket, count: usize) -> Vec<(Path, Vec<u8>)> {
         assert!(ready.contains(0), "{} of {count} packets after five seconds", all.len());
         let announced = socket.receive(&mut inbox).unwrap();
         let before = all.len();
-        all.extend(inbox.segments().map(|(path, bytes)| (path, bytes.to_vec())));
+        while inbox.next_batch() {
+            all.extend(inbox.segments().map(|(path, bytes)| (path, bytes.to_vec())));
+        }
         assert_eq!(all.len() - before, announced);
     }
     all

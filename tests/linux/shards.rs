@@ -23,7 +23,9 @@ fn received(socket: &mut OuterSocket) -> Vec<Vec<u8>> {
     let (mut inbox, mut all) = (outer::Inbox::new(), Vec::new());
     while poll::wait([socket.as_fd()], Some(Duration::ZERO)).unwrap().contains(0) {
         socket.receive(&mut inbox).unwrap();
-        all.extend(inbox.segments().map(|(_, bytes)| bytes.to_vec()));
+        while inbox.next_batch() {
+            all.extend(inbox.segments().map(|(_, bytes)| bytes.to_vec()));
+        }
     }
     all
 }
@@ -100,6 +102,7 @@ fn packets_come_to_the_queue_of_their_destination() {
                 for (shard, queue) in queues.iter_mut().enumerate() {
                     let mut inbox = tun::Inbox::new();
                     queue.receive(&mut inbox).unwrap();
+                    inbox.next_batch();
                     let came =
                         inbox.packets().map(|packet| *packet.bytes()[16..].first_chunk::<4>().unwrap());
                     let came: Vec<Ipv4Addr> = came.map(Ipv4Addr::from).collect();

@@ -37,18 +37,20 @@ fn answer(mut tun: Tun, end: &Waker) -> Tun {
         }
         assert!(ready.contains(0), "nobody pings");
         tun.receive(&mut inbox).unwrap();
-        let replies: Vec<Vec<u8>> = packets(&inbox).iter().filter_map(|packet| echo_reply(packet)).collect();
+        let replies: Vec<Vec<u8>> =
+            packets(&mut inbox).iter().filter_map(|packet| echo_reply(packet)).collect();
         tun.send(replies.iter().map(Vec::as_slice));
     }
 }
 
 /// Everything that was read, cut and completed.
-fn packets(inbox: &Inbox) -> Vec<Vec<u8>> {
-    inbox
-        .packets()
-        .flat_map(|packet| packet.segments().unwrap().iter())
-        .map(|segment| written(&segment))
-        .collect()
+fn packets(inbox: &mut Inbox) -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    while inbox.next_batch() {
+        let segments = inbox.packets().flat_map(|packet| packet.segments().unwrap().iter());
+        packets.extend(segments.map(|segment| written(&segment)));
+    }
+    packets
 }
 
 fn written(segment: &Segment<'_>) -> Vec<u8> {
@@ -175,7 +177,7 @@ fn between_two_kernels(
                     for index in [1, 2] {
                         if ready.contains(index) {
                             a.receive(&mut inbox).unwrap();
-                            let packets = packets(&inbox);
+                            let packets = packets(&mut inbox);
                             longest = packets.iter().map(Vec::len).max().unwrap_or(0).max(longest);
                             b.send(packets.iter().map(Vec::as_slice));
                         }
@@ -267,7 +269,9 @@ fn udp_of_one_kernel_is_accepted_by_the_other() {
                     received.len()
                 );
                 socket.receive(&mut inbox).unwrap();
-                received.extend(inbox.segments().map(|(_, bytes)| bytes.to_vec()));
+                while inbox.next_batch() {
+                    received.extend(inbox.segments().map(|(_, bytes)| bytes.to_vec()));
+                }
             }
             let (long, short) = (run_of(1300), run_of(333));
             let expected = long.chunks(1300).chain(short.chunks(333)).chain([&[5; 3000][..], b"odd"]);

@@ -5,20 +5,27 @@ use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
+use arrayvec::ArrayVec;
 use libc::{iovec, mmsghdr};
 use socket2::{SockAddr, SockAddrStorage};
 
 use super::control::{self, Control};
 use super::{NO_PORT, OuterSocket, Path};
+use crate::io::waiting::Waiting;
 
-/// The memory that datagrams are received into. One serves all sockets, one after the other.
+/// Datagrams that were received and wait for their turn, and the memory for more. One serves all sockets.
 #[derive(Debug)]
 pub struct Inbox {
-    /// [`SLOT`] bytes for each message. Only what is ever written takes memory.
-    arena: Vec<u8>,
     headers: Headers,
-    messages: Vec<Message>,
+    /// Those used last are last, as they may still be in the caches.
+    free: Vec<Slot>,
+    waiting: Waiting<SocketAddr, (Slot, Message)>,
+    /// Those whose turn it is.
+    batch: Vec<(Slot, Message)>,
 }
+
+/// [`SLOT`] octets. Only what is ever written takes memory.
+type Slot = Box<[u8]>;
 
 /// One message as received: a datagram, or several of equal size put together by the kernel.
 #[derive(Clone, Copy, Debug)]
@@ -31,22 +38,55 @@ struct Message {
 }
 
 impl Inbox {
-    /// Takes address space for the largest batch; memory comes with use.
+    /// Takes address space for all that may wait; memory comes with use.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            arena: vec![0; SLOT * MESSAGES],
             headers: Headers::new(),
-            messages: Vec::with_capacity(MESSAGES),
+            free: (0..SLOTS).map(|_| vec![0; SLOT].into_boxed_slice()).collect(),
+            waiting: Waiting::with_capacity(SLOTS),
+            batch: Vec::with_capacity(SLOTS),
         }
     }
 
-    /// The datagrams of the last [`OuterSocket::receive`], in the order of their arrival.
+    /// Goes on to the next batch: some hundred datagrams, of those first who sent least. False if there are none.
+    pub fn next_batch(&mut self) -> bool {
+        self.free.extend(self.batch.drain(..).rev().map(|(slot, _)| slot));
+        let mut count = 0;
+        while count < BATCH
+            && let Some((slot, message)) = self.waiting.pop()
+        {
+            count += message.count();
+            self.batch.push((slot, message));
+        }
+        count > 0
+    }
+
+    /// How many datagrams the batch has.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.batch.iter().map(|(_, message)| message.count()).sum()
+    }
+
+    /// Whether nothing is left for another batch.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The datagrams of the batch; those from one address are in the order of their arrival.
     pub fn segments(&mut self) -> impl Iterator<Item = (Path, &mut [u8])> {
-        self.arena.chunks_exact_mut(SLOT).zip(&self.messages).flat_map(|(slot, message)| {
+        self.batch.iter_mut().flat_map(|(slot, message)| {
             let filled = slot.get_mut(message.header..message.length).unwrap_or_default();
             filled.chunks_mut(message.segment).map(|bytes| (message.path, bytes))
         })
+    }
+}
+
+impl Message {
+    /// How many datagrams it is.
+    fn count(&self) -> usize {
+        self.length.saturating_sub(self.header).div_ceil(self.segment)
     }
 }
 
@@ -57,16 +97,15 @@ impl Default for Inbox {
 }
 
 impl OuterSocket {
-    /// Receives what is there, up to one batch, in place of what `inbox` held; returns the number of datagrams.
+    /// Receives what is there, up to one batch and as far as `inbox` has room; returns the number of datagrams.
     ///
     /// A full batch is no sign of more, and less than one no sign of the end: ask [`super::super::poll`].
     /// Fails only when the socket itself is unusable.
     pub fn receive(&mut self, inbox: &mut Inbox) -> io::Result<usize> {
-        let Inbox { arena, headers, messages } = inbox;
-        messages.clear();
-        let batch = self.batch;
+        let Inbox { headers, free, waiting, .. } = inbox;
+        let most = self.batch;
         let filled = loop {
-            match headers.receive(&self.socket, arena, batch) {
+            match headers.receive(&self.socket, free.iter_mut().rev().take(most)) {
                 Ok(filled) => break filled,
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EINTR) => {}
@@ -81,25 +120,30 @@ impl OuterSocket {
             }
         };
         let (mut datagrams, mut octets) = (0, 0);
-        for index in 0..filled {
-            let (mut message, mut count) = headers.message(index, self.local);
-            if self.is_esp() && count > 0 {
-                let packet = arena.get(index * SLOT..).unwrap_or_default();
-                message.header = ipv4_header_len(packet);
-                count = usize::from(message.header < message.length);
-            }
-            datagrams += count;
+        let received = free.drain(free.len().saturating_sub(filled)..).rev();
+        let mut unusable = ArrayVec::<Slot, MESSAGES>::new();
+        for (index, slot) in received.enumerate() {
+            let mut message = headers.message(index, self.local);
             octets += message.length;
-            self.counters.unusable += u64::from(count == 0);
-            messages.push(message);
+            if self.is_esp() {
+                message.header = ipv4_header_len(&slot).min(message.length);
+            }
+            if message.count() == 0 {
+                self.counters.unusable += 1;
+                unusable.push(slot);
+                continue;
+            }
+            datagrams += message.count();
+            waiting.push(message.path.remote, message.length, (slot, message));
         }
+        free.extend(unusable);
         self.counters.received += datagrams as u64;
         self.batch = batch_for(octets / filled.max(1));
         Ok(datagrams)
     }
 }
 
-/// The kernel's view of the arena, kept between calls.
+/// The kernel's view of some slots, kept between calls.
 #[derive(Debug)]
 struct Headers {
     entries: Box<[mmsghdr]>,
@@ -108,7 +152,7 @@ struct Headers {
     controls: Box<[Control]>,
 }
 
-// SAFETY: the pointers inside `entries` and `vectors` lead into this value's other parts and into the arena;
+// SAFETY: the pointers inside `entries` and `vectors` lead into this value's other parts and into slots;
 // every call writes them anew before the kernel reads them, and nothing else follows them.
 unsafe impl Send for Headers {}
 
@@ -124,9 +168,12 @@ impl Headers {
         }
     }
 
-    fn receive(&mut self, socket: &impl AsRawFd, arena: &mut [u8], batch: usize) -> io::Result<usize> {
+    fn receive<'a>(
+        &mut self,
+        socket: &impl AsRawFd,
+        slots: impl Iterator<Item = &'a mut Slot>,
+    ) -> io::Result<usize> {
         let parts = self.vectors.iter_mut().zip(&mut self.names).zip(&mut self.controls);
-        let slots = arena.chunks_exact_mut(SLOT).take(batch);
         let mut count = 0;
         for ((entry, ((vector, name), control)), slot) in self.entries.iter_mut().zip(parts).zip(slots) {
             vector.iov_base = slot.as_mut_ptr().cast();
@@ -142,7 +189,7 @@ impl Headers {
             count += 1;
         }
         // SAFETY: the first `count` entries were filled above with pointers and lengths of distinct, live,
-        // exclusively borrowed buffers: slots of the arena, and this value's names and controls.
+        // exclusively borrowed buffers: slots, and this value's names and controls.
         let filled = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -155,10 +202,10 @@ impl Headers {
         usize::try_from(filled).map_err(|_| io::Error::last_os_error())
     }
 
-    /// The message at `index` and the number of datagrams in it; none if it cannot be used.
-    fn message(&mut self, index: usize, bound: SocketAddr) -> (Message, usize) {
+    /// The message at `index`; one of no datagrams if it cannot be used.
+    fn message(&mut self, index: usize, bound: SocketAddr) -> Message {
         let unusable =
-            (Message { path: Path { local: bound, remote: bound }, header: 0, length: 0, segment: 1 }, 0);
+            Message { path: Path { local: bound, remote: bound }, header: 0, length: 0, segment: 1 };
         let (Some(entry), Some(name), Some(control)) =
             (self.entries.get(index), self.names.get(index), self.controls.get_mut(index))
         else {
@@ -184,7 +231,7 @@ impl Headers {
         let length = entry.msg_len as usize;
         let segment = received.segment.filter(|&size| size > 0).unwrap_or(length).max(1);
         let path = Path { local: SocketAddr::new(local, bound.port()), remote };
-        (Message { path, header: 0, length, segment }, length.div_ceil(segment))
+        Message { path, header: 0, length, segment }
     }
 }
 
@@ -193,8 +240,8 @@ fn ipv4_header_len(packet: &[u8]) -> usize {
     packet.first().map_or(0, |first| usize::from(first & 0x0f) * 4)
 }
 
-/// How many messages to ask for when they are as long as the last ones: what is worked on at once should still be in the
-/// caches when it leaves.
+/// How many messages to ask for when they are as long as the last ones: more than a batch takes, so that a flood waits here and not in the
+/// kernel, where others would wait behind it; not many more, lest they leave the caches.
 fn batch_for(message: usize) -> usize {
     (OCTETS / message.max(1)).clamp(FEWEST, MESSAGES)
 }
@@ -205,8 +252,14 @@ const SLOT: usize = (1 << 16) + 23 * 64;
 
 /// Messages in one call at most, and at least.
 pub(super) const MESSAGES: usize = 64;
-const FEWEST: usize = 4;
-const OCTETS: usize = 256 << 10;
+const FEWEST: usize = 8;
+const OCTETS: usize = 512 << 10;
+
+/// Messages that may wait: more than a connection has under way.
+const SLOTS: usize = 64;
+
+/// Datagrams to work on at once, or some more, as a message is not split: enough for the ciphers' lanes, few enough for whoever waits.
+const BATCH: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -214,6 +267,6 @@ mod tests {
 
     #[test]
     fn long_messages_come_by_the_few_and_short_ones_by_the_many() {
-        assert_eq!([0, 1, 1500, 8000, 62_000, 65_535].map(batch_for), [64, 64, 64, 32, 4, 4]);
+        assert_eq!([0, 1, 1500, 16_000, 62_000, 65_535].map(batch_for), [64, 64, 64, 32, 8, 8]);
     }
 }

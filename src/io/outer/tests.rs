@@ -23,7 +23,9 @@ fn receive(socket: &mut OuterSocket, count: usize) -> Vec<(Path, Vec<u8>)> {
         assert!(ready.contains(0), "{} of {count} datagrams after five seconds", all.len());
         let announced = socket.receive(&mut inbox).unwrap();
         let before = all.len();
-        all.extend(inbox.segments().map(|(path, bytes)| (path, bytes.to_vec())));
+        while inbox.next_batch() {
+            all.extend(inbox.segments().map(|(path, bytes)| (path, bytes.to_vec())));
+        }
         assert_eq!(all.len() - before, announced);
     }
     all
@@ -101,6 +103,7 @@ fn every_segment_can_be_written_while_the_others_are_borrowed() {
     poll::wait([far.as_fd()], None).unwrap();
     let mut inbox = Inbox::new();
     far.receive(&mut inbox).unwrap();
+    assert!(inbox.next_batch());
     let mut all: Vec<(Path, &mut [u8])> = inbox.segments().collect();
     for (index, (_, bytes)) in all.iter_mut().enumerate() {
         bytes.fill(index as u8 + 1);
@@ -287,4 +290,29 @@ fn a_port_in_use_is_named() {
     assert!(error.contains(&first.local().to_string()) && error.contains("another"), "{error}");
     let error = OuterSocket::bind("192.0.2.1:500".parse().unwrap(), Offload::OFF).unwrap_err().to_string();
     assert!(error.contains("no interface"), "{error}");
+}
+
+#[test]
+fn a_quiet_sender_does_not_wait_for_a_flood_and_no_batch_is_long() {
+    let (mut flood, mut quiet) =
+        (bind([127, 0, 0, 1], Offload::detect()), bind([127, 0, 0, 1], Offload::OFF));
+    let mut far = bind([127, 0, 0, 1], Offload::detect());
+    let train = numbered(44, 1400);
+    let to = path(&flood, far.local());
+    flood.send((0..12).map(|_| (to, &train[..], 1400)));
+    quiet.send([(path(&quiet, far.local()), &b"ping"[..], 4)]);
+    let mut inbox = Inbox::new();
+    while far.receive(&mut inbox).unwrap() > 0 {}
+    let (mut sizes, mut place) = (Vec::new(), None);
+    while inbox.next_batch() {
+        let batch: Vec<Path> = inbox.segments().map(|(path, _)| path).collect();
+        if batch.iter().any(|path| path.remote == quiet.local()) {
+            place = Some(sizes.len());
+        }
+        sizes.push(batch.len());
+    }
+    assert_eq!(place, Some(0), "of batches of {sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 12 * 44 + 1);
+    // The last message that a batch takes may be the longest that there is.
+    assert!(sizes.iter().all(|size| *size < 128 + 64), "{sizes:?}");
 }

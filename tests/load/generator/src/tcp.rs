@@ -189,7 +189,9 @@ impl Tunnel {
             if tun.receive(inbox)? > 0 {
                 idle = false;
                 let member = fleet.members().first_mut().context("a fleet of one")?;
-                outbox.send(inbox.packets(), member)?;
+                while inbox.next_batch() {
+                    outbox.send(inbox.packets(), member)?;
+                }
             }
             fleet.turn(clock(), &mut |_, packets| {
                 idle = false;
