@@ -196,7 +196,7 @@ impl Fleet {
 
     /// Everybody says goodbye.
     pub(crate) fn leave(mut self) -> anyhow::Result<()> {
-        let end = clock() + PATIENCE;
+        let end = clock() + GOODBYE;
         for number in 0..self.members.len() {
             if let Some(client) = self.client(number) {
                 client.disconnect(clock());
@@ -276,18 +276,11 @@ fn count(member: &mut Member, buffer: &mut [u8], expected: usize, tally: &mut Ta
     Ok(())
 }
 
-/// A client needs two descriptors, and the usual limit is a thousand.
+/// A client needs a descriptor, on its way in two, and the usual limit is a thousand.
 fn allow_descriptors() -> anyhow::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    // Beyond the limit's own limit with root, up to it without.
-    let wanted = hard.max(DESCRIPTORS);
-    setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted)
-        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, hard, hard))
-        .context("RLIMIT_NOFILE")
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("RLIMIT_NOFILE")
 }
-
-/// For some 100 000 clients.
-const DESCRIPTORS: u64 = 1 << 18;
 
 /// Receptions from one socket in one turn.
 const TURN: usize = 64;
@@ -301,5 +294,8 @@ const AT_ONCE: usize = 32;
 /// One data packet of this many is opened.
 const VERIFIED: u64 = 64;
 
-/// How long logins or goodbyes may take.
+/// How long logins may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long all goodbyes together may take.
+const GOODBYE: Duration = Duration::from_secs(10);

@@ -18,8 +18,10 @@ use crate::socket::Socket;
 /// A client and its two sockets.
 pub(crate) struct Member {
     client: Client,
-    /// To port 500 and to port 4500.
-    sockets: [Socket; 2],
+    /// To port 500, until the client is up: it will not speak there any more, and descriptors are few.
+    ike: Option<Socket>,
+    /// To port 4500.
+    data: Socket,
     /// When the client wants to be called, as far as the fleet knows.
     due: Option<Instant>,
 }
@@ -35,19 +37,19 @@ impl Member {
     pub(crate) fn dial(now: Instant, dial: &Dial, number: usize) -> anyhow::Result<Self> {
         let from = dial.own_address(number);
         let open = |port: u16| Socket::connect((from, 0).into(), (dial.server, port).into());
-        let sockets = [open(IKE_PORT)?, open(NAT_T_PORT)?];
-        let local = sockets[0].local_v4()?;
+        let (ike, data) = (open(IKE_PORT)?, open(NAT_T_PORT)?);
+        let local = ike.local_v4()?;
         let mut seed = [0; 32];
         io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut seed)?;
         let client =
             Client::new(now, dial.profile.clone(), dial.credentials.clone(), local, dial.server, seed);
-        Ok(Self { client, sockets, due: None })
+        Ok(Self { client, ike: Some(ike), data, due: None })
     }
 
     /// Listens to both sockets; `number` comes back with [`Self::place`].
     pub(crate) fn register(&self, epoll: &Epoll, number: usize) -> nix::Result<()> {
-        for (which, socket) in self.sockets.iter().enumerate() {
-            let place = (number * self.sockets.len() + which) as u64;
+        for (which, socket) in self.ike.iter().chain([&self.data]).enumerate() {
+            let place = (number * 2 + which) as u64;
             epoll.add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, place))?;
         }
         Ok(())
@@ -71,17 +73,21 @@ impl Member {
 
     /// The socket that ESP goes through.
     pub(crate) fn data(&self) -> &Socket {
-        &self.sockets[DATA]
+        &self.data
     }
 
     /// Receives from one of the sockets, as [`Socket::receive`].
     pub(crate) fn receive(&mut self, which: usize, buffer: &mut [u8]) -> io::Result<Option<(usize, usize)>> {
-        self.sockets[which].receive(buffer)
+        match (&mut self.ike, which) {
+            (_, DATA) => self.data.receive(buffer),
+            (Some(ike), _) => ike.receive(buffer),
+            (None, _) => Ok(None),
+        }
     }
 
     /// Receives from the socket that ESP goes through, as [`Socket::receive_bytes`].
     pub(crate) fn receive_data(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.sockets[DATA].receive_bytes(buffer)
+        self.data.receive_bytes(buffer)
     }
 
     /// Takes a datagram; the place of the IP packet of one that carries it.
@@ -104,18 +110,22 @@ impl Member {
     /// Sends what the client has to send; what became of it.
     pub(crate) fn settle(&mut self) -> anyhow::Result<Option<Change>> {
         while let Some(transmit) = self.client.poll_transmit() {
-            // The owner of both ports is one NAT mapping each: what goes to 4500 from 500 goes through that of 4500.
-            let which = match transmit.to_port {
-                IKE_PORT => 0,
-                NAT_T_PORT => DATA,
+            let socket = match transmit.to_port {
+                IKE_PORT => self.ike.as_ref(),
+                NAT_T_PORT => Some(&self.data),
                 _ => bail!("native ESP: this is for ESP in UDP, `encapsulation: always`"),
             };
-            self.sockets[which].send(&transmit.payload, transmit.payload.len())?;
+            if let Some(socket) = socket {
+                socket.send(&transmit.payload, transmit.payload.len())?;
+            }
         }
         let mut change = None;
         while let Some(event) = self.client.poll_event() {
             match event {
-                Event::Up(_) => change = Some(Change::Up),
+                Event::Up(_) => {
+                    self.ike = None;
+                    change = Some(Change::Up);
+                }
                 Event::Closed(end) => change = Some(Change::Ended(end)),
                 _ => {}
             }
@@ -141,5 +151,5 @@ impl Member {
     }
 }
 
-/// The place of the socket to port 4500.
+/// The number of the socket to port 4500; the other one is 0.
 pub(crate) const DATA: usize = 1;
