@@ -1,14 +1,23 @@
 //! Authentication: a question to the owner and its verdict.
+//!
+//! ```text
+//!  client          Authenticator                          owner
+//!    │ ── Response ──► │ ── AuthRequest: name, Proof ──► │ Proof::verify ─► Verified
+//!    │ ◄─ Success ──── │ ◄── Verdict::Accept(Verified) ─ │
+//! ```
 
+mod authenticator;
 pub(crate) mod mschapv2;
 
 use std::fmt;
 
 use crate::Ipv4Config;
 use crate::packet::Protocol;
-use mschapv2::{AuthenticatorResponse, MsChapV2Request};
+use crate::reason::printable;
+pub(crate) use authenticator::{Authenticator, Outcome};
+use mschapv2::MsChapV2Proof;
 
-/// A way for clients to prove who they are.
+/// A way for clients to prove who they are, as LCP negotiates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthProtocol {
     /// MS-CHAP version 2, RFC 2759.
@@ -49,17 +58,73 @@ pub(crate) fn describe_offer(data: &[u8]) -> String {
 }
 
 /// May this client come in? Answered with [`Link::handle_verdict`](crate::Link::handle_verdict), now or later.
-#[derive(Clone, Debug)]
-pub enum AuthRequest {
-    /// A Response to an MS-CHAPv2 Challenge.
-    MsChapV2(MsChapV2Request),
+#[derive(Clone)]
+pub struct AuthRequest {
+    /// The name as the client sent it, with the domain if there is one.
+    pub name: Vec<u8>,
+    /// How the client went about it, for the log.
+    pub method: Method,
+    /// What it showed.
+    pub proof: Proof,
+}
+
+impl fmt::Debug for AuthRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthRequest")
+            .field("name", &printable(&self.name))
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a client came to show its [`Proof`]. `Display` is what stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// MS-CHAP version 2 as LCP negotiates it.
+    MsChapV2,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MsChapV2 => f.write_str("MS-CHAPv2"),
+        }
+    }
+}
+
+/// What a client showed, to be compared with what its account says.
+#[derive(Clone)]
+pub enum Proof {
+    /// The answer to a challenge, made with the password's NT hash.
+    MsChapV2(MsChapV2Proof),
+}
+
+/// That a [`Proof`] was right. It belongs to the challenge that the client answered, so that a verdict which comes
+/// late cannot let somebody else in.
+#[derive(Clone)]
+pub struct Verified {
+    challenge: [u8; 16],
+    evidence: Evidence,
+}
+
+/// What the client is shown in turn.
+#[derive(Clone)]
+enum Evidence {
+    /// The Authenticator Response of RFC 2759 §8.7: we know the password too.
+    MsChapV2([u8; 20]),
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verified(…)")
+    }
 }
 
 /// The owner's answer to an [`AuthRequest`].
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// The client is who it says.
-    Accept(Accept),
+    Accept(Box<Accept>),
     /// It is not, or may not log in.
     Reject(Reject),
 }
@@ -67,19 +132,27 @@ pub enum Verdict {
 /// Everything that a client gets with its admission.
 #[derive(Clone, Debug)]
 pub struct Accept {
-    /// The proof, from [`MsChapV2Request::verify`], that we know the password too.
-    pub authenticator_response: AuthenticatorResponse,
+    /// What the proof's `verify` gave.
+    pub verified: Verified,
     /// A text that some clients show; may be empty.
     pub message: String,
     /// The client's place in the network.
-    pub addressing: Ipv4Config,
+    pub addressing: Addressing,
+}
+
+/// A client's place in the network.
+#[derive(Clone, Debug)]
+pub struct Addressing {
+    /// What IPCP is to agree on.
+    pub ipv4: Ipv4Config,
 }
 
 /// What a refused client is told.
 #[derive(Clone, Debug)]
 pub struct Reject {
     /// 646 restricted hours, 647 account disabled, 648 password expired, 649 no dial-in permission,
-    /// 691 wrong name or password (RFC 2759 §6). After 691 the client may try again while attempts are left.
+    /// 691 wrong name or password (RFC 2759 §6), 708 account expired. After 691 the client may try again while
+    /// attempts are left.
     pub code: u16,
     /// A text that some clients show; may be empty.
     pub message: String,

@@ -43,8 +43,8 @@ mod reason;
 mod stories;
 mod wire;
 
-pub use auth::mschapv2::{AuthenticatorResponse, MsChapV2Request, NtHash};
-pub use auth::{Accept, AuthProtocol, AuthRequest, Reject, Verdict};
+pub use auth::mschapv2::{MsChapV2Proof, NtHash};
+pub use auth::{Accept, Addressing, AuthProtocol, AuthRequest, Method, Proof, Reject, Verdict, Verified};
 pub use config::Config;
 pub use ipcp::Ipv4Config;
 pub use link::{Event, Link};

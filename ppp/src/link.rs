@@ -14,11 +14,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::auth::mschapv2::{Authenticator, Outcome};
-use crate::auth::{AuthProtocol, AuthRequest, Verdict};
+use crate::auth::{Addressing, AuthRequest, Authenticator, Outcome, Verdict};
 use crate::automaton::{Automaton, REJECTED_COPY, Signal};
 use crate::config::Config;
-use crate::ipcp::{Ipcp, Ipv4Config};
+use crate::ipcp::Ipcp;
 use crate::lcp::Lcp;
 use crate::liveness::{self, Liveness};
 use crate::packet::{Code, Packet, Protocol, parse_frame};
@@ -103,9 +102,12 @@ impl Link {
             Protocol::LCP => self.with_packet(now, information, Self::handle_lcp),
             // RFC 1661 §3.4, §3.7: nothing but LCP while LCP is not opened.
             _ if !self.lcp.is_opened() => self.wire.discard(Discard::Phase),
-            Protocol::CHAP => self.with_packet(now, information, Self::handle_chap),
             Protocol::IPCP => self.with_packet(now, information, Self::handle_ipcp),
             Protocol::IPV4 => self.wire.discard(Discard::Data),
+            // Another way to authenticate than the one agreed on is as foreign as any other protocol.
+            _ if self.authenticator().is_some_and(|auth| auth.protocol() == protocol) => {
+                self.with_packet(now, information, Self::handle_auth);
+            }
             _ => self.handle_unsupported(protocol, information),
         }
     }
@@ -113,16 +115,8 @@ impl Link {
     /// Carries out what the owner decided about the last [`Event::AuthRequest`].
     pub fn handle_verdict(&mut self, now: Instant, verdict: Verdict) {
         let Phase::Authenticate(auth) = &mut self.phase else { return };
-        match auth.handle_verdict(verdict, &mut self.wire) {
-            Outcome::Accepted(addressing) => self.enter_network(now, addressing),
-            Outcome::Waiting => {}
-            Outcome::Refused => {
-                self.refusals += 1;
-                // Somebody has to type a password now.
-                self.setup_by = now + SETUP_LIMIT;
-            }
-            Outcome::Failed(reason) => self.close(now, reason),
-        }
+        let outcome = auth.handle_verdict(now, verdict, &mut self.wire);
+        self.carry_out(now, outcome);
     }
 
     /// Says goodbye to the client; [`Event::Closed`] follows when it has answered, or 6 s later.
@@ -153,9 +147,8 @@ impl Link {
         self.handle_lcp_signal(now, signal);
         match &mut self.phase {
             Phase::Authenticate(auth) => {
-                if !auth.handle_timeout(now, &mut self.wire) {
-                    self.close(now, Reason::AuthTimeout);
-                }
+                let outcome = auth.handle_timeout(now, &mut self.wire);
+                self.carry_out(now, outcome);
             }
             Phase::Network { auth, ipcp } => {
                 // A client that says nothing about IPCP may still wait for its Success: those built on pppd do not
@@ -211,6 +204,13 @@ impl Link {
     /// IPv4 packets may flow.
     pub fn is_up(&self) -> bool {
         matches!(&self.phase, Phase::Network { ipcp, .. } if ipcp.is_opened())
+    }
+
+    fn authenticator(&self) -> Option<&Authenticator> {
+        match &self.phase {
+            Phase::Authenticate(auth) | Phase::Network { auth, .. } => Some(auth),
+            Phase::Establish | Phase::Terminate(_) | Phase::Dead => None,
+        }
     }
 
     fn with_packet(&mut self, now: Instant, information: &[u8], handle: fn(&mut Self, Instant, Packet<'_>)) {
@@ -297,7 +297,7 @@ impl Link {
                 let signal = self.lcp.protocol_rejected(now, &mut self.wire);
                 self.handle_lcp_signal(now, signal);
             }
-            (Protocol::CHAP, Phase::Authenticate(_)) => {
+            (protocol, Phase::Authenticate(auth)) if protocol == auth.protocol() => {
                 let reason = self.lcp.protocol.auth_refused(None);
                 self.close(now, reason);
             }
@@ -310,17 +310,32 @@ impl Link {
         }
     }
 
-    fn handle_chap(&mut self, _: Instant, packet: Packet<'_>) {
+    fn handle_auth(&mut self, now: Instant, packet: Packet<'_>) {
         match &mut self.phase {
             Phase::Authenticate(auth) => {
-                let request = auth.handle_packet(packet, &mut self.wire);
-                self.events.extend(request.map(Event::AuthRequest));
+                let outcome = auth.handle_packet(now, packet, &mut self.wire);
+                self.carry_out(now, outcome);
             }
-            // RFC 1994 §4.2: the Success may have been lost.
+            // The last word may have been lost, RFC 1994 §4.2.
             Phase::Network { auth, .. } => {
-                auth.handle_packet(packet, &mut self.wire);
+                auth.handle_packet(now, packet, &mut self.wire);
             }
             Phase::Establish | Phase::Terminate(_) | Phase::Dead => self.wire.discard(Discard::Phase),
+        }
+    }
+
+    /// What the authenticator has come to.
+    fn carry_out(&mut self, now: Instant, outcome: Outcome) {
+        match outcome {
+            Outcome::Waiting => {}
+            Outcome::Asking(request) => self.events.push_back(Event::AuthRequest(request)),
+            Outcome::Accepted(addressing) => self.enter_network(now, addressing),
+            Outcome::Refused => {
+                self.refusals += 1;
+                // Somebody has to type a password now.
+                self.setup_by = now + SETUP_LIMIT;
+            }
+            Outcome::Failed(reason) => self.close(now, reason),
         }
     }
 
@@ -362,18 +377,18 @@ impl Link {
     }
 
     fn enter_authenticate(&mut self, now: Instant) {
-        let Some(AuthProtocol::MsChapV2) = self.lcp.protocol.auth() else {
+        let Some(protocol) = self.lcp.protocol.auth() else {
             let reason = self.lcp.protocol.auth_refused(None);
             return self.close(now, reason);
         };
-        let auth = Authenticator::challenge(now, &self.config, self.refusals, &mut self.wire);
+        let auth = Authenticator::new(now, protocol, &self.config, self.refusals, &mut self.wire);
         self.phase = Phase::Authenticate(auth);
         self.events.push_back(Event::LcpUp);
     }
 
-    fn enter_network(&mut self, now: Instant, addressing: Ipv4Config) {
+    fn enter_network(&mut self, now: Instant, addressing: Addressing) {
         if let Phase::Authenticate(auth) = std::mem::replace(&mut self.phase, Phase::Establish) {
-            let ipcp = Automaton::open(now, Ipcp::new(addressing), &mut self.wire);
+            let ipcp = Automaton::open(now, Ipcp::new(addressing.ipv4), &mut self.wire);
             self.phase = Phase::Network { auth, ipcp };
         }
     }

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use crate::auth::mschapv2::hash;
 use crate::{
-    Accept, AuthRequest, Config, Discards, Event, Ipv4Config, Link, MsChapV2Request, NtHash, Reject, Verdict,
+    Accept, Addressing, AuthRequest, Config, Discards, Event, Ipv4Config, Link, NtHash, Proof, Reject,
+    Verdict, Verified,
 };
 
 /// A link, and the client's side of the story.
@@ -114,20 +115,17 @@ impl Story {
         Challenge { identifier: *identifier, value: *value, frame }
     }
 
-    pub(crate) fn asked(&mut self) -> MsChapV2Request {
-        let Event::AuthRequest(AuthRequest::MsChapV2(request)) = self.event() else {
-            panic!("there should be a question");
-        };
+    pub(crate) fn asked(&mut self) -> AuthRequest {
+        let Event::AuthRequest(request) = self.event() else { panic!("there should be a question") };
         request
     }
 
     /// Verifies the request that is pending against `password` and lets the client in.
-    pub(crate) fn accept(&mut self, request: &MsChapV2Request, password: &str) {
-        let authenticator_response =
-            request.verify(&NtHash::from_password(password)).expect("the password should be right");
-        let message = "Welcome".to_owned();
-        let accept = Accept { authenticator_response, message, addressing: addressing() };
-        self.link.handle_verdict(self.now, Verdict::Accept(accept));
+    pub(crate) fn accept(&mut self, request: &AuthRequest, password: &str) {
+        let verified = verify(request, password).expect("the password should be right");
+        let addressing = Addressing { ipv4: addressing() };
+        let accept = Accept { verified, message: "Welcome".to_owned(), addressing };
+        self.link.handle_verdict(self.now, Verdict::Accept(Box::new(accept)));
     }
 
     pub(crate) fn reject(&mut self) {
@@ -170,6 +168,13 @@ impl Story {
         assert!(story.link.is_up());
         story.quiet();
         story
+    }
+}
+
+/// What an account with this password makes of a request.
+pub(crate) fn verify(request: &AuthRequest, password: &str) -> Option<Verified> {
+    match &request.proof {
+        Proof::MsChapV2(proof) => proof.verify(&NtHash::from_password(password)),
     }
 }
 

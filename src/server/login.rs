@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 
 use ipsec::PeerId;
 use l2tp::Disconnect;
-use ppp::{Accept, AuthRequest, AuthenticatorResponse, Ipv4Config, MsChapV2Request, Reject, Verdict};
+use ppp::{Accept, Addressing, AuthRequest, Ipv4Config, Proof, Reject, Verdict, Verified};
 
 use super::{
     Level, Server,
@@ -24,7 +24,7 @@ enum Denial {
 /// Somebody who proved to be the owner of an account that may be used.
 struct Admitted {
     user: Arc<str>,
-    response: AuthenticatorResponse,
+    verified: Verified,
     /// The address that is this account's alone.
     address: Option<Ipv4Addr>,
     /// How many sessions it may have.
@@ -34,7 +34,6 @@ struct Admitted {
 impl Server {
     /// Answers a link that asks about a name and the proof of a password.
     pub(super) fn login(&mut self, now: Instant, index: SessionIndex, request: &AuthRequest) {
-        let AuthRequest::MsChapV2(request) = request;
         // A client that negotiates its link anew logs in again, perhaps as somebody else.
         self.forget_login(now, index);
         let verdict = match self.admit(now, request) {
@@ -42,7 +41,7 @@ impl Server {
                 self.log_denial(now, index, request, denial.cause());
                 Verdict::Reject(Reject { code: denial.code(), message: denial.message().into() })
             }
-            Ok(Admitted { user, response, address, sessions }) => {
+            Ok(Admitted { user, verified, address, sessions }) => {
                 self.end_stale(now, index, &user);
                 self.end_forgotten(now, index, &user);
                 self.make_room(now, &user, sessions);
@@ -56,13 +55,9 @@ impl Server {
                     return self.hang_up(now, index, ppp::Reason::NoAddress);
                 };
                 self.log_in(index, Login { user, address, at: now });
-                let addressing =
-                    Ipv4Config { peer: address, local: self.local_address(address), dns: self.dns };
-                Verdict::Accept(Accept {
-                    authenticator_response: response,
-                    message: "Welcome".into(),
-                    addressing,
-                })
+                let ipv4 = Ipv4Config { peer: address, local: self.local_address(address), dns: self.dns };
+                let addressing = Addressing { ipv4 };
+                Verdict::Accept(Box::new(Accept { verified, message: "Welcome".into(), addressing }))
             }
         };
         if let Some(session) = self.sessions.get_mut(&index) {
@@ -71,10 +66,12 @@ impl Server {
         }
     }
 
-    fn admit(&self, now: Instant, request: &MsChapV2Request) -> Result<Admitted, Denial> {
+    fn admit(&self, now: Instant, request: &AuthRequest) -> Result<Admitted, Denial> {
         let (user, account) = self.users.find(&request.name).ok_or(Denial::UnknownUser)?;
-        let response =
-            account.nt_hashes().find_map(|hash| request.verify(hash)).ok_or(Denial::WrongPassword)?;
+        let verified = match &request.proof {
+            Proof::MsChapV2(proof) => account.nt_hashes().find_map(|hash| proof.verify(hash)),
+        };
+        let verified = verified.ok_or(Denial::WrongPassword)?;
         // Only who knows the password learns more about the account.
         if account.disabled {
             return Err(Denial::Disabled);
@@ -82,7 +79,7 @@ impl Server {
         if account.is_expired(self.wall(now)) {
             return Err(Denial::Expired);
         }
-        Ok(Admitted { user: user.into(), response, address: account.address, sessions: account.sessions })
+        Ok(Admitted { user: user.into(), verified, address: account.address, sessions: account.sessions })
     }
 
     /// Ends the oldest sessions of `user` until one more fits: who is at the door is there now, while an old session is
@@ -168,11 +165,12 @@ impl Server {
         self.pools.server_address(client).unwrap_or(self.server_address)
     }
 
-    fn log_denial(&mut self, now: Instant, index: SessionIndex, request: &MsChapV2Request, cause: &str) {
+    fn log_denial(&mut self, now: Instant, index: SessionIndex, request: &AuthRequest, cause: &str) {
         let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
         let Some(connection) = self.connections.get(&peer) else { return };
         let name = String::from_utf8_lossy(&request.name);
-        let text = format!("login of {name:?} from {} refused (MS-CHAPv2): {cause}", connection.path.remote);
+        let AuthRequest { method, .. } = request;
+        let text = format!("login of {name:?} from {} refused ({method}): {cause}", connection.path.remote);
         self.say_of_client(now, Level::Warn, peer, text);
     }
 }

@@ -14,8 +14,7 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-use super::{Accept, AuthRequest, Reject, Verdict};
-use crate::Ipv4Config;
+use super::{Accept, AuthRequest, Evidence, Method, Outcome, Proof, Reject, Verdict, Verified};
 use crate::automaton::RESTART_INTERVAL;
 use crate::config::Config;
 use crate::packet::{self, Code, Packet, Protocol};
@@ -24,45 +23,40 @@ use crate::wire::{Discard, Wire};
 pub use hash::NtHash;
 
 /// A client's Response, to be compared with what the account's password gives.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MsChapV2Request {
-    /// The name as the client sent it, with the domain if there is one.
-    pub name: Vec<u8>,
+#[derive(Clone)]
+pub struct MsChapV2Proof {
+    name: Vec<u8>,
     challenge: [u8; 16],
     peer_challenge: [u8; 16],
     nt_response: [u8; 24],
 }
 
-impl MsChapV2Request {
-    /// Compares in constant time; the result is what an [`Accept`] needs.
+impl MsChapV2Proof {
+    /// Compares in constant time.
     ///
     /// The challenge hash covers the name without its domain (RFC 2759 §4), but some clients hash what they
     /// send, so for `DOMAIN\user` either is right.
-    pub fn verify(&self, nt_hash: &NtHash) -> Option<AuthenticatorResponse> {
+    pub fn verify(&self, nt_hash: &NtHash) -> Option<Verified> {
         let user = self.name.rsplit(|&octet| octet == b'\\').next().unwrap_or(&self.name);
         [user, &self.name].into_iter().find_map(|name| {
             let challenge_hash = hash::challenge_hash(&self.peer_challenge, &self.challenge, name);
             let expected = hash::challenge_response(&challenge_hash, nt_hash);
-            bool::from(expected.ct_eq(&self.nt_response)).then(|| AuthenticatorResponse {
-                response: hash::authenticator_response(nt_hash, &self.nt_response, &challenge_hash),
+            bool::from(expected.ct_eq(&self.nt_response)).then(|| Verified {
                 challenge: self.challenge,
+                evidence: Evidence::MsChapV2(hash::authenticator_response(
+                    nt_hash,
+                    &self.nt_response,
+                    &challenge_hash,
+                )),
             })
         })
     }
 }
 
-impl fmt::Debug for MsChapV2Request {
+impl fmt::Debug for MsChapV2Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MsChapV2Request").field("name", &printable(&self.name)).finish_non_exhaustive()
+        f.write_str("MsChapV2Proof(…)")
     }
-}
-
-/// Proof that a Response was verified: the Authenticator Response of RFC 2759 §8.7, and the challenge that it
-/// belongs to, so that a verdict which comes late cannot let somebody else in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthenticatorResponse {
-    response: [u8; 20],
-    challenge: [u8; 16],
 }
 
 /// One client's authentication, from the first Challenge to the last word.
@@ -78,7 +72,7 @@ enum State {
     /// The Challenge is out.
     Challenged { challenge: [u8; 16], frame: Vec<u8>, identifier: u8, resends: usize, resend_at: Instant },
     /// The owner is thinking about this Response.
-    Deciding { request: MsChapV2Request, response: Response },
+    Deciding { name: Vec<u8>, challenge: [u8; 16], response: Response },
     /// The client was refused and may try again, with the new challenge in the Failure.
     Refused { challenge: [u8; 16], answered: Response, failure: Vec<u8>, reason: Reason },
     /// The client is in; whoever repeats the Response did not hear so.
@@ -92,16 +86,6 @@ enum State {
 struct Response {
     identifier: u8,
     data: Vec<u8>,
-}
-
-/// What a verdict, carried out, means for the link.
-pub(crate) enum Outcome {
-    Accepted(Ipv4Config),
-    /// The verdict was not asked for.
-    Waiting,
-    /// The client may try again.
-    Refused,
-    Failed(Reason),
 }
 
 impl Authenticator {
@@ -122,10 +106,10 @@ impl Authenticator {
         }
     }
 
-    pub(crate) fn handle_packet(&mut self, packet: Packet<'_>, wire: &mut Wire) -> Option<AuthRequest> {
+    pub(crate) fn handle_packet(&mut self, packet: Packet<'_>, wire: &mut Wire) -> Outcome {
         if packet.code != RESPONSE {
             wire.discard(Discard::Code);
-            return None;
+            return Outcome::Waiting;
         }
         let response = Response { identifier: packet.identifier, data: packet.data.to_vec() };
         let challenge = match &self.state {
@@ -134,7 +118,7 @@ impl Authenticator {
             }
             State::Challenged { .. } => {
                 wire.discard(Discard::Identifier);
-                return None;
+                return Outcome::Waiting;
             }
             // RFC 1994 §4.2: a repeated Response gets the answer that the first one got.
             State::Refused { answered, failure: frame, .. }
@@ -142,7 +126,7 @@ impl Authenticator {
                 if *answered == response =>
             {
                 wire.repeat(frame);
-                return None;
+                return Outcome::Waiting;
             }
             // RFC 2759 §6: the next Response has the next identifier; some clients keep the old one.
             State::Refused { challenge, answered, .. }
@@ -153,31 +137,32 @@ impl Authenticator {
             }
             State::Refused { .. } => {
                 wire.discard(Discard::Identifier);
-                return None;
+                return Outcome::Waiting;
             }
             State::Deciding { .. } | State::Accepted { .. } | State::Failed => {
                 wire.discard(Discard::Response);
-                return None;
+                return Outcome::Waiting;
             }
         };
-        let Some(request) = parse_response(&response.data, challenge) else {
+        let Some(proof) = parse_response(&response.data, challenge) else {
             wire.discard(Discard::Length);
-            return None;
+            return Outcome::Waiting;
         };
-        self.state = State::Deciding { request: request.clone(), response };
-        Some(AuthRequest::MsChapV2(request))
+        let name = proof.name.clone();
+        self.state = State::Deciding { name: name.clone(), challenge, response };
+        Outcome::Asking(AuthRequest { name, method: Method::MsChapV2, proof: Proof::MsChapV2(proof) })
     }
 
     pub(crate) fn handle_verdict(&mut self, verdict: Verdict, wire: &mut Wire) -> Outcome {
-        let State::Deciding { request, response } = &self.state else { return Outcome::Waiting };
+        let State::Deciding { name, challenge, response } = &self.state else { return Outcome::Waiting };
         match verdict {
             // A verdict on an earlier request: this link renegotiated in the meantime.
-            Verdict::Accept(accept) if accept.authenticator_response.challenge != request.challenge => {
-                Outcome::Waiting
-            }
-            Verdict::Accept(Accept { authenticator_response, message, addressing }) => {
+            Verdict::Accept(accept) if accept.verified.challenge != *challenge => Outcome::Waiting,
+            Verdict::Accept(accept) => {
+                let Accept { verified, message, addressing } = *accept;
+                let Evidence::MsChapV2(authenticator_response) = verified.evidence;
                 let mut text = String::from("S=");
-                push_hex(&mut text, &authenticator_response.response);
+                push_hex(&mut text, &authenticator_response);
                 push_message(&mut text, &message);
                 let success = packet::encode(Protocol::CHAP, SUCCESS, response.identifier, text.as_bytes());
                 wire.repeat(&success);
@@ -193,7 +178,7 @@ impl Authenticator {
                 let text = failure_text(&reject, !last, &challenge);
                 let failure = packet::encode(Protocol::CHAP, FAILURE, response.identifier, text.as_bytes());
                 wire.repeat(&failure);
-                let name = printable(&request.name);
+                let name = printable(name);
                 let reason = Reason::AuthFailed { name, code: reject.code, attempts: self.refusals };
                 if last {
                     self.state = State::Failed;
@@ -205,17 +190,19 @@ impl Authenticator {
         }
     }
 
-    /// Repeats the Challenge when it is time. The answer is false once there is no point any more.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, wire: &mut Wire) -> bool {
-        let State::Challenged { frame, resends, resend_at, .. } = &mut self.state else { return true };
-        if now < *resend_at {
-            return true;
+    /// Repeats the Challenge when it is time, until there is no point any more.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, wire: &mut Wire) -> Outcome {
+        if let State::Challenged { frame, resends, resend_at, .. } = &mut self.state
+            && now >= *resend_at
+        {
+            let Some(interval) = RESEND_INTERVALS.get(*resends) else {
+                return Outcome::Failed(Reason::AuthTimeout);
+            };
+            *resends += 1;
+            *resend_at = now + *interval;
+            wire.repeat(frame);
         }
-        let Some(interval) = RESEND_INTERVALS.get(*resends) else { return false };
-        *resends += 1;
-        *resend_at = now + *interval;
-        wire.repeat(frame);
-        true
+        Outcome::Waiting
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -246,15 +233,15 @@ impl Authenticator {
     }
 }
 
-fn parse_response(data: &[u8], challenge: [u8; 16]) -> Option<MsChapV2Request> {
+fn parse_response(data: &[u8], challenge: [u8; 16]) -> Option<MsChapV2Proof> {
     let (&value_size, data) = data.split_first()?;
     let (&peer_challenge, data) = data.split_first_chunk()?;
     let (_reserved, data) = data.split_first_chunk::<8>()?;
     let (&nt_response, data) = data.split_first_chunk()?;
     // RFC 2759 §4: flags must be zero; nothing hangs on them.
     let (_flags, name) = data.split_first()?;
-    let request = MsChapV2Request { name: name.to_vec(), challenge, peer_challenge, nt_response };
-    (value_size == RESPONSE_LENGTH).then_some(request)
+    let proof = MsChapV2Proof { name: name.to_vec(), challenge, peer_challenge, nt_response };
+    (value_size == RESPONSE_LENGTH).then_some(proof)
 }
 
 /// RFC 2759 §6. The challenge is exactly 32 digits even when it is of no use any more.
@@ -316,8 +303,9 @@ mod tests {
     fn rfc2759_section_9_2() {
         let request = parse_response(&RESPONSE_DATA, CHALLENGE_VALUE).unwrap();
         assert_eq!(request.name, b"User");
-        let proof = request.verify(&NtHash::from_password("clientPass")).unwrap();
-        assert_eq!(proof.response, hex!("407A5589115FD0D6209F510FE9C04566932CDA56"));
+        let verified = request.verify(&NtHash::from_password("clientPass")).unwrap();
+        let Evidence::MsChapV2(response) = verified.evidence;
+        assert_eq!(response, hex!("407A5589115FD0D6209F510FE9C04566932CDA56"));
         assert!(request.verify(&NtHash::from_password("clientpass")).is_none());
         let other = parse_response(&RESPONSE_DATA, [0; 16]).unwrap();
         assert!(other.verify(&NtHash::from_password("clientPass")).is_none());

@@ -1,0 +1,90 @@
+//! The authenticator of one link: whichever protocol LCP agreed on.
+
+use std::time::Instant;
+
+use super::{Addressing, AuthProtocol, AuthRequest, Verdict, mschapv2};
+use crate::config::Config;
+use crate::packet::{Packet, Protocol};
+use crate::reason::Reason;
+use crate::wire::Wire;
+
+/// One client's authentication, from the first packet to the last word.
+pub(crate) enum Authenticator {
+    MsChapV2(mschapv2::Authenticator),
+}
+
+/// What a packet, a verdict or the time means for the link.
+pub(crate) enum Outcome {
+    /// Nothing, for now.
+    Waiting,
+    /// The owner has to decide.
+    Asking(AuthRequest),
+    /// The client is in.
+    Accepted(Addressing),
+    /// It was refused and may try again.
+    Refused,
+    /// It is not going to get in on this link.
+    Failed(Reason),
+}
+
+impl Authenticator {
+    /// Opens the conversation with a client that was refused `refusals` times before it renegotiated.
+    pub(crate) fn new(
+        now: Instant,
+        protocol: AuthProtocol,
+        config: &Config,
+        refusals: u32,
+        wire: &mut Wire,
+    ) -> Self {
+        match protocol {
+            AuthProtocol::MsChapV2 => {
+                Self::MsChapV2(mschapv2::Authenticator::challenge(now, config, refusals, wire))
+            }
+        }
+    }
+
+    /// The protocol of its packets.
+    pub(crate) fn protocol(&self) -> Protocol {
+        match self {
+            Self::MsChapV2(_) => Protocol::CHAP,
+        }
+    }
+
+    pub(crate) fn handle_packet(&mut self, _now: Instant, packet: Packet<'_>, wire: &mut Wire) -> Outcome {
+        match self {
+            Self::MsChapV2(auth) => auth.handle_packet(packet, wire),
+        }
+    }
+
+    pub(crate) fn handle_verdict(&mut self, _now: Instant, verdict: Verdict, wire: &mut Wire) -> Outcome {
+        match self {
+            Self::MsChapV2(auth) => auth.handle_verdict(verdict, wire),
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, wire: &mut Wire) -> Outcome {
+        match self {
+            Self::MsChapV2(auth) => auth.handle_timeout(now, wire),
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::MsChapV2(auth) => auth.poll_timeout(),
+        }
+    }
+
+    /// The client cannot have heard our last packet: says it again.
+    pub(crate) fn repeat(&self, wire: &mut Wire) {
+        match self {
+            Self::MsChapV2(auth) => auth.repeat(wire),
+        }
+    }
+
+    /// Why the client hung up, if a refusal explains it.
+    pub(crate) fn refusal(&self) -> Option<&Reason> {
+        match self {
+            Self::MsChapV2(auth) => auth.refusal(),
+        }
+    }
+}
