@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use serde_saphyr::Spanned;
 
+use crate::domain::Domain;
 use crate::pool::{Pool, Range};
 pub use problem::{Problem, Problems};
 
@@ -47,9 +48,11 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// Name servers the clients are told, at most two.
     pub dns: Vec<Ipv4Addr>,
+    /// What clients put behind a name without a dot.
+    pub domain: Option<Domain>,
     /// The largest inner packet.
     pub mtu: u16,
-    /// Destinations the clients are told to send here; empty is everything. Not used yet.
+    /// Destinations the clients are told to send here; empty is everything.
     pub routes: Vec<Range>,
     /// Whether clients may talk to each other.
     pub client_to_client: bool,

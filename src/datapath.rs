@@ -163,6 +163,8 @@ pub(crate) enum Control {
     Ike { datagram: usize, message: Range<usize> },
     /// An L2TP control message out of ESP, sent by the client from this inner UDP port.
     L2tp { peer: PeerId, port: u16, datagram: usize, message: Range<usize> },
+    /// An IP packet for our own end of the link, and not for any network behind it.
+    OnLink { peer: PeerId, session: SessionIndex, datagram: usize, packet: Range<usize> },
     /// A PPP frame that is not IPv4.
     Ppp { peer: PeerId, session: SessionIndex, datagram: usize, frame: Range<usize> },
     /// A data message for a session that the tables do not know: its opening may stand earlier in this very batch.
@@ -181,7 +183,11 @@ impl Control {
     /// Whether it is about something in a datagram, which whoever sent it repeats if nothing comes of it.
     pub(crate) fn is_message(&self) -> bool {
         match self {
-            Self::Ike { .. } | Self::L2tp { .. } | Self::Ppp { .. } | Self::Early { .. } => true,
+            Self::Ike { .. }
+            | Self::L2tp { .. }
+            | Self::OnLink { .. }
+            | Self::Ppp { .. }
+            | Self::Early { .. } => true,
             Self::Truncated { .. } | Self::Confirmed { .. } | Self::Moved { .. } | Self::Heard { .. } => {
                 false
             }
@@ -193,6 +199,7 @@ impl Control {
         match &mut self {
             Self::Ike { datagram, .. }
             | Self::L2tp { datagram, .. }
+            | Self::OnLink { datagram, .. }
             | Self::Ppp { datagram, .. }
             | Self::Early { datagram, .. } => *datagram = to(*datagram),
             Self::Truncated { .. } | Self::Confirmed { .. } | Self::Moved { .. } | Self::Heard { .. } => {}

@@ -5,11 +5,13 @@ pub mod cli;
 pub mod config;
 pub mod control;
 mod datapath;
+pub mod domain;
 pub mod eventloop;
 pub mod host;
 pub mod init;
 pub mod io;
 pub mod logging;
+pub mod onlink;
 pub mod pool;
 #[cfg(test)]
 mod scratch;

@@ -20,6 +20,7 @@ mod ipsec_events;
 mod l2tp_events;
 mod log;
 mod login;
+mod on_link;
 mod plane;
 mod ppp_events;
 mod report;
@@ -49,6 +50,7 @@ pub use report::Draft;
 use crate::{
     config::Config,
     datapath::{Control, Order, Origin, SessionIndex},
+    onlink::Directions,
     pool::Pools,
     superpacket::Superpacket,
     users::Users,
@@ -80,7 +82,7 @@ pub struct Server {
     pools: Pools,
     /// Our end of links whose client address lies outside of every pool.
     server_address: Ipv4Addr,
-    dns: [Option<Ipv4Addr>; 2],
+    directions: Directions,
     ppp: Arc<ppp::Config>,
     rng: ChaCha20Rng,
     timers: Timers<Timer>,
@@ -125,7 +127,6 @@ impl Server {
             seed
         };
         let (ike_seed, lns_seed, datapath_seed) = (branch(), branch(), branch());
-        let mut dns = config.dns.iter().copied();
         let mut pools = Pools::new(&config.pools, shards);
         for address in users.addresses() {
             let reserved = pools.reserve(address);
@@ -147,7 +148,7 @@ impl Server {
             users,
             pools,
             server_address: config.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.range.server()),
-            dns: [dns.next(), dns.next()],
+            directions: engines::directions(config),
             ppp: Arc::new(engines::ppp(config)),
             rng,
             timers: Timers::default(),
@@ -342,6 +343,12 @@ impl Server {
                 };
                 self.heard(now, peer);
                 self.handle_l2tp_control(now, Lac { peer, port }, message);
+            }
+            Control::OnLink { peer, session, datagram, packet } => {
+                if let Some(packet) = datagrams.get(datagram).and_then(|datagram| datagram.bytes.get(packet))
+                {
+                    self.handle_on_link(now, peer, session, packet);
+                }
             }
             Control::Ppp { peer, session, datagram, frame } => {
                 if let Some(frame) = datagrams.get(datagram).and_then(|datagram| datagram.bytes.get(frame)) {

@@ -1,5 +1,7 @@
 //! From what stands in `adit.yaml` to a [`Config`]: defaults, ranges, and what must fit together.
 
+mod inside;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -16,15 +18,7 @@ use super::problem::{Findings, Problems};
 use super::yaml::{Hidden, Text};
 use super::{AuthMethod, Config, Limits, Log, LogFormat, LogLevel, Switch, raw};
 use crate::eventloop::MOST_SHARDS;
-use crate::pool::{NotARange, Pool, Range};
 
-/// RFC 791 §3.2: every host takes 576 bytes. 1500 is PPP's own default (RFC 1661 §6.1), and more than any
-/// path carries.
-const MTU: RangeInclusive<u16> = 576..=1500;
-/// The largest inner packet whose outer one is at most 1500 bytes with AES-CBC and a 12-byte ICV: 1500 − 20
-/// (IP) − 8 (UDP) − 8 (ESP) − 16 (IV) − 12 (ICV) is 89 whole blocks; less padding trailer 2, UDP 8, L2TP 6,
-/// PPP 4.
-const MTU_UNFRAGMENTED: u16 = 1404;
 /// Longest identifier of a pre-shared key in bytes: as long as a device lets one type.
 const MAX_IDENTIFIER: usize = 255;
 /// As long as a secret must be that is tried without our knowing: 16 random letters hold 75 bits, words hold fewer.
@@ -52,10 +46,11 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
         l2tp_secret: l2tp.secret.map(|secret| l2tp::Secret::new(self::secret(f, "l2tp.secret", &secret))),
         hello_interval: Duration::from_secs(number(f, "l2tp.hello", l2tp.hello, 10..=3600, 60)),
         dead_after: Duration::from_secs(number(f, "dead_after", file.dead_after, 60..=86_400, 300)),
-        pools: pools(f, file.pools),
-        dns: dns(f, file.dns),
-        mtu: mtu(f, file.mtu),
-        routes: routes(f, file.routes),
+        pools: inside::pools(f, file.pools),
+        dns: inside::dns(f, file.dns),
+        domain: inside::domain(f, file.domain),
+        mtu: inside::mtu(f, file.mtu),
+        routes: inside::routes(f, file.routes),
         client_to_client: word(f, "client_to_client", file.client_to_client, BOOLEAN, false),
         auth: auth(f, file.auth),
         users: users(f, root, directory, file.users),
@@ -164,102 +159,6 @@ fn secret(f: &mut Findings<'_>, key: &str, secret: &Spanned<Hidden>) -> Vec<u8> 
         f.wrong(secret.referenced, format!("{key}: found an empty secret, expected at least one character"));
     }
     secret.value.0.as_bytes().to_vec()
-}
-
-fn pools(f: &mut Findings<'_>, list: Option<Spanned<Vec<raw::Pool>>>) -> Vec<Pool> {
-    let Some(list) = list else {
-        let range = "10.20.0.0/16".parse().expect("a constant range");
-        return vec![Pool { name: "default".to_owned(), range }];
-    };
-    if list.value.is_empty() {
-        f.wrong(list.referenced, "pools: found an empty list, expected at least one `{ name: …, range: … }`");
-    }
-    let mut pools: Vec<Pool> = Vec::new();
-    for pool in list.value {
-        if pool.name.value.is_empty() {
-            f.wrong_value("pools.name", &pool.name, "a name");
-        }
-        if pools.iter().any(|other| other.name == pool.name.value) {
-            f.wrong_value("pools.name", &pool.name, "a name that no other pool has");
-        }
-        let Some(range) = range(f, "pools.range", &pool.range) else { continue };
-        let first = range.network();
-        if first.is_loopback()
-            || first.is_multicast()
-            || first.is_link_local()
-            || first.octets().starts_with(&[0])
-        {
-            f.wrong_value(
-                "pools.range",
-                &pool.range,
-                "addresses that can be given to clients, such as 10.20.0.0/16",
-            );
-        } else if !(8..=30).contains(&range.prefix()) {
-            let expected = "a prefix from /8 to /30: the network, the server and the broadcast address are not handed out";
-            f.wrong_value("pools.range", &pool.range, expected);
-        }
-        if let Some(other) = pools.iter().find(|other| other.range.overlaps(&range)) {
-            let expected = format!("a range that does not overlap {} of pool {:?}", other.range, other.name);
-            f.wrong_value("pools.range", &pool.range, expected);
-        }
-        pools.push(Pool { name: pool.name.value, range });
-    }
-    pools
-}
-
-fn range(f: &mut Findings<'_>, key: &str, text: &Text) -> Option<Range> {
-    match text.value.parse() {
-        Ok(range) => Some(range),
-        Err(NotARange::HostBits(meant)) => {
-            f.wrong_value(key, text, format_args!("the range's first address: {meant}"));
-            None
-        }
-        Err(NotARange::Syntax) if text.value.contains(':') => {
-            f.wrong_value(key, text, "an IPv4 range such as 10.20.0.0/16 (IPv6 is not built yet)");
-            None
-        }
-        Err(NotARange::Syntax) => {
-            f.wrong_value(key, text, "an IPv4 range such as 10.20.0.0/16");
-            None
-        }
-    }
-}
-
-fn dns(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<Ipv4Addr> {
-    let Some(list) = list else { return vec![Ipv4Addr::new(9, 9, 9, 9)] };
-    if list.value.len() > 2 {
-        let found =
-            format!("dns: found {} servers, expected at most 2: PPP has no room for more", list.value.len());
-        f.wrong(list.referenced, found);
-    }
-    let mut servers = Vec::new();
-    for text in list.value {
-        match text.value.parse() {
-            Ok(address) => servers.push(address),
-            Err(_) => f.wrong_value("dns", &text, "an IPv4 address"),
-        }
-    }
-    servers
-}
-
-fn mtu(f: &mut Findings<'_>, text: Option<Text>) -> u16 {
-    let at = text.as_ref().map_or(Location::UNKNOWN, |text| text.referenced);
-    let mtu = number(f, "mtu", text, MTU, 1400);
-    if mtu > MTU_UNFRAGMENTED {
-        let text = format!(
-            "mtu: above {MTU_UNFRAGMENTED} a full packet does not fit an outer one of 1500 bytes and is sent in fragments"
-        );
-        f.warn(at, text);
-    }
-    mtu
-}
-
-fn routes(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<Range> {
-    let Some(list) = list else { return Vec::new() };
-    if !list.value.is_empty() {
-        f.warn(list.referenced, "routes: not built yet: ignored, clients send everything here");
-    }
-    list.value.iter().filter_map(|text| range(f, "routes", text)).collect()
 }
 
 fn auth(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<AuthMethod> {

@@ -14,6 +14,7 @@ pub(super) struct File {
     pub(super) l2tp: Option<L2tp>,
     pub(super) pools: Option<Spanned<Vec<Pool>>>,
     pub(super) dns: Option<Spanned<Vec<Text>>>,
+    pub(super) domain: Option<Text>,
     pub(super) mtu: Option<Text>,
     pub(super) routes: Option<Spanned<Vec<Text>>>,
     pub(super) client_to_client: Option<Text>,

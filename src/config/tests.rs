@@ -131,7 +131,7 @@ fn shape_problems_have_their_place() {
     let cases = [
         (
             "lisen: [0.0.0.0]",
-            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, mtu, routes, client_to_client, auth, users, tun, tun_offload, udp_gso, shards, nat, control, metrics, log, limits",
+            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, domain, mtu, routes, client_to_client, auth, users, tun, tun_offload, udp_gso, shards, nat, control, metrics, log, limits",
         ),
         ("log:\n  levl: info", "adit.yaml:3:3: found unknown key \"levl\", expected one of level, format"),
         ("mtu: 1400\nmtu: 1300", "adit.yaml:3:1: found key \"mtu\" a second time, expected it once"),
@@ -226,6 +226,7 @@ fn value_problems_have_their_place() {
             "dns: [9.9.9.9, 1.1.1.1, 8.8.8.8]",
             "adit.yaml:2:6: dns: found 3 servers, expected at most 2: PPP has no room for more",
         ),
+        ("domain: a b", "adit.yaml:2:9: domain: found \"a b\", expected a domain such as example.net"),
         ("mtu: 575", "adit.yaml:2:6: mtu: found \"575\", expected a number from 576 to 1500"),
         ("mtu: 1501", "adit.yaml:2:6: mtu: found \"1501\", expected a number from 576 to 1500"),
         ("mtu: 70000", "adit.yaml:2:6: mtu: found \"70000\", expected a number from 576 to 1500"),
@@ -367,11 +368,12 @@ fn what_is_not_built_yet_is_a_warning() {
         ]
     );
     assert_eq!(warnings("metrics: 127.0.0.1:9469"), ["adit.yaml:2:10: metrics: not built yet: ignored"]);
-    let ignored = "adit.yaml:2:9: routes: not built yet: ignored, clients send everything here";
-    assert_eq!(warnings("routes: [192.168.7.0/24]"), [ignored]);
     let large = "adit.yaml:2:6: mtu: above 1404 a full packet does not fit an outer one of 1500 bytes and is sent in fragments";
     assert_eq!(warnings("mtu: 1405"), [large]);
-    assert_eq!(warnings("mtu: 1404\nmetrics: null\nroutes: []\ndns: null"), Vec::<String>::new());
+    assert_eq!(
+        warnings("mtu: 1404\nmetrics: null\nroutes: [192.168.7.0/24]\ndns: null\ndomain: a.example"),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

@@ -31,7 +31,19 @@ impl Ipv4 {
             first_fragment: u16::from_be_bytes([*f0, *f1]) & 0x1fff == 0,
         })
     }
+
+    /// The destination port of `packet`, whose header this is, if it is the beginning of a UDP datagram.
+    pub(super) fn udp_port(&self, packet: &[u8]) -> Option<u16> {
+        if self.protocol != UDP || !self.first_fragment {
+            return None;
+        }
+        let [_, _, high, low] = packet.get(self.header_len..)?.first_chunk()?;
+        Some(u16::from_be_bytes([*high, *low]))
+    }
 }
+
+/// RFC 768.
+const UDP: u8 = 17;
 
 #[cfg(test)]
 mod tests {
@@ -47,6 +59,10 @@ mod tests {
         assert_eq!(header.destination, Ipv4Addr::new(8, 8, 8, 8));
         assert_eq!((header.len, header.header_len, header.protocol), (28, 20, 17));
         assert!(header.first_fragment);
+        assert_eq!(header.udp_port(&packet), Some(53));
+        assert_eq!(Ipv4 { protocol: 6, ..header }.udp_port(&packet), None);
+        assert_eq!(Ipv4 { first_fragment: false, ..header }.udp_port(&packet), None);
+        assert_eq!(header.udp_port(&packet[..23]), None);
         for end in 0..packet.len() {
             assert_eq!(Ipv4::parse(&packet[..end]), None, "{end} bytes");
         }

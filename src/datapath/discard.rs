@@ -27,6 +27,8 @@ pub enum Discard {
     SpoofedSource,
     /// One client's packet to another, when that is not allowed.
     ClientToClient,
+    /// A packet for our own end of the link that has no answer.
+    OnLink,
     /// A packet from the TUN device for an address that no session has.
     NoRoute,
     /// A packet from the TUN device for a client without a confirmed SA.
@@ -43,7 +45,7 @@ pub enum Discard {
 
 impl Discard {
     /// Every variant, in counter order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Runt,
         Self::Keepalive,
         Self::UnknownSpi,
@@ -56,6 +58,7 @@ impl Discard {
         Self::MalformedIp,
         Self::SpoofedSource,
         Self::ClientToClient,
+        Self::OnLink,
         Self::NoRoute,
         Self::NoSa,
         Self::NotIpv4,
@@ -79,6 +82,7 @@ impl Discard {
             Self::MalformedIp => "malformed_ip",
             Self::SpoofedSource => "spoofed_source",
             Self::ClientToClient => "client_to_client",
+            Self::OnLink => "on_link",
             Self::NoRoute => "no_route",
             Self::NoSa => "no_sa",
             Self::NotIpv4 => "not_ipv4",

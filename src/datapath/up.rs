@@ -9,6 +9,7 @@ use l2tp::SessionKey;
 use super::{
     Control, Datapath, Discard, HEARD_INTERVAL, L2TP_PORT, LANES, Origin, Session, address::Ipv4, mss,
 };
+use crate::onlink::dhcp;
 
 /// One UDP datagram as it came, non-ESP marker and all, or one native ESP packet; it is decrypted in place.
 #[derive(Debug)]
@@ -37,6 +38,14 @@ impl Uplink {
 pub(super) enum Arrival {
     Ike { datagram: usize, message: Range<usize> },
     Esp { datagram: usize, inbound: usize, sequence: Sequence, verified: bool },
+}
+
+/// Where an inner packet goes that keeps to the rules, and its place in its datagram.
+enum Inner {
+    /// Into the network.
+    Beyond(Range<usize>),
+    /// No further than to us.
+    OnLink(Range<usize>),
 }
 
 impl Datapath {
@@ -201,18 +210,19 @@ impl Datapath {
         let Ok((protocol, payload)) = ppp::parse_frame(data.payload) else {
             return self.discards.count(Discard::MalformedPpp);
         };
+        let peer = peer.id;
         let entry = &mut self.sessions[place];
         let session = entry.index;
         if now.saturating_duration_since(entry.heard) >= HEARD_INTERVAL {
             entry.heard = now;
-            control.push(Control::Heard { peer: peer.id, session });
+            control.push(Control::Heard { peer, session });
         }
         // Both are parts of `datagram.bytes`: what follows the headers reaches to the message's end, less any padding.
         let frame_len = data.payload.len();
         let frame_end = message.start + offset(bytes, data.payload) + frame_len;
         if protocol != ppp::Protocol::IPV4 {
             return control.push(Control::Ppp {
-                peer: peer.id,
+                peer,
                 session,
                 datagram: index,
                 frame: frame_end - frame_len..frame_end,
@@ -220,7 +230,10 @@ impl Datapath {
         }
         let packet = frame_end - payload.len()..frame_end;
         match self.inner_packet(place, datagram.bytes, packet) {
-            Ok(packet) => uplink.packets.push((index, packet)),
+            Ok(Inner::Beyond(packet)) => uplink.packets.push((index, packet)),
+            Ok(Inner::OnLink(packet)) => {
+                control.push(Control::OnLink { peer, session, datagram: index, packet });
+            }
             Err(discard) => self.discards.count(discard),
         }
     }
@@ -231,7 +244,7 @@ impl Datapath {
         place: usize,
         bytes: &mut [u8],
         packet: Range<usize>,
-    ) -> Result<Range<usize>, Discard> {
+    ) -> Result<Inner, Discard> {
         let Session { address: Some(address), mss, meter, .. } = &self.sessions[place] else {
             return Err(Discard::NotUp);
         };
@@ -241,6 +254,12 @@ impl Datapath {
             return Err(Discard::SpoofedSource);
         }
         let policy = &self.policy;
+        // Read of UDP alone, and of hardly any of that more than the port.
+        if ip.udp_port(body).is_some_and(dhcp::is_for_server)
+            && (ip.destination.is_broadcast() || policy.local.contains(&ip.destination))
+        {
+            return Ok(Inner::OnLink(packet.start..packet.start + ip.len));
+        }
         if !policy.client_to_client
             && !policy.local.contains(&ip.destination)
             && (policy.networks.iter().any(|network| network.contains(ip.destination))
@@ -250,7 +269,7 @@ impl Datapath {
         }
         mss::clamp(body, &ip, *mss);
         meter.count_in(1, ip.len as u64);
-        Ok(packet.start..packet.start + ip.len)
+        Ok(Inner::Beyond(packet.start..packet.start + ip.len))
     }
 }
 

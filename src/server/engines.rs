@@ -7,6 +7,7 @@ use ipsec::Epoch;
 use crate::{
     config::{AuthMethod, Config},
     datapath::Shards,
+    onlink::Directions,
 };
 
 /// `wall` is what the calendar says at `now`.
@@ -47,6 +48,12 @@ pub(super) fn ppp(config: &Config) -> ppp::Config {
         server_name: NAME.into(),
         ..ppp::Config::default()
     }
+}
+
+/// What every client is told.
+pub(super) fn directions(config: &Config) -> Directions {
+    let mut dns = config.dns.iter().copied();
+    Directions { dns: [dns.next(), dns.next()], domain: config.domain.clone(), routes: config.routes.clone() }
 }
 
 /// The methods that are built; the configuration has warned of the others.

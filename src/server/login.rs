@@ -55,7 +55,11 @@ impl Server {
                     return self.hang_up(now, index, ppp::Reason::NoAddress);
                 };
                 self.log_in(index, Login { user, address, at: now });
-                let ipv4 = Ipv4Config { peer: address, local: self.local_address(address), dns: self.dns };
+                let ipv4 = Ipv4Config {
+                    peer: address,
+                    local: self.local_address(address),
+                    dns: self.directions.dns,
+                };
                 let addressing = Addressing { ipv4 };
                 Verdict::Accept(Box::new(Accept { verified, message: "Welcome".into(), addressing }))
             }
@@ -161,7 +165,7 @@ impl Server {
     }
 
     /// Our own end of the link to `client`: the server's address in its pool, else in the first one.
-    fn local_address(&self, client: Ipv4Addr) -> Ipv4Addr {
+    pub(super) fn local_address(&self, client: Ipv4Addr) -> Ipv4Addr {
         self.pools.server_address(client).unwrap_or(self.server_address)
     }
 

@@ -7,6 +7,7 @@
 mod clients;
 mod connect;
 mod determinism;
+mod dhcp;
 mod hostile;
 mod inner;
 mod lifecycle;

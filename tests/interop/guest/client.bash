@@ -146,6 +146,19 @@ ask_l2tp() {
   timeout 2 socat -t 5 - "UDP6:[$server]:1701,bind=[$1]:1701" </run/sccrq | od -An -v -tx1 | tr -d ' \n'
 }
 
+# ask_dhcp ADDRESS CODES: a DHCPINFORM made by hand, as macOS and Windows send it when they do not send everything into the tunnel: from
+# this address to everybody on the link, with this list of wishes in hex. Prints the options of the answer, in hex.
+ask_dhcp() {
+  local length padding
+  length=$(printf %02x $((${#2} / 2)))
+  padding=$(printf '%0384d' 0) # sname and file
+  local fields="01080600 cafe0007 00000000 $(printf %02x ${1//./ }) 00000000 00000000 00000000"
+  local message="$fields 00000001000000000000000000000001 $padding 63825363 350108 37$length$2 ff"
+  printf %b "$(tr -d ' ' <<<"$message" | sed 's/../\\x&/g')" >/run/inform
+  timeout 3 socat -t 2 - "UDP4-DATAGRAM:255.255.255.255:67,broadcast,bind=$1:68,so-bindtodevice=ppp0" </run/inform |
+    tail -c +241 | od -An -v -tx1 | tr -d ' \n'
+}
+
 # Ends the session from this side.
 hang_up() {
   echo 'd vpn' >/run/xl2tpd/control

@@ -18,6 +18,7 @@ dns: [9.9.9.9, 149.112.112.112]
 users: users.yaml
 control: control.sock
 log: { level: debug, format: text }
+$more_config
 YAML
   cat >"$lab_dir/users.yaml" <<YAML
 alice: { password: "$password" }
