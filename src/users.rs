@@ -10,11 +10,13 @@ mod check;
 mod date;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::SystemTime;
 
 use ppp::NtHash;
+use zeroize::Zeroizing;
 
 use crate::config::{Problem, Problems, problem, yaml};
 use crate::pool::Pool;
@@ -75,12 +77,14 @@ impl Users {
 }
 
 /// What one user may do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Account {
     /// The password's NT hash.
     pub nt_hash: NtHash,
     /// What some clients make of a password that is not ASCII; see [`Account::nt_hashes`].
     pub nt_hash_bytewise: Option<NtHash>,
+    /// The password itself, where the file has it: CHAP with MD5 can be answered with nothing less.
+    pub password: Option<Zeroizing<String>>,
     /// The address that only this user has; `None`: one from a pool.
     pub address: Option<Ipv4Addr>,
     /// How many sessions at once; `None`: any number.
@@ -103,6 +107,18 @@ impl Account {
     /// bits.
     pub fn nt_hashes(&self) -> impl Iterator<Item = &NtHash> {
         std::iter::once(&self.nt_hash).chain(&self.nt_hash_bytewise)
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, sessions, expires, disabled, .. } = self;
+        f.debug_struct("Account")
+            .field("address", address)
+            .field("sessions", sessions)
+            .field("expires", expires)
+            .field("disabled", disabled)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,9 @@
 //! ```
 
 mod authenticator;
+pub(crate) mod chap;
 pub(crate) mod mschapv2;
+pub(crate) mod pap;
 
 use std::fmt;
 
@@ -15,13 +17,19 @@ use crate::Ipv4Config;
 use crate::packet::Protocol;
 use crate::reason::printable;
 pub(crate) use authenticator::{Authenticator, Outcome};
+use chap::md5::ChapProof;
 use mschapv2::MsChapV2Proof;
+use pap::Password;
 
 /// A way for clients to prove who they are, as LCP negotiates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthProtocol {
     /// MS-CHAP version 2, RFC 2759.
     MsChapV2,
+    /// CHAP with MD5, RFC 1994.
+    Chap,
+    /// The password itself, RFC 1334.
+    Pap,
 }
 
 impl AuthProtocol {
@@ -30,11 +38,15 @@ impl AuthProtocol {
         match self {
             // RFC 2759 §3: CHAP with algorithm 0x81.
             Self::MsChapV2 => &[0xc2, 0x23, 0x81],
+            // RFC 1994 §3.
+            Self::Chap => &[0xc2, 0x23, 0x05],
+            // RFC 1334 §2.1.
+            Self::Pap => &[0xc0, 0x23],
         }
     }
 
     pub(crate) fn from_option(data: &[u8]) -> Option<Self> {
-        [Self::MsChapV2].into_iter().find(|protocol| protocol.option() == data)
+        [Self::MsChapV2, Self::Chap, Self::Pap].into_iter().find(|protocol| protocol.option() == data)
     }
 }
 
@@ -42,16 +54,19 @@ impl fmt::Display for AuthProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MsChapV2 => f.write_str("MS-CHAPv2"),
+            Self::Chap => f.write_str("CHAP-MD5"),
+            Self::Pap => f.write_str("PAP"),
         }
     }
 }
 
 /// Names what a client asked for, whether or not we know it.
 pub(crate) fn describe_offer(data: &[u8]) -> String {
+    if let Some(known) = AuthProtocol::from_option(data) {
+        return known.to_string();
+    }
     match *data {
-        [0xc2, 0x23, 0x05] => "CHAP with MD5".to_owned(),
         [0xc2, 0x23, 0x80] => "MS-CHAPv1".to_owned(),
-        [0xc2, 0x23, 0x81] => AuthProtocol::MsChapV2.to_string(),
         [high, low, ..] => Protocol(u16::from_be_bytes([high, low])).to_string(),
         [] | [_] => "something unreadable".to_owned(),
     }
@@ -82,12 +97,18 @@ impl fmt::Debug for AuthRequest {
 pub enum Method {
     /// MS-CHAP version 2 as LCP negotiates it.
     MsChapV2,
+    /// CHAP with MD5.
+    Chap,
+    /// PAP.
+    Pap,
 }
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MsChapV2 => f.write_str("MS-CHAPv2"),
+            Self::MsChapV2 => AuthProtocol::MsChapV2.fmt(f),
+            Self::Chap => AuthProtocol::Chap.fmt(f),
+            Self::Pap => AuthProtocol::Pap.fmt(f),
         }
     }
 }
@@ -97,21 +118,44 @@ impl fmt::Display for Method {
 pub enum Proof {
     /// The answer to a challenge, made with the password's NT hash.
     MsChapV2(MsChapV2Proof),
+    /// The answer to a challenge, made with the password itself.
+    Chap(ChapProof),
+    /// The password itself.
+    Password(Password),
 }
 
-/// That a [`Proof`] was right. It belongs to the challenge that the client answered, so that a verdict which comes
-/// late cannot let somebody else in.
+/// That a [`Proof`] was right. It belongs to one question to the owner, so that a verdict which comes late cannot let
+/// somebody else in.
 #[derive(Clone)]
 pub struct Verified {
-    challenge: [u8; 16],
+    /// The challenge that the client answered, or a number as random.
+    question: [u8; 16],
     evidence: Evidence,
 }
 
 /// What the client is shown in turn.
 #[derive(Clone)]
 enum Evidence {
+    /// Nothing.
+    None,
     /// The Authenticator Response of RFC 2759 §8.7: we know the password too.
     MsChapV2([u8; 20]),
+}
+
+impl Verified {
+    /// The evidence, if this is about that question.
+    fn on(&self, question: &[u8; 16]) -> Option<&Evidence> {
+        (self.question == *question).then_some(&self.evidence)
+    }
+}
+
+impl Evidence {
+    fn mschapv2(&self) -> Option<&[u8; 20]> {
+        match self {
+            Self::MsChapV2(authenticator_response) => Some(authenticator_response),
+            Self::None => None,
+        }
+    }
 }
 
 impl fmt::Debug for Verified {
@@ -152,8 +196,20 @@ pub struct Addressing {
 pub struct Reject {
     /// 646 restricted hours, 647 account disabled, 648 password expired, 649 no dial-in permission,
     /// 691 wrong name or password (RFC 2759 §6), 708 account expired. After 691 the client may try again while
-    /// attempts are left.
+    /// attempts are left, if the protocol knows of that.
     pub code: u16,
     /// A text that some clients show; may be empty.
     pub message: String,
 }
+
+impl Reject {
+    /// For protocols whose refusals are free text: the code as MS-CHAPv2 writes it, so that whoever reads the
+    /// client's log finds it.
+    fn text(&self) -> String {
+        let message: String = self.message.chars().take(MESSAGE_LENGTH).collect();
+        format!("E={} R=0 M={message}", self.code)
+    }
+}
+
+/// Within every MRU that we acknowledge, whatever the characters.
+const MESSAGE_LENGTH: usize = 100;

@@ -1,4 +1,5 @@
-//! PPP, server side: LCP (RFC 1661), MS-CHAPv2 (RFC 2759), IPCP (RFC 1332, RFC 1877), without IO.
+//! PPP, server side: LCP (RFC 1661), MS-CHAPv2 (RFC 2759), CHAP (RFC 1994), PAP (RFC 1334), IPCP (RFC 1332, RFC 1877),
+//! without IO.
 //!
 //! One [`Link`] is one client. It receives whole PPP frames, except IPv4 data, and gives back frames, events
 //! and the time at which it wants to be called again; it neither reads a clock nor owns a socket.
@@ -43,7 +44,9 @@ mod reason;
 mod stories;
 mod wire;
 
+pub use auth::chap::md5::ChapProof;
 pub use auth::mschapv2::{MsChapV2Proof, NtHash};
+pub use auth::pap::Password;
 pub use auth::{Accept, Addressing, AuthProtocol, AuthRequest, Method, Proof, Reject, Verdict, Verified};
 pub use config::Config;
 pub use ipcp::Ipv4Config;

@@ -3,10 +3,13 @@
 //! Frames are hex text; `..` stands for a control packet's length field. Ours are compared whole: what a story
 //! does not expect, it fails on.
 
+mod chap;
 mod closing;
 mod hostile;
 mod login;
 mod loss;
+mod offers;
+mod pap;
 mod pppd;
 mod windows;
 
@@ -24,7 +27,8 @@ use crate::{
 pub(crate) struct Story {
     pub(crate) link: Link,
     pub(crate) now: Instant,
-    /// The magic number in our first request.
+    /// The authentication protocol and the magic number in our first request.
+    pub(crate) auth: String,
     pub(crate) magic: String,
 }
 
@@ -49,8 +53,9 @@ impl Story {
 
     pub(crate) fn with(config: Config) -> Self {
         let now = start();
+        let auth = config.auth.first().map(|protocol| hex(protocol.option())).expect("a protocol to offer");
         let link = Link::new(now, Arc::new(config), [7; 32]);
-        let mut story = Self { link, now, magic: String::new() };
+        let mut story = Self { link, now, auth, magic: String::new() };
         let request = story.sent();
         story.magic = request[request.len() - 8..].to_owned();
         assert_eq!(request, frame(&story.lcp_request(1)));
@@ -58,7 +63,13 @@ impl Story {
     }
 
     pub(crate) fn lcp_request(&self, identifier: u8) -> String {
-        format!("c021 01 {identifier:02x} .. 0104 0578 0305 c22381 0506 {}", self.magic)
+        self.lcp_offer(identifier, &self.auth)
+    }
+
+    /// Our request with that authentication protocol in it.
+    pub(crate) fn lcp_offer(&self, identifier: u8, auth: &str) -> String {
+        let length = 2 + auth.len() / 2;
+        format!("c021 01 {identifier:02x} .. 0104 0578 03{length:02x} {auth} 0506 {}", self.magic)
     }
 
     /// The client sends.
@@ -129,21 +140,44 @@ impl Story {
     }
 
     pub(crate) fn reject(&mut self) {
-        let reject = Reject { code: 691, message: "Access denied".to_owned() };
+        self.reject_with(691);
+    }
+
+    pub(crate) fn reject_with(&mut self, code: u16) {
+        let reject = Reject { code, message: "Access denied".to_owned() };
         self.link.handle_verdict(self.now, Verdict::Reject(reject));
+    }
+
+    /// We end the link after a refusal, and the client agrees; the reason, as it stands in the log.
+    pub(crate) fn refused(&mut self) -> String {
+        self.ours(&format!("c021 05 01 .. {}", hex(b"authentication failed")));
+        self.quiet();
+        self.peer("c021 06 01 ..");
+        let Event::Closed(reason) = self.event() else { panic!("the link should be closed") };
+        self.quiet();
+        reason.to_string()
     }
 
     /// As far as the Challenge, with a client that asks for nothing in particular.
     pub(crate) fn to_challenge() -> (Self, Challenge) {
-        let mut story = Self::new();
-        let request = story.lcp_request(1);
-        story.peer(&acked(&request));
-        story.peer("c021 01 01 .. 0506 a1a2a3a4");
-        story.ours("c021 02 01 .. 0506 a1a2a3a4");
+        Self::to_challenge_with(Config::default())
+    }
+
+    pub(crate) fn to_challenge_with(config: Config) -> (Self, Challenge) {
+        let mut story = Self::with(config);
+        story.open();
         let challenge = story.challenged();
-        assert!(matches!(story.event(), Event::LcpUp));
         story.quiet();
         (story, challenge)
+    }
+
+    /// The client takes what LCP offers, and asks for nothing in particular.
+    pub(crate) fn open(&mut self) {
+        let request = self.lcp_request(1);
+        self.peer(&acked(&request));
+        self.peer("c021 01 01 .. 0506 a1a2a3a4");
+        self.ours("c021 02 01 .. 0506 a1a2a3a4");
+        assert!(matches!(self.event(), Event::LcpUp));
     }
 
     /// As far as our first IPCP request.
@@ -175,6 +209,8 @@ impl Story {
 pub(crate) fn verify(request: &AuthRequest, password: &str) -> Option<Verified> {
     match &request.proof {
         Proof::MsChapV2(proof) => proof.verify(&NtHash::from_password(password)),
+        Proof::Chap(proof) => proof.verify(password.as_bytes()),
+        Proof::Password(typed) => typed.verify(&NtHash::from_password(password)),
     }
 }
 

@@ -172,7 +172,7 @@ fn auth(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<AuthMetho
                 mistaken = true;
             }
             Some((word, method)) => {
-                if *method != AuthMethod::MsChapV2 {
+                if *method == AuthMethod::Eap {
                     f.warn(text.referenced, format!("auth: {word} is not built yet: skipped"));
                 }
                 named.push(*method);
@@ -183,9 +183,9 @@ fn auth(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<AuthMetho
             }
         }
     }
-    named.retain(|method| *method == AuthMethod::MsChapV2);
+    named.retain(|method| *method != AuthMethod::Eap);
     if named.is_empty() && !mistaken {
-        f.wrong(list.referenced, "auth: found no method that is built, expected mschapv2 among them");
+        f.wrong(list.referenced, "auth: found no method that is built, expected one of mschapv2, chap, pap");
     }
     named
 }

@@ -60,7 +60,9 @@ pub(super) fn directions(config: &Config) -> Directions {
 fn auth(method: AuthMethod) -> Option<ppp::AuthProtocol> {
     match method {
         AuthMethod::MsChapV2 => Some(ppp::AuthProtocol::MsChapV2),
-        AuthMethod::Eap | AuthMethod::Chap | AuthMethod::Pap => None,
+        AuthMethod::Chap => Some(ppp::AuthProtocol::Chap),
+        AuthMethod::Pap => Some(ppp::AuthProtocol::Pap),
+        AuthMethod::Eap => None,
     }
 }
 

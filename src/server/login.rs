@@ -17,6 +17,8 @@ use crate::datapath::SessionIndex;
 enum Denial {
     UnknownUser,
     WrongPassword,
+    /// The account has an NT hash, which what the client shows cannot be compared with.
+    OnlyHash,
     Disabled,
     Expired,
 }
@@ -74,6 +76,8 @@ impl Server {
         let (user, account) = self.users.find(&request.name).ok_or(Denial::UnknownUser)?;
         let verified = match &request.proof {
             Proof::MsChapV2(proof) => account.nt_hashes().find_map(|hash| proof.verify(hash)),
+            Proof::Chap(proof) => proof.verify(account.password.as_ref().ok_or(Denial::OnlyHash)?.as_bytes()),
+            Proof::Password(password) => account.nt_hashes().find_map(|hash| password.verify(hash)),
         };
         let verified = verified.ok_or(Denial::WrongPassword)?;
         // Only who knows the password learns more about the account.
@@ -183,7 +187,7 @@ impl Denial {
     /// What the device shows, RFC 2759 §6; 708 is Windows' own.
     const fn code(self) -> u16 {
         match self {
-            Self::UnknownUser | Self::WrongPassword => 691,
+            Self::UnknownUser | Self::WrongPassword | Self::OnlyHash => 691,
             Self::Disabled => 647,
             Self::Expired => 708,
         }
@@ -192,7 +196,7 @@ impl Denial {
     /// What the client is told. A stranger does not learn whether it was the name or the password.
     const fn message(self) -> &'static str {
         match self {
-            Self::UnknownUser | Self::WrongPassword => "wrong user name or password",
+            Self::UnknownUser | Self::WrongPassword | Self::OnlyHash => "wrong user name or password",
             Self::Disabled => "this account is disabled",
             Self::Expired => "this account has expired",
         }
@@ -206,6 +210,9 @@ impl Denial {
             }
             Self::WrongPassword => {
                 "wrong password; Windows shows 691, phones ask for it again; type it anew there or set it in the users file"
+            }
+            Self::OnlyHash => {
+                "the account has only an nt_hash, and CHAP-MD5 needs the password itself; Windows shows 691, phones ask for the password again; allow MS-CHAPv2 on the device, or give the user a `password` in the users file"
             }
             Self::Disabled => {
                 "the account is disabled; Windows shows 647; remove `disabled` in the users file"

@@ -84,9 +84,12 @@ fn account(
             false
         }
     });
-    let (nt_hash, nt_hash_bytewise) = match (password, nt_hash) {
-        (Some(password), None) => from_password(f, &password)?,
-        (None, Some(hash)) => (from_hash(f, &hash)?, None),
+    let (nt_hash, nt_hash_bytewise, password) = match (password, nt_hash) {
+        (Some(password), None) => {
+            let (hash, bytewise) = from_password(f, &password)?;
+            (hash, bytewise, Some(password.value.0))
+        }
+        (None, Some(hash)) => (from_hash(f, &hash)?, None, None),
         (Some(_), Some(hash)) => {
             f.wrong(hash.referenced, "found both password and nt_hash, expected one of them");
             return None;
@@ -98,7 +101,7 @@ fn account(
             return None;
         }
     };
-    Some(Account { nt_hash, nt_hash_bytewise, address, sessions, expires, disabled })
+    Some(Account { nt_hash, nt_hash_bytewise, password, address, sessions, expires, disabled })
 }
 
 fn address(

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Addressing, AuthProtocol, AuthRequest, Verdict, mschapv2};
+use super::{Addressing, AuthProtocol, AuthRequest, Verdict, chap, mschapv2, pap};
 use crate::config::Config;
 use crate::packet::{Packet, Protocol};
 use crate::reason::Reason;
@@ -11,6 +11,8 @@ use crate::wire::Wire;
 /// One client's authentication, from the first packet to the last word.
 pub(crate) enum Authenticator {
     MsChapV2(mschapv2::Authenticator),
+    Chap(chap::md5::Authenticator),
+    Pap(pap::Authenticator),
 }
 
 /// What a packet, a verdict or the time means for the link.
@@ -40,37 +42,48 @@ impl Authenticator {
             AuthProtocol::MsChapV2 => {
                 Self::MsChapV2(mschapv2::Authenticator::challenge(now, config, refusals, wire))
             }
+            AuthProtocol::Chap => Self::Chap(chap::md5::Authenticator::challenge(now, config, wire)),
+            AuthProtocol::Pap => Self::Pap(pap::Authenticator::listen(now)),
         }
     }
 
     /// The protocol of its packets.
     pub(crate) fn protocol(&self) -> Protocol {
         match self {
-            Self::MsChapV2(_) => Protocol::CHAP,
+            Self::MsChapV2(_) | Self::Chap(_) => Protocol::CHAP,
+            Self::Pap(_) => Protocol::PAP,
         }
     }
 
     pub(crate) fn handle_packet(&mut self, _now: Instant, packet: Packet<'_>, wire: &mut Wire) -> Outcome {
         match self {
             Self::MsChapV2(auth) => auth.handle_packet(packet, wire),
+            Self::Chap(auth) => auth.handle_packet(packet, wire),
+            Self::Pap(auth) => auth.handle_packet(packet, wire),
         }
     }
 
     pub(crate) fn handle_verdict(&mut self, _now: Instant, verdict: Verdict, wire: &mut Wire) -> Outcome {
         match self {
             Self::MsChapV2(auth) => auth.handle_verdict(verdict, wire),
+            Self::Chap(auth) => auth.handle_verdict(verdict, wire),
+            Self::Pap(auth) => auth.handle_verdict(verdict, wire),
         }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, wire: &mut Wire) -> Outcome {
         match self {
             Self::MsChapV2(auth) => auth.handle_timeout(now, wire),
+            Self::Chap(auth) => auth.handle_timeout(now, wire),
+            Self::Pap(auth) => auth.handle_timeout(now),
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match self {
             Self::MsChapV2(auth) => auth.poll_timeout(),
+            Self::Chap(auth) => auth.poll_timeout(),
+            Self::Pap(auth) => auth.poll_timeout(),
         }
     }
 
@@ -78,6 +91,8 @@ impl Authenticator {
     pub(crate) fn repeat(&self, wire: &mut Wire) {
         match self {
             Self::MsChapV2(auth) => auth.repeat(wire),
+            Self::Chap(auth) => auth.repeat(wire),
+            Self::Pap(auth) => auth.repeat(wire),
         }
     }
 
@@ -85,6 +100,7 @@ impl Authenticator {
     pub(crate) fn refusal(&self) -> Option<&Reason> {
         match self {
             Self::MsChapV2(auth) => auth.refusal(),
+            Self::Chap(_) | Self::Pap(_) => None,
         }
     }
 }

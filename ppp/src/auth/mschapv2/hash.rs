@@ -6,6 +6,7 @@ use des::Des;
 use des::cipher::{BlockCipherEncrypt, KeyInit};
 use md4::Md4;
 use sha1::{Digest, Sha1};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// MD4 of a password in UTF-16: as good as the password itself, and treated so.
@@ -22,7 +23,12 @@ impl NtHash {
     /// they hold in UTF-8, becomes one UTF-16 unit. The same as [`Self::from_password`] for ASCII; for others
     /// an account needs both.
     pub fn from_password_octets(password: &str) -> Self {
-        Self::from_units(password.bytes().map(u16::from))
+        Self::from_octets(password.as_bytes())
+    }
+
+    /// Every octet widened to one UTF-16 unit.
+    pub(crate) fn from_octets(password: &[u8]) -> Self {
+        Self::from_units(password.iter().copied().map(u16::from))
     }
 
     /// A hash that was computed elsewhere.
@@ -36,6 +42,11 @@ impl NtHash {
             md4.update(unit.to_le_bytes());
         }
         Self(md4.finalize().into())
+    }
+
+    /// Compares in constant time.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 
     /// HashNtPasswordHash, §8.4.
