@@ -68,13 +68,15 @@ fn create(path: &Path, content: &str) -> anyhow::Result<()> {
 const MANUAL: &str = include_str!("../conf/adit.yaml");
 const USER: &str = "vpn";
 const USERS_HEAD: &str = "\
-# Who may log in. Keep this file readable by root only.
+# Who may log in. Keep this file readable by root only. To add somebody: adit user add NAME, then adit reload.
 #
 #   NAME: { password: … }    and any of:
+#     group: staff             one of `groups:`, whose settings hold where the user has none
 #     address: 10.20.0.50      the address that this user always gets; must lie in a pool
 #     sessions: 1              how many devices at once; any number if left out
 #     expires: 2027-06-30      the last day on which the account works, UTC
 #     disabled: true           locks the account
+#   and what else conf/users.yaml in adit's source tells: hours, rates, quotas, time-outs, networks.
 
 ";
 
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!(config.users, written.users);
         let users = Users::load(&config.users, &config.pools).unwrap();
         assert_eq!(users.warnings(), []);
-        assert_eq!(users.find(b"VPN").unwrap().0, "vpn");
+        assert_eq!(&**users.find(b"VPN").unwrap().0, "vpn");
     }
 
     #[test]

@@ -8,11 +8,18 @@
 
 mod check;
 mod date;
+mod hours;
+mod overlay;
+mod quantity;
+mod quota;
+mod raw;
+mod settings;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use ppp::NtHash;
@@ -21,6 +28,10 @@ use zeroize::Zeroizing;
 use crate::config::{Problem, Problems, problem, yaml};
 use crate::pool::Pool;
 pub use date::{Date, NotADate};
+pub use hours::Hours;
+pub use quantity::{NotAQuantity, Rate};
+pub use quota::{Period, Quota};
+pub use settings::{Closed, Settings, WhenFull};
 
 /// All accounts. A lookup takes the same time whether there are ten or a hundred thousand.
 #[derive(Debug)]
@@ -45,7 +56,7 @@ impl Users {
     }
 
     /// Finds the account for a name as it came from a client, and the name it has in the file.
-    pub fn find(&self, name: &[u8]) -> Option<(&str, &Account)> {
+    pub fn find(&self, name: &[u8]) -> Option<(&Arc<str>, &Account)> {
         let name = str::from_utf8(name).ok()?;
         let entry = self.entries.get(&fold(name)).or_else(|| {
             let (_domain, user) = name.rsplit_once('\\')?;
@@ -58,6 +69,14 @@ impl Users {
     /// [`Pools::reserve`](crate::pool::Pools::reserve).
     pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
         self.addresses.keys().copied()
+    }
+
+    /// Returns every name as it stands in the file with its account, in alphabetical order.
+    pub fn sorted(&self) -> Vec<(&Arc<str>, &Account)> {
+        #[expect(clippy::disallowed_methods, reason = "they are put in order at once")]
+        let mut all: Vec<_> = self.entries.values().map(|entry| (&entry.name, &entry.account)).collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        all
     }
 
     /// Returns the number of accounts.
@@ -76,7 +95,7 @@ impl Users {
     }
 }
 
-/// What one user may do.
+/// One user.
 #[derive(Clone)]
 pub struct Account {
     /// The password's NT hash.
@@ -85,20 +104,20 @@ pub struct Account {
     pub nt_hash_bytewise: Option<NtHash>,
     /// The password itself, where the file has it: CHAP with MD5 can be answered with nothing less.
     pub password: Option<Zeroizing<String>>,
+    /// The last day on which the password is good.
+    pub password_expires: Option<Date>,
     /// The address that only this user has; `None`: one from a pool.
     pub address: Option<Ipv4Addr>,
-    /// How many sessions at once; `None`: any number.
-    pub sessions: Option<usize>,
-    /// The last day on which the account works.
-    pub expires: Option<Date>,
-    /// Whether the account is locked.
-    pub disabled: bool,
+    /// The group that the user belongs to.
+    pub group: Option<Arc<str>>,
+    /// What the user gets and may do.
+    pub settings: Arc<Settings>,
 }
 
 impl Account {
-    /// Tells whether the account's last day is over.
-    pub fn is_expired(&self, now: SystemTime) -> bool {
-        self.expires.is_some_and(|day| now >= day.end())
+    /// Tells whether the password's last day is over.
+    pub fn is_password_expired(&self, now: SystemTime) -> bool {
+        self.password_expires.is_some_and(|day| now >= day.end())
     }
 
     /// Returns the hashes of which one must verify, the likelier first.
@@ -112,19 +131,19 @@ impl Account {
 
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, sessions, expires, disabled, .. } = self;
+        let Self { password_expires, address, group, settings, .. } = self;
         f.debug_struct("Account")
+            .field("password_expires", password_expires)
             .field("address", address)
-            .field("sessions", sessions)
-            .field("expires", expires)
-            .field("disabled", disabled)
+            .field("group", group)
+            .field("settings", settings)
             .finish_non_exhaustive()
     }
 }
 
 #[derive(Debug)]
 struct Entry {
-    name: String,
+    name: Arc<str>,
     account: Account,
 }
 

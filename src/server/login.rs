@@ -10,7 +10,7 @@ use super::{
     Level, Server,
     session::{Login, Stage},
 };
-use crate::datapath::SessionIndex;
+use crate::{datapath::SessionIndex, users::Closed};
 
 /// Why somebody may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ enum Denial {
     OnlyHash,
     Disabled,
     Expired,
+    Hours,
 }
 
 /// Somebody who proved to be the owner of an account that may be used.
@@ -81,13 +82,14 @@ impl Server {
         };
         let verified = verified.ok_or(Denial::WrongPassword)?;
         // Only who knows the password learns more about the account.
-        if account.disabled {
-            return Err(Denial::Disabled);
+        match account.settings.closed(self.wall(now)) {
+            Some(Closed::Disabled) => return Err(Denial::Disabled),
+            Some(Closed::Expired) => return Err(Denial::Expired),
+            Some(Closed::Hours) => return Err(Denial::Hours),
+            None => {}
         }
-        if account.is_expired(self.wall(now)) {
-            return Err(Denial::Expired);
-        }
-        Ok(Admitted { user: user.into(), verified, address: account.address, sessions: account.sessions })
+        let sessions = account.settings.sessions;
+        Ok(Admitted { user: user.clone(), verified, address: account.address, sessions })
     }
 
     /// Ends the oldest sessions of `user` until one more fits: who is at the door is there now, while an old session is
@@ -190,6 +192,7 @@ impl Denial {
             Self::UnknownUser | Self::WrongPassword | Self::OnlyHash => 691,
             Self::Disabled => 647,
             Self::Expired => 708,
+            Self::Hours => 646,
         }
     }
 
@@ -199,6 +202,7 @@ impl Denial {
             Self::UnknownUser | Self::WrongPassword | Self::OnlyHash => "wrong user name or password",
             Self::Disabled => "this account is disabled",
             Self::Expired => "this account has expired",
+            Self::Hours => "this account may not be used at this hour",
         }
     }
 
@@ -218,6 +222,9 @@ impl Denial {
                 "the account is disabled; Windows shows 647; remove `disabled` in the users file"
             }
             Self::Expired => "the account has expired; Windows shows 708; move `expires` in the users file",
+            Self::Hours => {
+                "the account may not be used at this hour; Windows shows 646; widen `hours` in the users file"
+            }
         }
     }
 }

@@ -3,134 +3,155 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 
 use ppp::NtHash;
-use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
+use zeroize::Zeroizing;
 
-use super::{Account, Date, Entry, Users, fold};
+use super::raw::{self, Raw};
+use super::{Account, Entry, Settings, Users, fold, overlay};
 use crate::config::problem::{Findings, Problems};
-use crate::config::yaml::{Entries, Hidden, Text};
+use crate::config::yaml::{Hidden, Text};
 use crate::pool::Pool;
 
-/// The keys of one account, unchecked.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Raw {
-    password: Option<Spanned<Hidden>>,
-    nt_hash: Option<Spanned<Hidden>>,
-    address: Option<Text>,
-    sessions: Option<Text>,
-    expires: Option<Text>,
-    disabled: Option<Text>,
-}
-
-pub(super) fn users(path: &Path, pools: &[Pool], file: Option<Entries<Raw>>) -> Result<Users, Problems> {
+pub(super) fn users(path: &Path, pools: &[Pool], file: Option<raw::File>) -> Result<Users, Problems> {
     let mut f = Findings::new(path);
-    let mut users = Users { entries: HashMap::new(), addresses: BTreeMap::new(), warnings: Vec::new() };
-    let entries = file.map(|file| file.0).unwrap_or_default();
-    if entries.is_empty() {
+    let file = file.unwrap_or_default();
+    let default = Arc::new(Settings::default());
+    let default = match file.default {
+        Some(raw) => shared(&mut f, "default", &raw.value, &default, pools),
+        None => default,
+    };
+    let mut groups = BTreeMap::new();
+    for (name, raw) in file.groups {
+        if name.value.is_empty() {
+            f.wrong_value("group", &name, "a name");
+        }
+        let settings = shared(&mut f, "a group", &raw.value, &default, pools);
+        groups.insert(name.value, settings);
+    }
+    if file.users.is_empty() {
         f.warn(Location::UNKNOWN, "found no user: nobody can log in");
     }
-    for (name, raw) in entries {
+    let mut reading = Reading { pools, default, groups, addresses: BTreeMap::new() };
+    let mut entries: HashMap<String, Entry> = HashMap::with_capacity(file.users.len());
+    for (name, raw) in file.users {
         if name.value.is_empty() {
             f.wrong_value("user", &name, "a name");
         }
-        let Some(account) = account(&mut f, &name, raw, pools, &mut users.addresses) else { continue };
+        let Some(account) = reading.account(&mut f, &name, raw.value) else { continue };
         let folded = fold(&name.value);
-        if let Some(other) = users.entries.get(&folded) {
+        if let Some(other) = entries.get(&folded) {
             let expected = format!("a name that differs from {:?} not only in case", other.name);
             f.wrong_value("user", &name, expected);
         }
-        users.entries.insert(folded, Entry { name: name.value, account });
+        entries.insert(folded, Entry { name: name.value.into(), account });
     }
-    users.warnings = f.finish()?;
-    Ok(users)
+    let warnings = f.finish()?;
+    Ok(Users { entries, addresses: reading.addresses, warnings })
 }
 
-/// `None` when there is no usable password; what else is wrong is recorded and stops the file all the same.
-fn account(
+/// What several users have in common.
+fn shared(
     f: &mut Findings<'_>,
-    name: &Text,
-    raw: Spanned<Raw>,
+    what: &str,
+    raw: &Raw,
+    base: &Arc<Settings>,
     pools: &[Pool],
-    taken: &mut BTreeMap<Ipv4Addr, String>,
-) -> Option<Account> {
-    let Raw { password, nt_hash, address, sessions, expires, disabled } = raw.value;
-    let address = address.and_then(|text| self::address(f, &text, name, pools, taken));
-    let sessions = sessions.and_then(|text| match text.value.parse() {
-        Ok(number @ 1..=65_535_usize) => Some(number),
-        _ => {
-            f.wrong_value(
-                "sessions",
-                &text,
-                "a number from 1 to 65535 (to lock an account: `disabled: true`)",
-            );
-            None
+) -> Arc<Settings> {
+    let place = |text: &Option<Text>| text.as_ref().map(|text| text.referenced);
+    let secret = |text: &Option<Spanned<Hidden>>| text.as_ref().map(|text| text.referenced);
+    let places = [
+        ("password", secret(&raw.password)),
+        ("nt_hash", secret(&raw.nt_hash)),
+        ("password_expires", place(&raw.password_expires)),
+        ("address", place(&raw.address)),
+        ("group", place(&raw.group)),
+    ];
+    for (key, place) in places {
+        if let Some(place) = place {
+            f.wrong(place, format!("{key}: found it in {what}, expected it in a user's own settings"));
         }
-    });
-    let expires = expires.and_then(|text| {
-        let date: Option<Date> = text.value.parse().ok();
-        if date.is_none() {
-            f.wrong_value("expires", &text, "a day such as 2027-06-30");
-        }
-        date
-    });
-    let disabled = disabled.is_some_and(|text| match text.value.as_str() {
-        "true" => true,
-        "false" => false,
-        _ => {
-            f.wrong_value("disabled", &text, "one of true, false");
-            false
-        }
-    });
-    let (nt_hash, nt_hash_bytewise, password) = match (password, nt_hash) {
-        (Some(password), None) => {
-            let (hash, bytewise) = from_password(f, &password)?;
-            (hash, bytewise, Some(password.value.0))
-        }
-        (None, Some(hash)) => (from_hash(f, &hash)?, None, None),
-        (Some(_), Some(hash)) => {
-            f.wrong(hash.referenced, "found both password and nt_hash, expected one of them");
-            return None;
-        }
-        (None, None) => {
-            let text =
-                format!("user {:?}: found neither password nor nt_hash, expected one of them", name.value);
-            f.wrong(name.referenced, text);
-            return None;
-        }
-    };
-    Some(Account { nt_hash, nt_hash_bytewise, password, address, sessions, expires, disabled })
+    }
+    overlay::apply(f, base, raw, pools)
 }
 
-fn address(
-    f: &mut Findings<'_>,
-    text: &Text,
-    name: &Text,
-    pools: &[Pool],
-    taken: &mut BTreeMap<Ipv4Addr, String>,
-) -> Option<Ipv4Addr> {
-    let Ok(address) = text.value.parse::<Ipv4Addr>() else {
-        f.wrong_value("address", text, "an IPv4 address");
-        return None;
-    };
-    match pools.iter().map(|pool| pool.range).find(|range| range.contains(address)) {
-        None => f.wrong_value("address", text, format_args!("one inside a pool: {}", list(pools))),
-        Some(range) if address == range.server() => {
-            f.wrong_value("address", text, format_args!("another one: this is the server's in {range}"));
-        }
-        Some(range) if address == range.network() || address == range.broadcast() => {
-            f.wrong_value("address", text, format_args!("one between the first and the last of {range}"));
-        }
-        Some(_) => {}
+/// What is known while users are read.
+struct Reading<'a> {
+    pools: &'a [Pool],
+    default: Arc<Settings>,
+    groups: BTreeMap<String, Arc<Settings>>,
+    addresses: BTreeMap<Ipv4Addr, String>,
+}
+
+impl Reading<'_> {
+    /// `None` when there is no usable password; what else is wrong is recorded and stops the file all the same.
+    fn account(&mut self, f: &mut Findings<'_>, name: &Text, raw: Raw) -> Option<Account> {
+        let base = raw.group.as_ref().map_or(&self.default, |group| {
+            self.groups.get(&group.value).unwrap_or_else(|| {
+                f.wrong_value("group", group, Self::known(&self.groups));
+                &self.default
+            })
+        });
+        let settings = overlay::apply(f, base, &raw, self.pools);
+        let Raw { group, password, nt_hash, address, password_expires, .. } = raw;
+        let address = address.and_then(|text| self.address(f, &text, name));
+        let password_expires = password_expires.and_then(|text| overlay::date(f, "password_expires", &text));
+        let (nt_hash, nt_hash_bytewise, password) = match (password, nt_hash) {
+            (Some(password), None) => {
+                let (hash, bytewise) = from_password(f, &password)?;
+                (hash, bytewise, Some(password.value.0))
+            }
+            (None, Some(hash)) => (from_hash(f, &hash)?, None, None),
+            (Some(_), Some(hash)) => {
+                f.wrong(hash.referenced, "found both password and nt_hash, expected one of them");
+                return None;
+            }
+            (None, None) => {
+                let text = format!(
+                    "user {:?}: found neither password nor nt_hash, expected one of them",
+                    name.value
+                );
+                f.wrong(name.referenced, text);
+                return None;
+            }
+        };
+        let group = group.map(|group| group.value.into());
+        Some(Account { nt_hash, nt_hash_bytewise, password, address, password_expires, group, settings })
     }
-    if let Some(other) = taken.get(&address) {
-        f.wrong_value("address", text, format_args!("one that is not already {other:?}'s"));
-        return None;
+
+    fn known(groups: &BTreeMap<String, Arc<Settings>>) -> String {
+        let names: Vec<_> = groups.keys().map(String::as_str).collect();
+        if names.is_empty() {
+            "a group, and there is none".into()
+        } else {
+            format!("one of {}", names.join(", "))
+        }
     }
-    taken.insert(address, name.value.clone());
-    Some(address)
+
+    fn address(&mut self, f: &mut Findings<'_>, text: &Text, name: &Text) -> Option<Ipv4Addr> {
+        let Ok(address) = text.value.parse::<Ipv4Addr>() else {
+            f.wrong_value("address", text, "an IPv4 address");
+            return None;
+        };
+        match self.pools.iter().map(|pool| pool.range).find(|range| range.contains(address)) {
+            None => f.wrong_value("address", text, format_args!("one inside a pool: {}", list(self.pools))),
+            Some(range) if address == range.server() => {
+                f.wrong_value("address", text, format_args!("another one: this is the server's in {range}"));
+            }
+            Some(range) if address == range.network() || address == range.broadcast() => {
+                f.wrong_value("address", text, format_args!("one between the first and the last of {range}"));
+            }
+            Some(_) => {}
+        }
+        if let Some(other) = self.addresses.get(&address) {
+            f.wrong_value("address", text, format_args!("one that is not already {other:?}'s"));
+            return None;
+        }
+        self.addresses.insert(address, name.value.clone());
+        Some(address)
+    }
 }
 
 fn list(pools: &[Pool]) -> String {
@@ -152,7 +173,7 @@ fn from_password(f: &mut Findings<'_>, password: &Spanned<Hidden>) -> Option<(Nt
 
 fn from_hash(f: &mut Findings<'_>, hash: &Spanned<Hidden>) -> Option<NtHash> {
     let text = hash.value.0.as_str();
-    let mut bytes = zeroize::Zeroizing::new([0_u8; 16]);
+    let mut bytes = Zeroizing::new([0_u8; 16]);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let good = rest.is_empty()

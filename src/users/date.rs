@@ -13,9 +13,45 @@ pub struct Date {
 }
 
 impl Date {
+    /// Returns the day that `now` is in, UTC.
+    pub fn of(now: SystemTime) -> Self {
+        let unix = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let days = i64::try_from(unix.as_secs() / 86_400).unwrap_or(i64::MAX);
+        // Years are counted from a first of March, so that the day that some have stands at the end; Hinnant,
+        // "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+        let days = days + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_of_year = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_of_year + 2) / 5 + 1;
+        let month = if month_of_year < 10 { month_of_year + 3 } else { month_of_year - 9 };
+        let year = era * 400 + year_of_era + i64::from(month <= 2);
+        Self {
+            year: u16::try_from(year).unwrap_or(9999),
+            month: u8::try_from(month).unwrap_or(12),
+            day: u8::try_from(day).unwrap_or(31),
+        }
+    }
+
+    /// Returns the first day of this day's month.
+    pub fn first_of_month(self) -> Self {
+        Self { day: 1, ..self }
+    }
+
+    /// Returns how many days ago it was Monday.
+    pub fn days_since_monday(self) -> u32 {
+        let end = self.end().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // The epoch's first day was a Thursday, and ended with one day.
+        u32::try_from((end.as_secs() / 86_400 + 2) % 7).unwrap_or_default()
+    }
+
     /// Returns the first moment after this day.
     pub fn end(&self) -> SystemTime {
-        let whole_years: u64 = (1970..self.year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
+        let leap_days = |year: u64| year / 4 - year / 100 + year / 400;
+        let before = u64::from(self.year) - 1;
+        let whole_years = (before - 1969) * 365 + leap_days(before) - leap_days(1969);
         let whole_months: u64 = (1..self.month).map(|month| u64::from(days_in(self.year, month))).sum();
         let days = whole_years + whole_months + u64::from(self.day);
         SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400)
@@ -83,6 +119,18 @@ mod tests {
         assert_eq!(seconds("2027-06-30"), 1_814_400_000);
         assert_eq!(seconds("2100-02-28"), 4_107_542_400);
         assert_eq!(seconds("9999-12-31"), 253_402_300_800);
+    }
+
+    #[test]
+    fn every_moment_is_in_the_day_that_ends_next() {
+        for day in (0..2_932_896_u64).step_by(89).chain([0, 58, 59, 60, 11_016, 11_017, 2_932_895]) {
+            for second in [0, 86_399] {
+                let now = SystemTime::UNIX_EPOCH + Duration::from_secs(day * 86_400 + second);
+                let date = Date::of(now);
+                assert_eq!(seconds(&date.to_string()), (day + 1) * 86_400);
+                assert_eq!(u64::from(date.days_since_monday()), (day + 3) % 7);
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
-use super::Users;
+use super::{Closed, Users, WhenFull};
 use crate::pool::Pool;
 use crate::scratch::Scratch;
 
@@ -28,19 +28,22 @@ fn the_example_file_is_good() {
     assert_eq!(users.len(), 3);
     assert_eq!(users.warnings(), []);
     let (name, bob) = users.find(b"bob").unwrap();
-    assert_eq!(name, "bob");
+    assert_eq!(&**name, "bob");
     assert_eq!(bob.address, Some([10, 20, 0, 50].into()));
-    assert_eq!(bob.sessions, Some(1));
-    assert_eq!(bob.expires.unwrap().to_string(), "2027-06-30");
-    assert!(!bob.disabled);
-    assert!(users.find(b"carol@example.org").unwrap().1.disabled);
+    assert_eq!(bob.settings.sessions, Some(1));
+    assert_eq!(bob.settings.expires.unwrap().to_string(), "2027-06-30");
+    assert!(!bob.settings.disabled);
+    let carol = &users.find(b"carol@example.org").unwrap().1.settings;
+    assert!(carol.disabled);
+    assert_eq!((carol.sessions, carol.rate_up.unwrap().bits()), (Some(3), 5_000_000));
+    assert_eq!(users.find(b"alice").unwrap().1.settings.sessions, Some(5));
     assert_eq!(users.addresses().collect::<Vec<_>>(), [std::net::Ipv4Addr::new(10, 20, 0, 50)]);
 }
 
 #[test]
 fn a_name_is_found_with_and_without_a_domain_and_in_any_case() {
     let users = parsed("alice: { password: a }\n'CORP\\bob': { password: b }\nÉlodie: { password: c }");
-    let found = |name: &str| users.find(name.as_bytes()).map(|(name, _)| name);
+    let found = |name: &str| users.find(name.as_bytes()).map(|(name, _)| &**name);
     assert_eq!(found("alice"), Some("alice"));
     assert_eq!(found("Alice"), Some("alice"));
     assert_eq!(found("CORP\\alice"), Some("alice"));
@@ -58,8 +61,8 @@ fn a_name_is_found_with_and_without_a_domain_and_in_any_case() {
 #[test]
 fn the_whole_name_goes_before_the_part_after_the_backslash() {
     let users = parsed("bob: { password: a }\n'CORP\\bob': { password: b }");
-    assert_eq!(users.find(b"CORP\\bob").unwrap().0, "CORP\\bob");
-    assert_eq!(users.find(b"HOME\\bob").unwrap().0, "bob");
+    assert_eq!(&**users.find(b"CORP\\bob").unwrap().0, "CORP\\bob");
+    assert_eq!(&**users.find(b"HOME\\bob").unwrap().0, "bob");
 }
 
 #[test]
@@ -75,9 +78,12 @@ fn an_account_works_until_its_last_day_is_over() {
     // date -u -d '2027-07-01' +%s
     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_814_400_000);
     let account = users.find(b"a").unwrap().1;
-    assert!(!account.is_expired(end - Duration::from_secs(1)));
-    assert!(account.is_expired(end));
-    assert!(!users.find(b"b").unwrap().1.is_expired(end));
+    let second = Duration::from_secs(1);
+    assert_eq!(account.settings.closed(end - second), None);
+    assert_eq!(account.settings.closes_in(end - second), Some((second, Closed::Expired)));
+    assert_eq!(account.settings.closed(end), Some(Closed::Expired));
+    let other = &users.find(b"b").unwrap().1.settings;
+    assert_eq!((other.closed(end), other.closes_in(end)), (None, None));
 }
 
 #[test]
@@ -93,7 +99,7 @@ fn problems_have_their_place() {
         ),
         (
             "alice: { pasword: a }",
-            "users.yaml:1:10: found unknown key \"pasword\", expected one of password, nt_hash, address, sessions, expires, disabled",
+            "users.yaml:1:10: found unknown key \"pasword\", expected one of password, nt_hash, password_expires, address, group, pool, sessions, when_full, expires, disabled, hours, rate_up, rate_down, quota, idle_timeout, session_timeout, routes, dns, domain, to",
         ),
         (
             "alice: { password: a, password: b }",
@@ -156,6 +162,68 @@ fn problems_have_their_place() {
             "alice: { password: a, disabled: yes }",
             "users.yaml:1:33: disabled: found \"yes\", expected one of true, false",
         ),
+        (
+            "alice: { password: a, group: staff }",
+            "users.yaml:1:30: group: found \"staff\", expected a group, and there is none",
+        ),
+        (
+            "groups: { b: {}, a: {} }\nalice: { password: a, group: staff }",
+            "users.yaml:2:30: group: found \"staff\", expected one of a, b",
+        ),
+        (
+            "groups:\n  staff: { password: a }",
+            "users.yaml:2:22: password: found it in a group, expected it in a user's own settings",
+        ),
+        (
+            "default: { address: 10.20.0.5 }",
+            "users.yaml:1:21: address: found it in default, expected it in a user's own settings",
+        ),
+        ("users: alice", "users.yaml:1:8: found a single value, expected `key: value` settings"),
+        (
+            "users:\n  alice: { password: a }\nALICE: { password: a }",
+            "users.yaml:3:1: user: found \"ALICE\", expected a name that differs from \"alice\" not only in case",
+        ),
+        ("alice: { password: a, pool: c }", "users.yaml:1:29: pool: found \"c\", expected a pool: a, b"),
+        (
+            "alice: { password: a, when_full: wait }",
+            "users.yaml:1:34: when_full: found \"wait\", expected one of replace, refuse",
+        ),
+        (
+            "alice: { password: a, hours: [Mon 08:00-09:00 UTC, Tue 08:00-09:00] }",
+            "users.yaml:1:52: hours: found \"Tue 08:00-09:00\", expected a stretch of a week with its zone, such as Mon-Fri 08:00-18:00 +01:00 or 22:00-06:00 UTC",
+        ),
+        (
+            "alice: { password: a, hours: [] }",
+            "users.yaml:1:30: hours: found an empty list, expected at least one stretch of a week (always: 00:00-24:00 UTC)",
+        ),
+        (
+            "alice: { password: a, rate_up: 1 MB/s }",
+            "users.yaml:1:32: rate_up: found \"1 MB/s\", expected a rate such as 512 kbit/s or 10 Mbit/s, from 8 kbit/s to 100 Gbit/s",
+        ),
+        (
+            "alice: { password: a, quota: 50 }",
+            "users.yaml:1:30: quota: found \"50\", expected an amount such as 50 GB per month (or per week, per day, or without a period)",
+        ),
+        (
+            "alice: { password: a, idle_timeout: 59 }",
+            "users.yaml:1:37: idle_timeout: found \"59\", expected a time such as 30 min or 8 h, from 1 min to 365 d",
+        ),
+        (
+            "alice: { password: a, to: [] }",
+            "users.yaml:1:27: to: found an empty list, expected at least one network (all: 0.0.0.0/0)",
+        ),
+        (
+            "alice: { password: a, to: [192.168.7.0/33] }",
+            "users.yaml:1:28: to: found \"192.168.7.0/33\", expected an IPv4 range such as 192.168.7.0/24",
+        ),
+        (
+            "alice: { password: a, dns: [9.9.9.9, 1.1.1.1, 8.8.8.8] }",
+            "users.yaml:1:47: dns: found \"8.8.8.8\", expected two name servers at most",
+        ),
+        (
+            "alice: { password: a, domain: -..x }",
+            "users.yaml:1:31: domain: found \"-..x\", expected a domain such as corp.example",
+        ),
     ];
     for (content, expected) in cases {
         assert_eq!(problems(content), expected, "{content}");
@@ -170,6 +238,41 @@ fn problems_of_several_users_are_told_at_once() {
 users.yaml:1:29: sessions: found \"x\", expected a number from 1 to 65535 (to lock an account: `disabled: true`)
 users.yaml:2:1: user \"b\": found neither password nor nt_hash, expected one of them";
     assert_eq!(problems("a: { password: a, sessions: x }\nb: { disabled: true }"), expected);
+}
+
+#[test]
+fn the_users_words_go_over_the_groups_and_those_over_everybodys() {
+    let users = parsed(
+        "\
+default: { sessions: 2, quota: 1 GB per day, idle_timeout: 30 min, dns: [9.9.9.9] }
+groups:
+  staff: { sessions: 3, quota: none, hours: [Mon-Fri 08:00-18:00 +01:00], routes: [192.168.7.0/24], pool: b }
+  empty: {}
+users:
+  alice: { password: a, group: staff, sessions: 4, when_full: refuse, routes: [], to: [10.0.0.0/8] }
+  users: { password: a }
+  carol: { password: a, group: staff }
+  erin: { password: a, group: empty }
+bob: { password: b, sessions: none }
+",
+    );
+    assert_eq!(users.len(), 5);
+    let account = |name: &str| users.find(name.as_bytes()).unwrap().1;
+    let alice = &account("alice").settings;
+    assert_eq!((alice.sessions, alice.when_full), (Some(4), WhenFull::Refuse));
+    assert_eq!((alice.quota, alice.idle_timeout), (None, Some(Duration::from_secs(1_800))));
+    assert!(alice.hours.is_some());
+    assert_eq!(alice.routes, Some(vec![]));
+    assert_eq!(alice.pool.as_deref(), Some("b"));
+    assert_eq!(alice.to.as_deref(), Some(&["10.0.0.0/8".parse().unwrap()][..]));
+    assert_eq!(account("alice").group.as_deref(), Some("staff"));
+    let bob = &account("bob").settings;
+    assert_eq!((bob.sessions, bob.when_full), (None, WhenFull::Replace));
+    assert!(bob.quota.is_some() && bob.dns.is_some() && bob.routes.is_none());
+    assert_eq!(account("users").settings.sessions, Some(2));
+    // Who has no words of their own costs no memory of their own.
+    assert!(std::sync::Arc::ptr_eq(&account("users").settings, &account("erin").settings));
+    assert_eq!(account("carol").settings.sessions, Some(3));
 }
 
 #[test]
@@ -192,6 +295,25 @@ fn a_file_that_others_can_read_is_a_warning() {
     assert_eq!(warnings, [format!("{}:1:1: {expected}", path.display())]);
 }
 
+/// CHAP is answered with the password itself; where only its hash is known, it cannot be.
+#[test]
+fn a_password_is_kept_where_the_file_has_it() {
+    let users = parsed("a: { password: hunter2 }\nb: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }");
+    let password = |name: &[u8]| users.find(name).unwrap().1.password.as_ref().map(|text| text.to_string());
+    assert_eq!(password(b"a").as_deref(), Some("hunter2"));
+    assert_eq!(password(b"b"), None);
+}
+
+#[test]
+fn a_password_is_good_until_its_last_day_is_over() {
+    let users = parsed("a: { password: a, password_expires: 2027-06-30 }");
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(1_814_400_000);
+    let account = users.find(b"a").unwrap().1;
+    assert!(!account.is_password_expired(end - Duration::from_secs(1)));
+    assert!(account.is_password_expired(end));
+    assert_eq!(account.settings.closed(end), None);
+}
+
 #[test]
 fn fifty_thousand_users_are_not_too_many() {
     let mut content = String::new();
@@ -200,12 +322,13 @@ fn fifty_thousand_users_are_not_too_many() {
     }
     let users = parsed(&content);
     assert_eq!(users.len(), 50_000);
-    assert_eq!(users.find(b"HOME\\User49999").unwrap().0, "user49999");
+    assert_eq!(&**users.find(b"HOME\\User49999").unwrap().0, "user49999");
 }
 
 #[test]
 fn nothing_secret_shows() {
     let users = parsed("a: { password: hunter2 }\nb: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }");
+    assert!(format!("{users:?}").contains("Account"), "accounts show at all");
     let shown = format!("{users:?}");
     assert!(!shown.contains("hunter2") && !shown.contains("8846") && !shown.contains("136, 70"), "{shown}");
 }
@@ -227,6 +350,6 @@ proptest! {
     #[test]
     fn any_name_is_looked_up(name in prop::collection::vec(any::<u8>(), 0..40)) {
         let users = parsed("alice: { password: a }");
-        prop_assert!(users.find(&name).is_none_or(|(found, _)| found == "alice"));
+        prop_assert!(users.find(&name).is_none_or(|(found, _)| &**found == "alice"));
     }
 }
