@@ -8,6 +8,7 @@
 
 mod check;
 mod date;
+pub mod edit;
 mod hours;
 mod overlay;
 mod quantity;

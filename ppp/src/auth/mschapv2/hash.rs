@@ -36,6 +36,15 @@ impl NtHash {
         Self(hash)
     }
 
+    /// The hash as files of accounts hold it: 32 hexadecimal digits.
+    pub fn to_hex(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(2 * self.0.len()));
+        for nibble in self.0.iter().flat_map(|octet| [octet >> 4, octet & 0x0f]) {
+            text.extend(char::from_digit(nibble.into(), 16));
+        }
+        text
+    }
+
     fn from_units(units: impl Iterator<Item = u16>) -> Self {
         let mut md4 = Md4::new();
         for unit in units {
@@ -129,6 +138,7 @@ mod tests {
     fn rfc2759_section_9_2() {
         let nt_hash = NtHash::from_password("clientPass");
         assert_eq!(nt_hash.0, NT_HASH);
+        assert_eq!(nt_hash.to_hex().as_str(), "44ebba8d5312b8d611474411f56989ae");
         assert_eq!(*nt_hash.hash(), NT_HASH_HASH);
         let challenge = challenge_hash(&PEER_CHALLENGE, &AUTHENTICATOR_CHALLENGE, b"User");
         assert_eq!(challenge, CHALLENGE);

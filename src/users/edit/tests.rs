@@ -1,0 +1,129 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::scratch::Scratch;
+
+const FILE: &str = "\
+# Who may log in.
+
+alice: { password: \"secret\", password_expires: 2026-12-31 } # of the office
+groups:
+  staff: {}
+bob:
+  # since 2021
+  nt_hash: 8846f7eaee8fb117ad06bdd830b7586c
+  sessions: 1
+
+# The end.
+";
+/// Of `neu`: printf neu | iconv -t utf-16le | openssl md4 -provider legacy.
+const NEU: &str = "nt_hash: 6342d55378b5c5ab77da13dda4c47bdf";
+
+/// What a change makes of `content`, or why it is none.
+fn edited(content: &str, change: impl FnOnce(UsersFile<'_>) -> anyhow::Result<()>) -> Result<String, String> {
+    let scratch = Scratch::new();
+    let path = scratch.write("users.yaml", content);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    let result = change(UsersFile { path: &path, pools: &[] });
+    let after = fs::read_to_string(&path).unwrap();
+    if let Err(error) = result {
+        assert_eq!(after, content, "what fails changes nothing");
+        return Err(format!("{error:#}").replace(&format!("{}/", scratch.directory().display()), ""));
+    }
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    Ok(after)
+}
+
+#[test]
+fn a_user_is_added_behind_the_others() {
+    let add = |content: &str, name: &str, storage, group: Option<&str>| {
+        edited(content, |file| file.add(name, "neu", storage, group))
+    };
+    assert_eq!(
+        add(FILE, "carol", Storage::Hash, Some("staff")).unwrap(),
+        FILE.replace("sessions: 1\n", &format!("sessions: 1\ncarol: {{ {NEU}, group: staff }}\n"))
+    );
+    assert_eq!(
+        add("users: { a: { password: a } }", "Élodie \"x\"", Storage::Plain, None).unwrap(),
+        "users: { a: { password: a }, \"Élodie \\\"x\\\"\": { password: \"neu\" } }"
+    );
+    assert_eq!(
+        add("users:\n    a: { password: a }\n", "groups", Storage::Plain, None).unwrap(),
+        "users:\n    a: { password: a }\n    groups: { password: \"neu\" }\n"
+    );
+    assert_eq!(add("", "null", Storage::Plain, None).unwrap(), "\"null\": { password: \"neu\" }\n");
+    assert_eq!(add("users:\n", "a", Storage::Plain, None).unwrap(), "users:\na: { password: \"neu\" }\n");
+}
+
+#[test]
+fn a_user_who_cannot_be_added_is_not() {
+    let add = |name: &str, password: &str, group: Option<&str>| {
+        edited(FILE, |file| file.add(name, password, Storage::Plain, group)).unwrap_err()
+    };
+    assert_eq!(add("ALICE", "x", None), "there is a user \"alice\" already");
+    assert!(add("carol", "x", Some("nobody")).ends_with("group: found \"nobody\", expected one of staff"));
+    assert!(add("carol", "", None).contains("after the change the file would be wrong: users.yaml:"));
+    assert!(add("", "x", None).contains("user: found \"\", expected a name"));
+    assert!(add("groups", "x", None).starts_with("at the top of the file \"groups\" is no user"));
+    let broken = edited("alice: { pasword: x }", |file| file.add("bob", "x", Storage::Hash, None));
+    assert!(broken.unwrap_err().starts_with("users.yaml:1:10: found unknown key \"pasword\""));
+}
+
+#[test]
+fn a_new_password_takes_the_old_ones_place() {
+    let set = |name: &str, storage| edited(FILE, |file| file.set_password(name, "neu", storage));
+    let before = "password: \"secret\", password_expires: 2026-12-31";
+    assert_eq!(set("alice", Storage::Hash).unwrap(), FILE.replace(before, NEU));
+    assert_eq!(set("alice", Storage::AsBefore).unwrap(), FILE.replace(before, "password: \"neu\""));
+    let before = "nt_hash: 8846f7eaee8fb117ad06bdd830b7586c";
+    assert_eq!(set("BOB", Storage::AsBefore).unwrap(), FILE.replace(before, NEU));
+    assert_eq!(set("bob", Storage::Plain).unwrap(), FILE.replace(before, "password: \"neu\""));
+    assert_eq!(set("carol", Storage::Hash).unwrap_err(), "there is no user \"carol\"");
+    assert_eq!(set("groups", Storage::Hash).unwrap_err(), "there is no user \"groups\"");
+    let alias = edited("a: &a { password: x }\nb: *a\n", |file| file.set_password("b", "y", Storage::Hash));
+    assert_eq!(alias.unwrap_err(), "\"b\" is written by way of an alias: edit it by hand");
+}
+
+#[test]
+fn an_account_is_locked_and_unlocked() {
+    let set = |content: &str, disabled| edited(content, |file| file.set_disabled("bob", disabled)).unwrap();
+    let locked = set(FILE, true);
+    assert_eq!(locked, FILE.replace("sessions: 1\n", "sessions: 1\n  disabled: true\n"));
+    assert_eq!(set(&locked, false), locked.replace("true", "false"));
+}
+
+#[test]
+fn a_user_is_removed_with_its_lines() {
+    let remove = |name: &str| edited(FILE, |file| file.remove(name));
+    let bob = "bob:\n  # since 2021\n  nt_hash: 8846f7eaee8fb117ad06bdd830b7586c\n  sessions: 1\n";
+    assert_eq!(remove("bob").unwrap(), FILE.replace(bob, ""));
+    let alice = "alice: { password: \"secret\", password_expires: 2026-12-31 } # of the office\n";
+    assert_eq!(remove("Alice").unwrap(), FILE.replace(alice, ""));
+    assert_eq!(remove("carol").unwrap_err(), "there is no user \"carol\"");
+    // Whoever others are written by is not taken away.
+    let alias = edited("a: &a { password: x }\nb: *a\n", |file| file.remove("a")).unwrap_err();
+    assert!(alias.starts_with("after the change the file would be wrong"), "{alias}");
+}
+
+#[test]
+fn many_who_change_the_file_at_once_lose_nothing() {
+    let scratch = Scratch::new();
+    let path = scratch.write("users.yaml", "# head\n");
+    let link = scratch.path("link.yaml");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let path = if thread % 2 == 0 { &path } else { &link };
+            scope.spawn(move || {
+                let file = UsersFile { path, pools: &[] };
+                for number in 0..5 {
+                    file.add(&format!("u{thread}-{number}"), "x", Storage::Hash, None).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(Users::load(&path, &[]).unwrap().len(), 20);
+    assert!(link.is_symlink() && fs::read_to_string(&path).unwrap().starts_with("# head\n"));
+    assert_eq!(fs::read_dir(scratch.directory()).unwrap().count(), 2, "nothing else is left");
+}
