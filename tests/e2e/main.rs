@@ -11,6 +11,7 @@ mod dhcp;
 mod hostile;
 mod inner;
 mod lifecycle;
+mod logins;
 mod nat;
 mod native;
 mod no_waiting;

@@ -100,4 +100,5 @@ bob: { password: hunter2 }
 carol: { password: secret, disabled: true }
 dave: { password: secret, expires: 2026-12-31 }
 erin: { password: 'Grüße, 100 %' }
+frank: { nt_hash: 878d8014606cda29677a44efa1353fc7 } # secret
 ";

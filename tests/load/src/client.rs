@@ -244,6 +244,15 @@ impl Client {
         self.ike.forget_isakmp();
     }
 
+    /// Answers a refusal because of the password's age: the old password becomes `new`.
+    pub fn change_password(&mut self, now: Instant, new: &str) {
+        self.credentials.password = new.into();
+        if let Upper::Link(_, link) = &mut self.upper {
+            link.change_password(new);
+        }
+        self.settle(now);
+    }
+
     /// Answers a refusal with another password.
     pub fn retry_password(&mut self, now: Instant, password: &str) {
         self.credentials.password = password.into();

@@ -1,9 +1,11 @@
-//! PPP, the caller's side: LCP, MS-CHAP-V2, IPCP, RFC 1661, 2759, 1332.
+//! PPP, the caller's side: LCP, MS-CHAP-V2, CHAP, PAP, IPCP, RFC 1661, 2759, 1994, 1334, 1332.
 
 mod chap;
 mod mschap;
 mod negotiation;
 mod options;
+mod pap;
+mod refusal;
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -12,11 +14,12 @@ use std::time::Instant;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
-pub use self::chap::Refusal;
 use self::chap::Response;
 use self::negotiation::{ConfigOption, Negotiation, Packet, code, frame};
 use self::options::{DNS_1, DNS_2, IP_ADDRESS, ipcp_option, judge_ipcp, judge_lcp, lcp_option};
-use crate::profile::PppProfile;
+use self::pap::Request;
+pub use self::refusal::Refusal;
+use crate::profile::{Authentication, PppProfile};
 use crate::timeline::Mark;
 
 /// What a client learns from its link.
@@ -66,13 +69,15 @@ enum Phase {
     Authenticate,
     /// Waits for the verdict on this response.
     Responded(Response),
+    /// Waits for the verdict on this password.
+    Requested(Request),
     /// The login was refused, and another password may be tried with this challenge.
     Refused {
         identifier: u8,
         challenge: [u8; 16],
     },
-    /// Logged in with this response.
-    Network(Response),
+    /// Logged in, to a challenge with this response.
+    Network(Option<Response>),
     Terminating,
 }
 
@@ -173,6 +178,36 @@ impl Link {
         self.phase = Phase::Responded(response);
     }
 
+    /// Answers a refusal because of the password's age with another password.
+    pub(crate) fn change_password(&mut self, password: &str) {
+        let Phase::Refused { identifier, challenge } = self.phase else { return };
+        let response = self.change(identifier.wrapping_add(1), &challenge, password);
+        self.password = password.into();
+        self.phase = Phase::Responded(response);
+    }
+
+    /// The login was refused.
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refusal = Some(refusal.clone());
+        self.events.push_back(Event::Refused(refusal));
+    }
+
+    /// The login is done: now for the network.
+    fn enter_network(&mut self, now: Instant, response: Option<Response>) {
+        self.phase = Phase::Network(response);
+        self.refusal = None;
+        self.events.push_back(Event::Passed(Mark::Authenticated));
+        let tries = self.profile.max_configure;
+        self.ipcp.start(now, tries, &mut self.outgoing);
+        self.extras.clear();
+        for (protocol, options) in self.profile.extras.clone() {
+            let options = negotiation::decode_options(&options).unwrap_or_default();
+            let mut extra = Negotiation::new(protocol, 1, options, self.profile.restart);
+            extra.start(now, tries, &mut self.outgoing);
+            self.extras.push(extra);
+        }
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if !self.started && now >= self.attached_at {
             self.started = true;
@@ -190,6 +225,7 @@ impl Link {
         if self.echo_at.is_some_and(|due| now >= due) {
             self.send_echo(now);
         }
+        self.repeat_request(now);
     }
 
     fn send_echo(&mut self, now: Instant) {
@@ -208,7 +244,11 @@ impl Link {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let start = (!self.started).then_some(self.attached_at);
         let extras = self.extras.iter().filter_map(Negotiation::poll_timeout);
-        [start, self.lcp.poll_timeout(), self.ipcp.poll_timeout(), self.echo_at]
+        let request = match &self.phase {
+            Phase::Requested(request) => Some(request.resend_at),
+            _ => None,
+        };
+        [start, self.lcp.poll_timeout(), self.ipcp.poll_timeout(), self.echo_at, request]
             .into_iter()
             .flatten()
             .chain(extras)
@@ -233,6 +273,7 @@ impl Link {
             // pppd: "Discarded non-LCP packet when LCP not open".
             _ if !self.lcp.is_open() => {}
             CHAP => self.handle_chap(now, &Packet::decode(rest)?),
+            PAP => self.handle_pap(now, &Packet::decode(rest)?),
             IPCP => self.handle_ipcp(now, &Packet::decode(rest)?),
             _ => self.handle_other(now, protocol, rest),
         }
@@ -280,6 +321,9 @@ impl Link {
             let data = [&self.magic[..], text].concat();
             let packet = Packet { code: code::IDENTIFICATION, identifier, data: &data };
             self.outgoing.push_back(frame(LCP, &packet.encode()));
+        }
+        if self.profile.authentication == Authentication::Pap {
+            self.request(now);
         }
     }
 
@@ -347,6 +391,7 @@ fn decode_frame(frame: &[u8]) -> Option<(u16, &[u8])> {
 /// Protocol numbers.
 const IP: u16 = 0x0021;
 const LCP: u16 = 0xc021;
+const PAP: u16 = 0xc023;
 const CHAP: u16 = 0xc223;
 const IPCP: u16 = 0x8021;
 

@@ -1,30 +1,22 @@
-//! MS-CHAP-V2 within the link: challenge, response, verdict, RFC 2759 §3 to §6.
+//! CHAP within the link: challenge, response, verdict, RFC 1994 §4, RFC 2759 §3 to §7.
 
 use std::time::Instant;
 
+use md5::{Digest as _, Md5};
 use rand_core::Rng as _;
 
-use super::mschap::Exchange;
-use super::negotiation::{self, Negotiation, Packet, frame};
-use super::{CHAP, Event, Link, Phase};
+use super::mschap::{Change, Exchange};
+use super::negotiation::{Packet, frame};
+use super::{CHAP, Event, Link, Phase, Refusal};
+use crate::profile::Authentication;
 use crate::timeline::Mark;
-
-/// A Failure packet of MS-CHAP-V2, RFC 2759 §6.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The error code `E=`.
-    pub code: u32,
-    /// Another try is allowed: `R=1`.
-    pub retry: bool,
-    /// The text `M=`.
-    pub message: String,
-}
 
 /// A response, to be sent again if the challenge is.
 #[derive(Clone)]
 pub(super) struct Response {
     identifier: u8,
     packet: Vec<u8>,
+    /// What a Success has to begin with.
     expected: String,
 }
 
@@ -41,7 +33,7 @@ impl Link {
     /// A challenge comes again if our response was lost, and may come at any time (RFC 1994 §4.1).
     fn handle_challenge(&mut self, packet: &Packet<'_>) {
         match &self.phase {
-            Phase::Responded(response) | Phase::Network(response)
+            Phase::Responded(response) | Phase::Network(Some(response))
                 if response.identifier == packet.identifier =>
             {
                 return self.outgoing.push_back(frame(CHAP, &response.packet));
@@ -57,13 +49,23 @@ impl Link {
         self.events.push_back(Event::Passed(Mark::Challenge));
         let response = self.respond(packet.identifier, challenge);
         self.phase = match self.phase {
-            Phase::Network(_) => Phase::Network(response),
+            Phase::Network(_) => Phase::Network(Some(response)),
             _ => Phase::Responded(response),
         };
     }
 
     /// Answers a challenge.
     pub(super) fn respond(&mut self, identifier: u8, challenge: &[u8; 16]) -> Response {
+        if self.profile.authentication == Authentication::Chap {
+            // RFC 1994 §4.1.
+            let digest = Md5::new()
+                .chain_update([identifier])
+                .chain_update(&self.password)
+                .chain_update(challenge)
+                .finalize();
+            let data = [&[16][..], &digest, self.user.as_bytes()].concat();
+            return self.send_response(RESPONSE, identifier, &data, String::new());
+        }
         let mut peer_challenge = [0; 16];
         self.rng.fill_bytes(&mut peer_challenge);
         let exchange = Exchange {
@@ -75,9 +77,38 @@ impl Link {
         // §4: value size 49, peer challenge, eight reserved bytes, NT response, flags, name.
         let data = [&[49][..], &peer_challenge, &[0; 8], &exchange.nt_response(), &[0], self.user.as_bytes()]
             .concat();
-        let packet = Packet { code: RESPONSE, identifier, data: &data }.encode();
+        let expected = format!("S={}", exchange.authenticator_response());
+        self.send_response(RESPONSE, identifier, &data, expected)
+    }
+
+    /// Answers a challenge with another password, RFC 2759 §7.
+    pub(super) fn change(&mut self, identifier: u8, challenge: &[u8; 16], new: &str) -> Response {
+        let (mut peer_challenge, mut padding) = ([0; 16], [0; 512]);
+        self.rng.fill_bytes(&mut peer_challenge);
+        self.rng.fill_bytes(&mut padding);
+        let change = Change { old: &self.password, new };
+        let exchange = Exchange {
+            authenticator_challenge: challenge,
+            peer_challenge: &peer_challenge,
+            user: &self.user,
+            password: new,
+        };
+        let data = [
+            &change.encrypted_password(padding)[..],
+            &change.encrypted_hash(),
+            &peer_challenge,
+            &[0; 8],
+            &exchange.nt_response(),
+            &[0, 0],
+        ]
+        .concat();
+        let expected = format!("S={}", exchange.authenticator_response());
+        self.send_response(CHANGE_PASSWORD, identifier, &data, expected)
+    }
+
+    fn send_response(&mut self, code: u8, identifier: u8, data: &[u8], expected: String) -> Response {
+        let packet = Packet { code, identifier, data }.encode();
         self.outgoing.push_back(frame(CHAP, &packet));
-        let expected = exchange.authenticator_response();
         Response { identifier, packet, expected }
     }
 
@@ -86,22 +117,11 @@ impl Link {
         if response.identifier != packet.identifier {
             return;
         }
-        let proof = packet.data.strip_prefix(b"S=").and_then(|rest| rest.get(..40));
-        if proof != Some(response.expected.as_bytes()) {
+        if !packet.data.starts_with(response.expected.as_bytes()) {
             return self.events.push_back(Event::Violated("the server does not know the password".into()));
         }
-        self.phase = Phase::Network(response.clone());
-        self.refusal = None;
-        self.events.push_back(Event::Passed(Mark::Authenticated));
-        let tries = self.profile.max_configure;
-        self.ipcp.start(now, tries, &mut self.outgoing);
-        self.extras.clear();
-        for (protocol, options) in self.profile.extras.clone() {
-            let options = negotiation::decode_options(&options).unwrap_or_default();
-            let mut extra = Negotiation::new(protocol, 1, options, self.profile.restart);
-            extra.start(now, tries, &mut self.outgoing);
-            self.extras.push(extra);
-        }
+        let response = response.clone();
+        self.enter_network(now, Some(response));
     }
 
     fn handle_failure(&mut self, packet: &Packet<'_>) {
@@ -110,28 +130,22 @@ impl Link {
             return;
         }
         let text = String::from_utf8_lossy(packet.data).into_owned();
-        let Some((refusal, challenge)) = decode_failure(&text) else {
-            return self.events.push_back(Event::Violated(format!("a failure that cannot be read: {text}")));
+        let refusal = match self.profile.authentication {
+            Authentication::MsChapV2 => Refusal::decode_mschap(&text).map(|(refusal, challenge)| {
+                self.phase = Phase::Refused { identifier: packet.identifier, challenge };
+                refusal
+            }),
+            // There is no second try.
+            Authentication::Chap | Authentication::Pap => {
+                self.phase = Phase::Authenticate;
+                Refusal::decode(&text).map(|(refusal, _)| refusal)
+            }
         };
-        self.phase = Phase::Refused { identifier: packet.identifier, challenge };
-        self.refusal = Some(refusal.clone());
-        self.events.push_back(Event::Refused(refusal));
+        match refusal {
+            Some(refusal) => self.refuse(refusal),
+            None => self.events.push_back(Event::Violated(format!("a failure that cannot be read: {text}"))),
+        }
     }
-}
-
-/// `E=eee R=r C=cc… V=v M=text`, RFC 2759 §6.
-fn decode_failure(text: &str) -> Option<(Refusal, [u8; 16])> {
-    let (fields, message) = text.split_once(" M=").unwrap_or((text, ""));
-    let field = |name: &str| fields.split(' ').find_map(|field| field.strip_prefix(name));
-    let code = field("E=")?.parse().ok()?;
-    let retry = field("R=")? == "1";
-    let digits = field("C=")?;
-    (digits.len() == 32).then_some(())?;
-    let mut challenge = [0; 16];
-    for (byte, digits) in challenge.iter_mut().zip(digits.as_bytes().as_chunks::<2>().0) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some((Refusal { code, retry, message: message.into() }, challenge))
 }
 
 /// CHAP codes, RFC 1994 §4.
@@ -139,18 +153,5 @@ const CHALLENGE: u8 = 1;
 const RESPONSE: u8 = 2;
 const SUCCESS: u8 = 3;
 const FAILURE: u8 = 4;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_are_read() {
-        let text = "E=691 R=1 C=000102030405060708090A0B0C0D0E0F V=3 M=Wrong name or password";
-        let (refusal, challenge) = decode_failure(text).unwrap();
-        assert_eq!((refusal.code, refusal.retry), (691, true));
-        assert_eq!(refusal.message, "Wrong name or password");
-        assert_eq!(challenge[15], 15);
-        assert!(decode_failure("E=691 R=0 V=3").is_none(), "RFC 2759 §6 wants C=");
-    }
-}
+/// RFC 2759 §7.
+const CHANGE_PASSWORD: u8 = 7;

@@ -2,6 +2,7 @@
 
 use des::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use md4::Md4;
+use rc4::StreamCipher as _;
 use sha1::{Digest as _, Sha1};
 
 /// What both sides need to compute a response.
@@ -45,6 +46,38 @@ impl Exchange<'_> {
             .chain_update(name)
             .finalize();
         *digest.first_chunk().expect("SHA-1 has twenty bytes")
+    }
+}
+
+/// A password that is to take the place of another, §7.
+pub(super) struct Change<'a> {
+    pub(super) old: &'a str,
+    pub(super) new: &'a str,
+}
+
+impl Change<'_> {
+    /// NewPasswordEncryptedWithOldNtPasswordHash, §8.9: the end of `padding` makes room for the password, whose length
+    /// follows.
+    pub(super) fn encrypted_password(&self, padding: [u8; 512]) -> [u8; 516] {
+        let utf16: Vec<u8> = self.new.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let length = u32::try_from(utf16.len()).expect("our own passwords are short");
+        let room = padding.len() - utf16.len();
+        let mut block = [0; 516];
+        block[..512].copy_from_slice(&padding);
+        block[room..512].copy_from_slice(&utf16);
+        block[512..].copy_from_slice(&length.to_le_bytes());
+        let mut rc4 = rc4::Rc4::new_from_slice(&nt_hash(self.old)).expect("RC4 takes 16 octets");
+        rc4.apply_keystream(&mut block);
+        block
+    }
+
+    /// OldNtPasswordHashEncryptedWithNewNtPasswordHash, §8.12.
+    pub(super) fn encrypted_hash(&self) -> [u8; 16] {
+        let (mut hash, key) = (nt_hash(self.old), nt_hash(self.new));
+        for (block, key) in hash.as_chunks_mut::<8>().0.iter_mut().zip(key.as_chunks::<7>().0) {
+            des::Des::new(&spread(key).into()).encrypt_block(block.into());
+        }
+        hash
     }
 }
 
@@ -96,5 +129,16 @@ mod tests {
         assert_eq!(exchange.authenticator_response(), "407A5589115FD0D6209F510FE9C04566932CDA56");
         exchange.user = "CORP\\User";
         assert_eq!(exchange.nt_response(), expected, "the domain is left out");
+    }
+
+    /// RFC 2759 has no vector for a change. Computed with OpenSSL's md4, rc4 and des-ecb; the padding counts up from zero.
+    #[test]
+    fn a_change() {
+        let change = Change { old: "clientPass", new: "newPass!" };
+        assert_eq!(nt_hash(change.new), hex!("d4a6e37b5716d4d18b1e90f2845b37d3"));
+        assert_eq!(change.encrypted_hash(), hex!("d6806af35ee78a280e6d4cc9bdd844f0"));
+        let block = change.encrypted_password(std::array::from_fn(|index| index.to_le_bytes()[0]));
+        assert_eq!(block[..16], hex!("92e3c9ecb7fcf6132005f1836c3c39ef"));
+        assert_eq!(block[496..], hex!("ab2277df2dec647f6818bc7ff245da58a2343a7c"));
     }
 }

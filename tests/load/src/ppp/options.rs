@@ -9,6 +9,7 @@ use crate::profile::{Authentication, IpcpOption, LcpOption};
 pub(super) fn judge_lcp(options: &[ConfigOption], wanted: Authentication) -> Answer {
     let wanted = match wanted {
         Authentication::MsChapV2 => MS_CHAP_V2,
+        Authentication::Chap => CHAP_MD5,
         Authentication::Pap => PAP,
     };
     let known = |(kind, _): &&ConfigOption| [1, 2, 3, 5, 7, 8].contains(kind);
@@ -64,6 +65,8 @@ pub(super) fn ipcp_option(option: IpcpOption) -> ConfigOption {
 const AUTHENTICATION: u8 = 3;
 /// CHAP with algorithm 0x81.
 const MS_CHAP_V2: &[u8] = &[0xc2, 0x23, 0x81];
+/// CHAP with algorithm 5.
+const CHAP_MD5: &[u8] = &[0xc2, 0x23, 0x05];
 const PAP: &[u8] = &[0xc0, 0x23];
 
 /// IPCP options, RFC 1332 §3.3 and RFC 1877 §1.

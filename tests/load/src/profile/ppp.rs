@@ -32,6 +32,8 @@ pub struct PppProfile {
 pub enum Authentication {
     /// RFC 2759, as every client does it unless told otherwise.
     MsChapV2,
+    /// RFC 1994, with MD5.
+    Chap,
     /// RFC 1334: a box of its own in Windows' security settings.
     Pap,
 }
