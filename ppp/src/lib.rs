@@ -50,7 +50,7 @@ pub use auth::pap::Password;
 pub use auth::{Accept, Addressing, AuthProtocol, AuthRequest, Method, Proof, Reject, Verdict, Verified};
 pub use config::Config;
 pub use ipcp::Ipv4Config;
-pub use link::{Event, Link};
+pub use link::{Event, Link, SessionEnd};
 pub use packet::{DATA_HEADER_IPV4, Malformed, Protocol, parse_frame};
 pub use reason::Reason;
 pub use wire::{Discard, Discards};

@@ -9,6 +9,8 @@
 //!                         Dead ◄───────────────────  Terminate
 //! ```
 
+mod remaining;
+
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use crate::liveness::{self, Liveness};
 use crate::packet::{Code, Packet, Protocol, parse_frame};
 use crate::reason::Reason;
 use crate::wire::{Discard, Discards, Wire, pop_or_free};
+use remaining::Remaining;
+pub use remaining::SessionEnd;
 
 /// The server's end of a PPP link.
 ///
@@ -40,6 +44,8 @@ pub struct Link {
     refusals: u32,
     /// Until then the network is up or the link is given up.
     setup_by: Instant,
+    /// Whoever is in is dismissed then.
+    remaining: Option<Remaining>,
 }
 
 /// What a link tells its owner.
@@ -88,6 +94,7 @@ impl Link {
             liveness: Liveness::new(now),
             refusals: 0,
             setup_by: now + SETUP_LIMIT,
+            remaining: None,
         }
     }
 
@@ -159,6 +166,7 @@ impl Link {
                 let signal = ipcp.handle_timeout(now, &mut self.wire);
                 self.handle_ipcp_signal(now, signal);
                 self.check_liveness(now);
+                self.check_remaining(now);
             }
             Phase::Establish | Phase::Terminate(_) | Phase::Dead => {}
         }
@@ -174,7 +182,8 @@ impl Link {
             Phase::Authenticate(auth) => auth.poll_timeout(),
             Phase::Network { ipcp, .. } => {
                 let echo = self.liveness.next(self.config.echo_interval);
-                Some(ipcp.poll_timeout().map_or(echo, |at| at.min(echo)))
+                let end = self.remaining.as_ref().map(Remaining::next);
+                [ipcp.poll_timeout(), end].into_iter().flatten().chain([echo]).min()
             }
             Phase::Establish | Phase::Terminate(_) => None,
         };
@@ -354,7 +363,10 @@ impl Link {
             // After Finished the client has put IP down but not hung up, and may want it back: RouterOS does.
             // The setup limit is running again.
             None | Some(Signal::Repeated | Signal::Finished) => {}
-            Some(Signal::Up) => self.events.push_back(Event::NetworkUp { address: ipcp.protocol.peer() }),
+            Some(Signal::Up) => {
+                self.events.push_back(Event::NetworkUp { address: ipcp.protocol.peer() });
+                self.tell_remaining(now);
+            }
             Some(Signal::Down) => {
                 self.events.push_back(Event::NetworkDown);
                 self.setup_by = now + SETUP_LIMIT;

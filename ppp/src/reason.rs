@@ -52,6 +52,8 @@ pub enum Reason {
     PeerSilent,
     /// No address is free for the client.
     NoAddress,
+    /// What the owner has for its clients to keep to ends the session: the words say what.
+    Policy(&'static str),
     /// An operator ended the session.
     Administrative,
     /// The server is being shut down.
@@ -75,6 +77,7 @@ impl Reason {
             Self::SetupTimeout => "negotiation took too long",
             Self::PeerSilent => "the client fell silent",
             Self::NoAddress => "no free address",
+            Self::Policy(why) => why,
             Self::Administrative => "disconnected by the administrator",
             Self::Shutdown => "the server is shutting down",
         }
@@ -147,7 +150,7 @@ impl fmt::Display for Reason {
             Self::LoopedBack => {
                 f.write_str("; Windows shows error 718: whatever stands between sends our own packets back")
             }
-            Self::Administrative | Self::Shutdown => Ok(()),
+            Self::Policy(_) | Self::Administrative | Self::Shutdown => Ok(()),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod chap;
 mod closing;
 mod hostile;
+mod limits;
 mod login;
 mod loss;
 mod offers;
