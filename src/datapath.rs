@@ -18,6 +18,7 @@ mod checksum;
 mod discard;
 mod down;
 mod elsewhere;
+mod limits;
 mod load;
 mod meter;
 mod mss;
@@ -48,6 +49,8 @@ pub use down::Downlink;
 use elsewhere::Elsewhere;
 pub use elsewhere::Handover;
 pub(crate) use elsewhere::Origin;
+use limits::Limiter;
+pub(crate) use limits::Limits;
 pub use load::Load;
 pub(crate) use meter::{Meter, Traffic};
 pub(crate) use order::{Order, Outcome};
@@ -154,6 +157,7 @@ struct Session {
     mss: u16,
     heard: Instant,
     meter: Arc<Meter>,
+    limits: Option<Box<Limiter>>,
 }
 
 /// Something in a batch that is not data, or that changes how data flows.
@@ -244,6 +248,7 @@ impl Datapath {
             mss: self.policy.mss,
             heard: now,
             meter,
+            limits: None,
         });
         self.by_session.insert(index, place);
         self.peers[peer].sessions.reserve_exact(1);

@@ -15,6 +15,7 @@
 
 mod care;
 mod connection;
+mod denial;
 mod engines;
 mod ipsec_events;
 mod l2tp_events;
@@ -28,6 +29,7 @@ mod same_client;
 mod session;
 mod shards;
 mod timer;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -210,7 +212,7 @@ impl Server {
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
     ) {
-        self.plane.local.down(origin, packets, down);
+        self.plane.local.down(now, origin, packets, down);
         while let Some(peer) = self.plane.local.poll_exhausted() {
             self.exhausted(now, peer);
         }
@@ -243,6 +245,7 @@ impl Server {
                         self.touched.insert(index);
                     }
                 }
+                Timer::Watch(index) => self.watch(now, index),
                 Timer::Farewell(peer) => self.ike.close_peer(now, peer),
                 Timer::Care(peer) => self.care(now, peer),
                 Timer::NativeLost(peer) => self.native_lost(now, peer),

@@ -96,10 +96,11 @@ impl Shard {
     /// Takes what its queue of the TUN device had ready, as [`crate::server::Server::handle_tun`] does.
     pub fn handle_tun<'a>(
         &mut self,
+        now: Instant,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
     ) {
-        self.tun(Origin::Kernel, packets, down);
+        self.tun(now, Origin::Kernel, packets, down);
     }
 
     /// Takes packets that came to another shard; those going up stand in `handover`.
@@ -110,7 +111,7 @@ impl Shard {
         up: &mut Uplink,
         down: &mut Downlink,
     ) {
-        self.tun(Origin::Shard, handover.packets(), down);
+        self.tun(now, Origin::Shard, handover.packets(), down);
         self.network(now, Origin::Shard, &mut handover.datagrams(), up);
     }
 
@@ -159,11 +160,12 @@ impl Shard {
 
     fn tun<'a>(
         &mut self,
+        now: Instant,
         origin: Origin,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
     ) {
-        self.datapath.down(origin, packets, down);
+        self.datapath.down(now, origin, packets, down);
         let exhausted: Vec<PeerId> = std::iter::from_fn(|| self.datapath.poll_exhausted()).collect();
         if !exhausted.is_empty() {
             self.reports.push_back(Report { exhausted, ..Report::default() });

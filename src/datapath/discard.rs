@@ -29,6 +29,10 @@ pub enum Discard {
     ClientToClient,
     /// A packet for our own end of the link that has no answer.
     OnLink,
+    /// A client's packet to a network that its user may not reach.
+    OutOfReach,
+    /// A packet that is more than the user's rate.
+    OverRate,
     /// A packet from the TUN device for an address that no session has.
     NoRoute,
     /// A packet from the TUN device for a client without a confirmed SA.
@@ -45,7 +49,7 @@ pub enum Discard {
 
 impl Discard {
     /// Every variant, in counter order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Runt,
         Self::Keepalive,
         Self::UnknownSpi,
@@ -59,6 +63,8 @@ impl Discard {
         Self::SpoofedSource,
         Self::ClientToClient,
         Self::OnLink,
+        Self::OutOfReach,
+        Self::OverRate,
         Self::NoRoute,
         Self::NoSa,
         Self::NotIpv4,
@@ -83,6 +89,8 @@ impl Discard {
             Self::SpoofedSource => "spoofed_source",
             Self::ClientToClient => "client_to_client",
             Self::OnLink => "on_link",
+            Self::OutOfReach => "out_of_reach",
+            Self::OverRate => "over_rate",
             Self::NoRoute => "no_route",
             Self::NoSa => "no_sa",
             Self::NotIpv4 => "not_ipv4",

@@ -1,6 +1,6 @@
 //! Down: what the TUN device had ready becomes runs of sealed ESP packets.
 
-use std::ops::Range;
+use std::{ops::Range, time::Instant};
 
 use arrayvec::ArrayVec;
 use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
@@ -73,6 +73,7 @@ impl Datapath {
     /// Takes IP `packets` down the stack into `down`, replacing what it held.
     pub(crate) fn down<'a>(
         &mut self,
+        now: Instant,
         origin: Origin,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
@@ -80,7 +81,7 @@ impl Datapath {
         down.clear();
         for packet in packets {
             let before = down.packets;
-            if let Err(discard) = self.frame(origin, packet, down) {
+            if let Err(discard) = self.frame(now, origin, packet, down) {
                 let lost = packet.count().saturating_sub(down.packets - before);
                 self.discards.add(discard, lost);
             }
@@ -90,7 +91,13 @@ impl Datapath {
     }
 
     /// Finds the session of `packet` and writes every segment of it, framed but not yet encrypted, into `down`.
-    fn frame(&mut self, origin: Origin, packet: Superpacket<'_>, down: &mut Downlink) -> Result<(), Discard> {
+    fn frame(
+        &mut self,
+        now: Instant,
+        origin: Origin,
+        packet: Superpacket<'_>,
+        down: &mut Downlink,
+    ) -> Result<(), Discard> {
         if packet.bytes().first().is_none_or(|byte| byte >> 4 != 4) {
             return Err(Discard::NotIpv4);
         }
@@ -101,7 +108,7 @@ impl Datapath {
             let handed = self.elsewhere.hand_ip(origin, ip.destination, packet);
             return if handed { Ok(()) } else { Err(Discard::NoRoute) };
         };
-        let Session { peer, prefix, mss, meter, .. } = &self.sessions[session];
+        let Session { peer, prefix, mss, meter, limits, .. } = &mut self.sessions[session];
         let place = *peer;
         let peer = &mut self.peers[place];
         let outbound =
@@ -111,6 +118,12 @@ impl Datapath {
         // Of these, none opens a connection.
         let is_cut = matches!(packet.left(), Left::Segmentation { .. });
         for segment in segments.iter() {
+            if let Some(limits) = limits
+                && let Err(discard) = limits.admit_down(now, segment.len())
+            {
+                self.discards.count(discard);
+                continue;
+            }
             let payload_len = PREFIX_LEN + segment.len();
             let len = suite.packet_len(payload_len);
             if len > MAX_UDP_PAYLOAD {

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, net::Ipv4Addr, time::Instant};
 
 use ipsec::{Path, PeerId, SaPair, Spi, Transmit};
 
-use super::{Datapath, Opening, SessionIndex, ShardId, sa::Departed};
+use super::{Datapath, Limits, Opening, SessionIndex, ShardId, sa::Departed};
 
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -49,6 +49,11 @@ pub(crate) enum Order {
         session: SessionIndex,
         address: Ipv4Addr,
         mtu: u16,
+    },
+    /// Have it keep to these limits from now on.
+    Limit {
+        session: SessionIndex,
+        limits: Option<Box<Limits>>,
     },
     Withdraw {
         session: SessionIndex,
@@ -115,6 +120,7 @@ impl Datapath {
             Order::Adopt { older, departed } => self.adopt(older, departed),
             Order::OpenSession(opening) => self.open_session(now, opening),
             Order::Assign { session, address, mtu } => self.assign(session, address, mtu),
+            Order::Limit { session, limits } => self.limit(now, session, limits),
             Order::Withdraw { session } => self.withdraw(session),
             Order::CloseSession { session } => self.close_session(session),
             Order::SaAway { inbound, to } => _ = self.elsewhere.spis.insert(inbound, to),

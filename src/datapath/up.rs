@@ -229,7 +229,7 @@ impl Datapath {
             });
         }
         let packet = frame_end - payload.len()..frame_end;
-        match self.inner_packet(place, datagram.bytes, packet) {
+        match self.inner_packet(now, place, datagram.bytes, packet) {
             Ok(Inner::Beyond(packet)) => uplink.packets.push((index, packet)),
             Ok(Inner::OnLink(packet)) => {
                 control.push(Control::OnLink { peer, session, datagram: index, packet });
@@ -241,11 +241,12 @@ impl Datapath {
     /// Holds an inner packet against the rules: whole, from the client's own address, not to another client.
     fn inner_packet(
         &mut self,
+        now: Instant,
         place: usize,
         bytes: &mut [u8],
         packet: Range<usize>,
     ) -> Result<Inner, Discard> {
-        let Session { address: Some(address), mss, meter, .. } = &self.sessions[place] else {
+        let Session { address: Some(address), mss, meter, limits, .. } = &mut self.sessions[place] else {
             return Err(Discard::NotUp);
         };
         let body = bytes.get_mut(packet.clone()).ok_or(Discard::MalformedIp)?;
@@ -266,6 +267,9 @@ impl Datapath {
                 || self.by_address.contains_key(&ip.destination))
         {
             return Err(Discard::ClientToClient);
+        }
+        if let Some(limits) = limits {
+            limits.admit_up(now, ip.destination, policy.local.contains(&ip.destination), ip.len)?;
         }
         mss::clamp(body, &ip, *mss);
         meter.count_in(1, ip.len as u64);

@@ -57,11 +57,11 @@ impl Packets for Shard {
 
     fn tun<'a>(
         &mut self,
-        _now: Instant,
+        now: Instant,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
     ) {
-        self.handle_tun(packets, down);
+        self.handle_tun(now, packets, down);
     }
 
     fn handover(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink, down: &mut Downlink) {

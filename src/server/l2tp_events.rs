@@ -10,6 +10,7 @@ use super::{
     FAREWELL, Lac, Level, Server,
     session::{Session, Stage},
     timer::Timer,
+    watch::Watch,
 };
 use crate::datapath::{Meter, Opening, Order, Traffic};
 
@@ -117,8 +118,8 @@ impl Server {
         self.by_key.insert((key, index));
         let link = Link::new(now, self.ppp.clone(), self.next_seed());
         let stage = Stage::Negotiating;
-        let counted = Traffic::default();
-        let session = Session { link, lac, key, opened: now, heard: now, stage, meter, counted };
+        let (counted, watch) = (Traffic::default(), Watch::new(now));
+        let session = Session { link, lac, key, opened: now, heard: now, stage, meter, counted, watch };
         self.sessions.insert(index, Box::new(session));
         self.touched.insert(index);
     }

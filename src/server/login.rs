@@ -8,21 +8,13 @@ use ppp::{Accept, Addressing, AuthRequest, Ipv4Config, Proof, Reject, Verdict, V
 
 use super::{
     Level, Server,
+    denial::Denial,
     session::{Login, Stage},
 };
-use crate::{datapath::SessionIndex, users::Closed};
-
-/// Why somebody may not come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Denial {
-    UnknownUser,
-    WrongPassword,
-    /// The account has an NT hash, which what the client shows cannot be compared with.
-    OnlyHash,
-    Disabled,
-    Expired,
-    Hours,
-}
+use crate::{
+    datapath::SessionIndex,
+    users::{Settings, WhenFull},
+};
 
 /// Somebody who proved to be the owner of an account that may be used.
 struct Admitted {
@@ -30,8 +22,7 @@ struct Admitted {
     verified: Verified,
     /// The address that is this account's alone.
     address: Option<Ipv4Addr>,
-    /// How many sessions it may have.
-    sessions: Option<usize>,
+    settings: Arc<Settings>,
 }
 
 impl Server {
@@ -39,15 +30,13 @@ impl Server {
     pub(super) fn login(&mut self, now: Instant, index: SessionIndex, request: &AuthRequest) {
         // A client that negotiates its link anew logs in again, perhaps as somebody else.
         self.forget_login(now, index);
-        let verdict = match self.admit(now, request) {
+        let admitted = self.admit(now, request).and_then(|admitted| self.find_room(now, index, admitted));
+        let verdict = match admitted {
             Err(denial) => {
                 self.log_denial(now, index, request, denial.cause());
                 Verdict::Reject(Reject { code: denial.code(), message: denial.message().into() })
             }
-            Ok(Admitted { user, verified, address, sessions }) => {
-                self.end_stale(now, index, &user);
-                self.end_forgotten(now, index, &user);
-                self.make_room(now, &user, sessions);
+            Ok(Admitted { user, verified, address, settings }) => {
                 let Some(address) = self.take_address(now, index, address, &user) else {
                     self.log_denial(
                         now,
@@ -57,7 +46,7 @@ impl Server {
                     );
                     return self.hang_up(now, index, ppp::Reason::NoAddress);
                 };
-                self.log_in(index, Login { user, address, at: now });
+                self.log_in(index, Login { user, address, at: now, settings });
                 let ipv4 = Ipv4Config {
                     peer: address,
                     local: self.local_address(address),
@@ -71,6 +60,7 @@ impl Server {
             session.link.handle_verdict(now, verdict);
             self.touched.insert(index);
         }
+        self.set_limits(now, index);
     }
 
     fn admit(&self, now: Instant, request: &AuthRequest) -> Result<Admitted, Denial> {
@@ -82,24 +72,48 @@ impl Server {
         };
         let verified = verified.ok_or(Denial::WrongPassword)?;
         // Only who knows the password learns more about the account.
-        match account.settings.closed(self.wall(now)) {
-            Some(Closed::Disabled) => return Err(Denial::Disabled),
-            Some(Closed::Expired) => return Err(Denial::Expired),
-            Some(Closed::Hours) => return Err(Denial::Hours),
-            None => {}
+        let wall = self.wall(now);
+        let settings = account.settings.clone();
+        if let Some(closed) = settings.closed(wall) {
+            return Err(closed.into());
         }
-        let sessions = account.settings.sessions;
-        Ok(Admitted { user: user.clone(), verified, address: account.address, sessions })
+        if account.is_password_expired(wall) {
+            return Err(Denial::PasswordExpired);
+        }
+        Ok(Admitted { user: user.clone(), verified, address: account.address, settings })
     }
 
-    /// Ends the oldest sessions of `user` until one more fits: who is at the door is there now, while an old session is
+    /// Sees that a user may have one more session, which ends those that the user left behind.
+    fn find_room(
+        &mut self,
+        now: Instant,
+        index: SessionIndex,
+        admitted: Admitted,
+    ) -> Result<Admitted, Denial> {
+        let Admitted { user, settings, .. } = &admitted;
+        self.end_stale(now, index, user);
+        self.end_forgotten(now, index, user);
+        match (settings.sessions, settings.when_full) {
+            (Some(most), WhenFull::Refuse) if self.sessions_of(user).take(most).count() == most => {
+                Err(Denial::TooManySessions)
+            }
+            (Some(most), WhenFull::Replace) => {
+                self.keep_newest(now, user, most.saturating_sub(1), "the same user logged in again");
+                Ok(admitted)
+            }
+            _ => Ok(admitted),
+        }
+    }
+
+    /// Ends the oldest sessions of `user` beyond so many: who is at the door is there now, while an old session is
     /// most often one that a sleeping phone left behind.
-    fn make_room(&mut self, now: Instant, user: &Arc<str>, sessions: Option<usize>) {
-        let Some(limit) = sessions.map(|limit| limit.max(1)) else { return };
+    pub(super) fn keep_newest(&mut self, now: Instant, user: &Arc<str>, most: usize, why: &str) {
         loop {
-            let held: Vec<SessionIndex> = self.sessions_of(user).take(limit).collect();
+            let held: Vec<SessionIndex> = self.sessions_of(user).take(most + 1).collect();
             match held.first() {
-                Some(oldest) if held.len() == limit => self.replace(now, *oldest),
+                Some(oldest) if held.len() > most => {
+                    self.end_session(now, *oldest, why, Disconnect::Administrative);
+                }
                 _ => return,
             }
         }
@@ -142,6 +156,7 @@ impl Server {
     fn log_in(&mut self, index: SessionIndex, login: Login) {
         let Some(session) = self.sessions.get_mut(&index) else { return };
         session.stage = Stage::LoggedIn(login.clone());
+        session.watch.begin(login.at);
         self.by_address.insert(login.address, index);
         self.by_user.insert((login.user, login.at, index));
     }
@@ -182,49 +197,5 @@ impl Server {
         let AuthRequest { method, .. } = request;
         let text = format!("login of {name:?} from {} refused ({method}): {cause}", connection.path.remote);
         self.say_of_client(now, Level::Warn, peer, text);
-    }
-}
-
-impl Denial {
-    /// What the device shows, RFC 2759 §6; 708 is Windows' own.
-    const fn code(self) -> u16 {
-        match self {
-            Self::UnknownUser | Self::WrongPassword | Self::OnlyHash => 691,
-            Self::Disabled => 647,
-            Self::Expired => 708,
-            Self::Hours => 646,
-        }
-    }
-
-    /// What the client is told. A stranger does not learn whether it was the name or the password.
-    const fn message(self) -> &'static str {
-        match self {
-            Self::UnknownUser | Self::WrongPassword | Self::OnlyHash => "wrong user name or password",
-            Self::Disabled => "this account is disabled",
-            Self::Expired => "this account has expired",
-            Self::Hours => "this account may not be used at this hour",
-        }
-    }
-
-    /// Cause, what the user sees, and remedy, for the operator.
-    const fn cause(self) -> &'static str {
-        match self {
-            Self::UnknownUser => {
-                "no such user; Windows shows 691, phones ask for the password again; add the user to the users file"
-            }
-            Self::WrongPassword => {
-                "wrong password; Windows shows 691, phones ask for it again; type it anew there or set it in the users file"
-            }
-            Self::OnlyHash => {
-                "the account has only an nt_hash, and CHAP-MD5 needs the password itself; Windows shows 691, phones ask for the password again; allow MS-CHAPv2 on the device, or give the user a `password` in the users file"
-            }
-            Self::Disabled => {
-                "the account is disabled; Windows shows 647; remove `disabled` in the users file"
-            }
-            Self::Expired => "the account has expired; Windows shows 708; move `expires` in the users file",
-            Self::Hours => {
-                "the account may not be used at this hour; Windows shows 646; widen `hours` in the users file"
-            }
-        }
     }
 }

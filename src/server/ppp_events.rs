@@ -78,7 +78,7 @@ impl Server {
             }
             Event::Closed(reason) => {
                 let goodbye = match reason {
-                    Reason::Administrative => Disconnect::Administrative,
+                    Reason::Administrative | Reason::Policy(_) => Disconnect::Administrative,
                     Reason::Shutdown => Disconnect::Shutdown,
                     Reason::AuthFailed { .. } | Reason::AuthRefused { .. } => Disconnect::NotAuthorized,
                     Reason::NoAddress => Disconnect::NoResources,
@@ -169,6 +169,7 @@ impl Server {
     pub(super) fn end_session(&mut self, now: Instant, index: SessionIndex, why: &str, goodbye: Disconnect) {
         let Some(mut session) = self.sessions.remove(&index) else { return };
         self.timers.stop(Timer::Link(index));
+        self.timers.stop(Timer::Watch(index));
         self.touched.remove(&index);
         self.by_key.remove(&(session.key, index));
         let peer = session.lac.peer;

@@ -5,8 +5,11 @@ use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 use l2tp::SessionKey;
 use ppp::Link;
 
-use super::Lac;
-use crate::datapath::{Meter, Traffic};
+use super::{Lac, watch::Watch};
+use crate::{
+    datapath::{Meter, Traffic},
+    users::Settings,
+};
 
 /// One PPP link and who is behind it.
 pub(super) struct Session {
@@ -22,6 +25,8 @@ pub(super) struct Session {
     pub(super) meter: Arc<Meter>,
     /// What of that was moved before its present login.
     pub(super) counted: Traffic,
+    /// What is known of its being used.
+    pub(super) watch: Watch,
 }
 
 /// How far the session has come.
@@ -41,6 +46,8 @@ pub(super) struct Login {
     pub(super) user: Arc<str>,
     pub(super) address: Ipv4Addr,
     pub(super) at: Instant,
+    /// What the user gets and may do; changes when the operator changes it.
+    pub(super) settings: Arc<Settings>,
 }
 
 impl Session {

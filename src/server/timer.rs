@@ -9,6 +9,8 @@ use crate::datapath::SessionIndex;
 pub(super) enum Timer {
     /// A link's own `poll_timeout`.
     Link(SessionIndex),
+    /// Time to see whether a session is in use.
+    Watch(SessionIndex),
     /// The end of a connection whose last tunnel is gone.
     Farewell(PeerId),
     /// Time to see whether a connection has been silent.

@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test that fails shows what it printed")]
 
+mod accounts;
 mod clients;
 mod connect;
 mod determinism;
@@ -11,6 +12,7 @@ mod dhcp;
 mod hostile;
 mod inner;
 mod lifecycle;
+mod limits;
 mod logins;
 mod nat;
 mod native;

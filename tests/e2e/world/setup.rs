@@ -33,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) steering: Steering,
     /// Further lines of the configuration.
     pub(crate) extra: &'static str,
+    /// The file of accounts.
+    pub(crate) users: &'static str,
 }
 
 /// To which core the kernel brings packets.
@@ -62,6 +64,7 @@ impl Default for Setup {
             shards: 2,
             steering: Steering::Right,
             extra: "",
+            users: ACCOUNTS,
         }
     }
 }
@@ -83,7 +86,7 @@ impl Setup {
              mtu: 1400\n{extra}\n"
         );
         let config = Config::parse(Path::new(BESIDE), config.as_bytes()).expect("a right configuration");
-        let users = Users::parse(Path::new("users.yaml"), ACCOUNTS.as_bytes(), &config.pools);
+        let users = Users::parse(Path::new("users.yaml"), self.users.as_bytes(), &config.pools);
         (config, users.expect("right accounts"))
     }
 }

@@ -51,7 +51,7 @@ impl World {
             let (now, mut down) = (self.now, Downlink::default());
             match core.checked_sub(1) {
                 None => self.timed(|server| server.handle_tun(now, part, &mut down)),
-                Some(other) => self.others[other].handle_tun(part, &mut down),
+                Some(other) => self.others[other].handle_tun(now, part, &mut down),
             }
             self.send_down(&down);
             self.drain_server();

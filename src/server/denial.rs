@@ -1,0 +1,83 @@
+//! Why somebody may not come in: what the device is told, and what the operator reads.
+
+use crate::users::Closed;
+
+/// Why somebody may not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denial {
+    UnknownUser,
+    WrongPassword,
+    /// The account has an NT hash, which what the client shows cannot be compared with.
+    OnlyHash,
+    Disabled,
+    Expired,
+    Hours,
+    PasswordExpired,
+    /// It has as many sessions as it may have, and the oldest is not to end.
+    TooManySessions,
+}
+
+impl From<Closed> for Denial {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Disabled => Self::Disabled,
+            Closed::Expired => Self::Expired,
+            Closed::Hours => Self::Hours,
+        }
+    }
+}
+
+impl Denial {
+    /// What the device shows, RFC 2759 §6; 708 is Windows' own.
+    pub(super) const fn code(self) -> u16 {
+        match self {
+            Self::UnknownUser | Self::WrongPassword | Self::OnlyHash => 691,
+            Self::Disabled => 647,
+            Self::Expired => 708,
+            Self::Hours => 646,
+            Self::PasswordExpired => 648,
+            // The nearest that there is: no permission to dial in.
+            Self::TooManySessions => 649,
+        }
+    }
+
+    /// What the client is told. A stranger does not learn whether it was the name or the password.
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::UnknownUser | Self::WrongPassword | Self::OnlyHash => "wrong user name or password",
+            Self::Disabled => "this account is disabled",
+            Self::Expired => "this account has expired",
+            Self::Hours => "this account may not be used at this hour",
+            Self::PasswordExpired => "this password has expired",
+            Self::TooManySessions => "this account is in use on as many devices as it may be",
+        }
+    }
+
+    /// Cause, what the user sees, and remedy, for the operator.
+    pub(super) const fn cause(self) -> &'static str {
+        match self {
+            Self::UnknownUser => {
+                "no such user; Windows shows 691, phones ask for the password again; add the user to the users file"
+            }
+            Self::WrongPassword => {
+                "wrong password; Windows shows 691, phones ask for it again; type it anew there or set it in the users file"
+            }
+            Self::OnlyHash => {
+                "the account has only an nt_hash, and CHAP-MD5 needs the password itself; Windows shows 691, phones ask for the password again; allow MS-CHAPv2 on the device, or give the user a `password` in the users file"
+            }
+            Self::Disabled => {
+                "the account is disabled; Windows shows 647; remove `disabled` in the users file"
+            }
+            Self::Expired => "the account has expired; Windows shows 708; move `expires` in the users file",
+            Self::Hours => {
+                "the account may not be used at this hour; Windows shows 646; widen `hours` in the users file"
+            }
+            Self::PasswordExpired => {
+                "the password has expired; Windows shows 648; have the user choose another one, or run `adit user passwd`"
+            }
+            Self::TooManySessions => {
+                "it has as many sessions as it may have; Windows shows 649; disconnect a device, raise `sessions` in the users file, or set `when_full: replace`"
+            }
+        }
+    }
+}

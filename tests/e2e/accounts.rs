@@ -1,0 +1,157 @@
+//! What a users file says of who may come in, and of when a session is over.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use load::{End, Event, Profile, Refusal};
+
+use crate::world::{Device, Place, Setup, World};
+
+const SOON: Duration = Duration::from_secs(8);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const ALICE: (&str, &str) = ("alice", "secret");
+
+/// A world with these accounts, on Friday, 2027-01-01, at this hour UTC.
+fn world(users: &'static str, hour: u32) -> World {
+    let midnight = Setup::default().wall;
+    World::new(&Setup { users, wall: midnight + HOUR * hour, ..Setup::default() })
+}
+
+fn place(number: u8) -> Place {
+    Place::Public(Ipv4Addr::new(198, 51, 100, number))
+}
+
+fn dial(world: &mut World, number: u8) -> Device {
+    world.dial_as(Profile::windows_10(), place(number), ALICE)
+}
+
+fn up(world: &mut World, number: u8) -> Device {
+    let device = dial(world, number);
+    world.until_up(device, SOON);
+    device
+}
+
+/// How a device that is to be refused is refused.
+#[track_caller]
+fn refusal(world: &mut World, device: Device) -> Refusal {
+    let refused = |world: &World| {
+        world.device(device).events.iter().find_map(|event| match event {
+            Event::Refused(refusal) => Some(refusal.clone()),
+            _ => None,
+        })
+    };
+    world.until("the login is refused", SOON, |world| refused(world).is_some());
+    refused(world).expect("just seen")
+}
+
+/// The session of a device ends within a minute of `after`, not before, and the log says why.
+#[track_caller]
+fn ends(world: &mut World, device: Device, after: Duration, why: &str) {
+    world.run(after.saturating_sub(Duration::from_secs(10)));
+    assert!(world.is_up(device), "log:\n{}", world.log.join("\n"));
+    let end = world.until_closed(device, MINUTE);
+    assert!(matches!(end, End::Dismissed(_)), "{end:?}");
+    world.until("its address is free", MINUTE, |world| world.status().pools[0].used == 0);
+    assert_eq!(world.lines(&["\"alice\" is out", why]).len(), 1, "{}", world.log.join("\n"));
+}
+
+#[test]
+fn hours_close_the_door_and_end_the_session() {
+    const USERS: &str = "alice: { password: secret, hours: [Mon-Fri 08:00-18:00 +01:00] }";
+    let mut early = world(USERS, 6);
+    let device = dial(&mut early, 1);
+    assert_eq!(refusal(&mut early, device).code, 646);
+    let words = ["Warn", "198.51.100.1:4500", "alice", "hour", "Windows shows 646", "widen `hours`"];
+    assert_eq!(early.lines(&words).len(), 1, "{}", early.log.join("\n"));
+    let mut late = world(USERS, 16);
+    let device = up(&mut late, 1);
+    ends(&mut late, device, HOUR, "may not be used at this hour");
+    let device = dial(&mut late, 1);
+    assert_eq!(refusal(&mut late, device).code, 646);
+}
+
+#[test]
+fn an_account_that_expires_ends_its_session() {
+    let mut world = world("alice: { password: secret, expires: 2027-01-01 }", 23);
+    let device = up(&mut world, 1);
+    ends(&mut world, device, HOUR, "the account has expired");
+    let device = dial(&mut world, 1);
+    assert_eq!(refusal(&mut world, device).code, 708);
+}
+
+#[test]
+fn an_expired_password() {
+    let mut world = world("alice: { password: secret, password_expires: 2026-12-31 }", 0);
+    let device = dial(&mut world, 1);
+    assert_eq!(refusal(&mut world, device).code, 648);
+    let words = ["Warn", "alice", "password has expired", "Windows shows 648", "adit user passwd"];
+    assert_eq!(world.lines(&words).len(), 1, "{}", world.log.join("\n"));
+    let device = world.dial_as(Profile::windows_10(), place(2), ("alice", "wrong"));
+    assert_eq!(refusal(&mut world, device).code, 691, "only who knows the password learns more");
+}
+
+#[test]
+fn one_device_more_takes_the_oldest_ones_place() {
+    let mut world = world("alice: { password: secret, sessions: 2 }", 0);
+    let [first, second, third] = [1, 2, 3].map(|number| up(&mut world, number));
+    world.until_closed(first, SOON);
+    assert!(world.is_up(second) && world.is_up(third));
+    let words = ["\"alice\" is out", "the same user logged in again"];
+    assert_eq!(world.lines(&words).len(), 1, "{}", world.log.join("\n"));
+}
+
+#[test]
+fn one_device_more_is_refused() {
+    let mut world = world("alice: { password: secret, sessions: 2, when_full: refuse }", 0);
+    let [first, second] = [1, 2].map(|number| up(&mut world, number));
+    let third = dial(&mut world, 3);
+    let refusal = refusal(&mut world, third);
+    assert_eq!((refusal.code, refusal.retry), (649, false));
+    let words = ["Warn", "198.51.100.3:4500", "alice", "Windows shows 649", "when_full: replace"];
+    assert_eq!(world.lines(&words).len(), 1, "{}", world.log.join("\n"));
+    assert!(world.is_up(first) && world.is_up(second));
+    // The refused one holds nothing, and who leaves makes room.
+    world.with(first, |client, now| client.disconnect(now));
+    world.until_closed(first, SOON);
+    let fourth = up(&mut world, 4);
+    world.ping(fourth, SOON);
+}
+
+#[test]
+fn a_session_lasts_as_long_as_it_may() {
+    let mut world = world("alice: { password: secret, session_timeout: 2 h }", 0);
+    let device = up(&mut world, 1);
+    for _ in 0..11 {
+        world.run(10 * MINUTE);
+        world.ping(device, SOON);
+    }
+    let left = 2 * HOUR - world.elapsed();
+    ends(&mut world, device, left, "(session_timeout)");
+    // Nothing keeps it from dialling again.
+    let again = up(&mut world, 1);
+    world.ping(again, SOON);
+}
+
+#[test]
+fn a_session_without_data_ends() {
+    let mut world = world("alice: { password: secret, idle_timeout: 10 min }", 0);
+    let device = up(&mut world, 1);
+    // Either way counts; what PPP says to stay alive does not.
+    for _ in 0..4 {
+        world.run(8 * MINUTE);
+        world.ping(device, SOON);
+        world.run(8 * MINUTE);
+        world.ping_back(device, SOON);
+    }
+    ends(&mut world, device, 10 * MINUTE, "(idle_timeout)");
+}
+
+/// Nobody who may stay is looked after or dismissed.
+#[test]
+fn without_limits_a_session_lasts() {
+    let mut world = world("alice: { password: secret }", 0);
+    let device = up(&mut world, 1);
+    world.run(10 * HOUR);
+    world.ping(device, SOON);
+}
