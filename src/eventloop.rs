@@ -44,7 +44,7 @@ use crate::{
     server::{Draft, Level, LogLine, Server, ShardId, Shards},
     shard::Shard,
     status::Status,
-    users::Users,
+    users::{Users, scribe::Scribe},
     workers::Workers,
 };
 use cores::Cores;
@@ -82,6 +82,7 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     // One core is left to packets, whatever burst of logins comes.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1);
     let workers = Workers::start(threads, &waker)?;
+    let scribe = Scribe::start(config.users.clone(), config.pools.clone())?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random bytes")?;
     let now = clock();
@@ -112,6 +113,7 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
         exceptions,
         waker,
         workers,
+        scribe,
         commands,
         signals,
         drafts: Vec::new(),
@@ -191,6 +193,7 @@ struct EventLoop {
     exceptions: Exceptions,
     waker: Waker,
     workers: Workers,
+    scribe: Scribe,
     commands: mpsc::Receiver<Command>,
     signals: SignalFd,
     /// Statuses that were asked for.
@@ -288,6 +291,9 @@ impl EventLoop {
         }
         while let Some(line) = self.server.poll_event() {
             write(&line);
+        }
+        while let Some(new) = self.server.poll_new_password() {
+            self.scribe.store(new);
         }
     }
 

@@ -22,6 +22,7 @@ mod l2tp_events;
 mod log;
 mod login;
 mod on_link;
+mod passwords;
 mod plane;
 mod ppp_events;
 mod report;
@@ -55,7 +56,7 @@ use crate::{
     onlink::Directions,
     pool::Pools,
     superpacket::Superpacket,
-    users::Users,
+    users::{NewPassword, Users},
 };
 use connection::Connection;
 use log::Throttle;
@@ -92,6 +93,7 @@ pub struct Server {
     touched: BTreeSet<SessionIndex>,
     transmits: VecDeque<Transmit>,
     log: VecDeque<LogLine>,
+    new_passwords: VecDeque<NewPassword>,
     control: Vec<Control>,
     /// What the wall clock said at one instant; it is asked for account expiry alone.
     epoch: (Instant, SystemTime),
@@ -157,6 +159,7 @@ impl Server {
             touched: BTreeSet::new(),
             transmits: VecDeque::new(),
             log: VecDeque::new(),
+            new_passwords: VecDeque::new(),
             control: Vec::new(),
             epoch: (now, wall),
             started: now,

@@ -14,6 +14,7 @@ mod overlay;
 mod quantity;
 mod quota;
 mod raw;
+pub(crate) mod scribe;
 mod settings;
 
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +33,7 @@ pub use date::{Date, NotADate};
 pub use hours::Hours;
 pub use quantity::{NotAQuantity, Rate};
 pub use quota::{Period, Quota};
+pub use scribe::NewPassword;
 pub use settings::{Closed, Settings, WhenFull};
 
 /// All accounts. A lookup takes the same time whether there are ten or a hundred thousand.
@@ -64,6 +66,18 @@ impl Users {
             self.entries.get(&fold(user))
         })?;
         Some((&entry.name, &entry.account))
+    }
+
+    /// Gives a user another password, which is good without end: what
+    /// [`UsersFile::set_password`](edit::UsersFile::set_password) does to the file.
+    pub fn set_password(&mut self, name: &str, password: &str) {
+        let Some(Entry { account, .. }) = self.entries.get_mut(&fold(name)) else { return };
+        let is_plain = account.password.is_some();
+        let (nt_hash, bytewise) = hashes(password);
+        account.nt_hash = nt_hash;
+        account.nt_hash_bytewise = bytewise.filter(|_| is_plain);
+        account.password = is_plain.then(|| Zeroizing::new(password.to_owned()));
+        account.password_expires = None;
     }
 
     /// Returns the addresses that belong to one account each, for
@@ -116,6 +130,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// Tells whether the user may take that password for a new one.
+    pub fn may_change_to(&self, password: &str) -> bool {
+        !password.is_empty() && !self.nt_hash.is(&NtHash::from_password(password))
+    }
+
     /// Tells whether the password's last day is over.
     pub fn is_password_expired(&self, now: SystemTime) -> bool {
         self.password_expires.is_some_and(|day| now >= day.end())
@@ -146,6 +165,12 @@ impl fmt::Debug for Account {
 struct Entry {
     name: Arc<str>,
     account: Account,
+}
+
+/// A password's NT hash, and the other one that [`Account::nt_hashes`] speaks of.
+fn hashes(password: &str) -> (NtHash, Option<NtHash>) {
+    let bytewise = (!password.is_ascii()).then(|| NtHash::from_password_octets(password));
+    (NtHash::from_password(password), bytewise)
 }
 
 fn fold(name: &str) -> String {

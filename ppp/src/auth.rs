@@ -18,7 +18,7 @@ use crate::packet::Protocol;
 use crate::reason::printable;
 pub(crate) use authenticator::{Authenticator, Outcome};
 use chap::md5::ChapProof;
-use mschapv2::MsChapV2Proof;
+use mschapv2::{MsChapV2Proof, NewPasswordProof};
 use pap::Password;
 
 /// A way for clients to prove who they are, as LCP negotiates it.
@@ -118,6 +118,8 @@ impl fmt::Display for Method {
 pub enum Proof {
     /// The answer to a challenge, made with the password's NT hash.
     MsChapV2(MsChapV2Proof),
+    /// The same with a new password, in the place of an expired one.
+    NewPassword(NewPasswordProof),
     /// The answer to a challenge, made with the password itself.
     Chap(ChapProof),
     /// The password itself.
@@ -195,8 +197,8 @@ pub struct Addressing {
 #[derive(Clone, Debug)]
 pub struct Reject {
     /// 646 restricted hours, 647 account disabled, 648 password expired, 649 no dial-in permission,
-    /// 691 wrong name or password (RFC 2759 §6), 708 account expired. After 691 the client may try again while
-    /// attempts are left, if the protocol knows of that.
+    /// 691 wrong name or password, 709 new password refused (RFC 2759 §6), 708 account expired. With MS-CHAPv2, after 691 the
+    /// client may try again while attempts are left, and after 648 it may show a [`Proof::NewPassword`].
     pub code: u16,
     /// A text that some clients show; may be empty.
     pub message: String,

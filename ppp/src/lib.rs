@@ -45,7 +45,7 @@ mod stories;
 mod wire;
 
 pub use auth::chap::md5::ChapProof;
-pub use auth::mschapv2::{MsChapV2Proof, NtHash};
+pub use auth::mschapv2::{MsChapV2Proof, NewPassword, NewPasswordProof, NtHash};
 pub use auth::pap::Password;
 pub use auth::{Accept, Addressing, AuthProtocol, AuthRequest, Method, Proof, Reject, Verdict, Verified};
 pub use config::Config;

@@ -123,6 +123,7 @@ impl fmt::Display for Reason {
                     649 => "the account may not dial in",
                     691 => "wrong name or password",
                     708 => "the account has expired",
+                    709 => "the new password was refused",
                     _ => "refused",
                 };
                 let times = if *attempts == 1 { "once" } else { "repeatedly" };

@@ -9,6 +9,7 @@ mod hostile;
 mod limits;
 mod login;
 mod loss;
+mod new_password;
 mod offers;
 mod pap;
 mod pppd;
@@ -134,7 +135,11 @@ impl Story {
 
     /// Verifies the request that is pending against `password` and lets the client in.
     pub(crate) fn accept(&mut self, request: &AuthRequest, password: &str) {
-        let verified = verify(request, password).expect("the password should be right");
+        self.admit(verify(request, password).expect("the password should be right"));
+    }
+
+    /// Lets the client in.
+    pub(crate) fn admit(&mut self, verified: Verified) {
         let addressing = Addressing { ipv4: addressing() };
         let accept = Accept { verified, message: "Welcome".to_owned(), addressing };
         self.link.handle_verdict(self.now, Verdict::Accept(Box::new(accept)));
@@ -210,6 +215,7 @@ impl Story {
 pub(crate) fn verify(request: &AuthRequest, password: &str) -> Option<Verified> {
     match &request.proof {
         Proof::MsChapV2(proof) => proof.verify(&NtHash::from_password(password)),
+        Proof::NewPassword(proof) => proof.verify(&NtHash::from_password(password)).map(|new| new.verified),
         Proof::Chap(proof) => proof.verify(password.as_bytes()),
         Proof::Password(typed) => typed.verify(&NtHash::from_password(password)),
     }

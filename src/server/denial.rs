@@ -13,6 +13,8 @@ pub(super) enum Denial {
     Expired,
     Hours,
     PasswordExpired,
+    /// Somebody is to have a new password, but not that one.
+    NewPassword,
     /// It has as many sessions as it may have, and the oldest is not to end.
     TooManySessions,
 }
@@ -36,6 +38,7 @@ impl Denial {
             Self::Expired => 708,
             Self::Hours => 646,
             Self::PasswordExpired => 648,
+            Self::NewPassword => 709,
             // The nearest that there is: no permission to dial in.
             Self::TooManySessions => 649,
         }
@@ -49,6 +52,7 @@ impl Denial {
             Self::Expired => "this account has expired",
             Self::Hours => "this account may not be used at this hour",
             Self::PasswordExpired => "this password has expired",
+            Self::NewPassword => "the new password must not be empty, nor the old one",
             Self::TooManySessions => "this account is in use on as many devices as it may be",
         }
     }
@@ -73,7 +77,10 @@ impl Denial {
                 "the account may not be used at this hour; Windows shows 646; widen `hours` in the users file"
             }
             Self::PasswordExpired => {
-                "the password has expired; Windows shows 648; have the user choose another one, or run `adit user passwd`"
+                "the password has expired; Windows shows 648 or, as Apple devices do, asks for another one; choose one there, or run `adit user passwd`"
+            }
+            Self::NewPassword => {
+                "the new password is empty or the old one; Windows shows 709; choose another one there, or run `adit user passwd`"
             }
             Self::TooManySessions => {
                 "it has as many sessions as it may have; Windows shows 649; disconnect a device, raise `sessions` in the users file, or set `when_full: replace`"

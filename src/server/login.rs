@@ -4,7 +4,8 @@ use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 
 use ipsec::PeerId;
 use l2tp::Disconnect;
-use ppp::{Accept, Addressing, AuthRequest, Ipv4Config, Proof, Reject, Verdict, Verified};
+use ppp::{Accept, Addressing, AuthRequest, Ipv4Config, NewPassword, Proof, Reject, Verdict, Verified};
+use zeroize::Zeroizing;
 
 use super::{
     Level, Server,
@@ -23,6 +24,8 @@ struct Admitted {
     /// The address that is this account's alone.
     address: Option<Ipv4Addr>,
     settings: Arc<Settings>,
+    /// What its password is to be from now on.
+    new_password: Option<Zeroizing<String>>,
 }
 
 impl Server {
@@ -36,7 +39,7 @@ impl Server {
                 self.log_denial(now, index, request, denial.cause());
                 Verdict::Reject(Reject { code: denial.code(), message: denial.message().into() })
             }
-            Ok(Admitted { user, verified, address, settings }) => {
+            Ok(Admitted { user, verified, address, settings, new_password }) => {
                 let Some(address) = self.take_address(now, index, address, &user) else {
                     self.log_denial(
                         now,
@@ -46,6 +49,9 @@ impl Server {
                     );
                     return self.hang_up(now, index, ppp::Reason::NoAddress);
                 };
+                if let Some(password) = new_password {
+                    self.change_password(index, &user, password);
+                }
                 self.log_in(index, Login { user, address, at: now, settings });
                 let ipv4 = Ipv4Config {
                     peer: address,
@@ -65,8 +71,16 @@ impl Server {
 
     fn admit(&self, now: Instant, request: &AuthRequest) -> Result<Admitted, Denial> {
         let (user, account) = self.users.find(&request.name).ok_or(Denial::UnknownUser)?;
+        let mut new_password = None;
         let verified = match &request.proof {
             Proof::MsChapV2(proof) => account.nt_hashes().find_map(|hash| proof.verify(hash)),
+            Proof::NewPassword(proof) => {
+                let new = account.nt_hashes().find_map(|hash| proof.verify(hash));
+                new.map(|NewPassword { verified, password }| {
+                    new_password = Some(password);
+                    verified
+                })
+            }
             Proof::Chap(proof) => proof.verify(account.password.as_ref().ok_or(Denial::OnlyHash)?.as_bytes()),
             Proof::Password(password) => account.nt_hashes().find_map(|hash| password.verify(hash)),
         };
@@ -77,10 +91,12 @@ impl Server {
         if let Some(closed) = settings.closed(wall) {
             return Err(closed.into());
         }
-        if account.is_password_expired(wall) {
-            return Err(Denial::PasswordExpired);
+        match &new_password {
+            Some(password) if !account.may_change_to(password) => return Err(Denial::NewPassword),
+            None if account.is_password_expired(wall) => return Err(Denial::PasswordExpired),
+            Some(_) | None => {}
         }
-        Ok(Admitted { user: user.clone(), verified, address: account.address, settings })
+        Ok(Admitted { user: user.clone(), verified, address: account.address, settings, new_password })
     }
 
     /// Sees that a user may have one more session, which ends those that the user left behind.

@@ -167,8 +167,7 @@ fn from_password(f: &mut Findings<'_>, password: &Spanned<Hidden>) -> Option<(Nt
         f.wrong(password.referenced, found);
         return None;
     }
-    let bytewise = (!text.is_ascii()).then(|| NtHash::from_password_octets(text));
-    Some((NtHash::from_password(text), bytewise))
+    Some(super::hashes(text))
 }
 
 fn from_hash(f: &mut Findings<'_>, hash: &Spanned<Hidden>) -> Option<NtHash> {

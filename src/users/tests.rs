@@ -325,6 +325,23 @@ fn fifty_thousand_users_are_not_too_many() {
     assert_eq!(&**users.find(b"HOME\\User49999").unwrap().0, "user49999");
 }
 
+/// As if the edited file had been read.
+#[test]
+fn a_new_password_takes_the_old_ones_place() {
+    let mut users = parsed(
+        "a: { password: x, password_expires: 2026-01-01 }\nb: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }",
+    );
+    for (name, plain, hashes) in [("A", Some("Grüße"), 2), ("b", None, 1)] {
+        users.set_password(name, "Grüße");
+        let (_, account) = users.find(name.as_bytes()).unwrap();
+        assert_eq!(account.password.as_ref().map(|password| password.as_str()), plain);
+        assert_eq!(account.nt_hashes().count(), hashes);
+        assert!(account.nt_hash.is(&ppp::NtHash::from_password("Grüße")));
+        assert_eq!(account.password_expires, None);
+        assert!(!account.may_change_to("Grüße") && !account.may_change_to("") && account.may_change_to("x"));
+    }
+}
+
 #[test]
 fn nothing_secret_shows() {
     let users = parsed("a: { password: hunter2 }\nb: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }");

@@ -69,6 +69,22 @@ fn over_a_bad_link() {
     }
 }
 
+/// The next Response, or the answer to it, gets lost as well.
+#[test]
+fn a_second_try_over_a_bad_link() {
+    for seed in 0..12 {
+        let setup = Setup { seed, quality: Quality::BAD, ..Setup::default() };
+        let (mut world, device) = dial(&setup, Authentication::MsChapV2, ("alice", "Secret"));
+        let is_refused = |event: &Event| matches!(event, Event::Refused(_));
+        let patience = Duration::from_secs(120);
+        let refused = |world: &World| world.device(device).events.iter().any(is_refused);
+        world.until("the login is refused", patience, refused);
+        world.with(device, |client, now| client.retry_password(now, "secret"));
+        world.until_up(device, patience);
+        assert_eq!(world.lines(&["wrong password"]).len(), 1, "{}", world.log.join("\n"));
+    }
+}
+
 /// Each cause has its code, in the text of a Failure or Nak.
 #[test]
 fn every_refusal_has_its_code() {

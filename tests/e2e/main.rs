@@ -17,6 +17,7 @@ mod logins;
 mod nat;
 mod native;
 mod no_waiting;
+mod passwords;
 mod policy;
 mod refusals;
 mod shards;

@@ -70,13 +70,22 @@ impl Challenge {
 /// The identity of a packet that was answered: §4.2 wants the same answer for the same Response.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Answered {
+    pub(crate) code: Code,
     pub(crate) identifier: u8,
     data: Vec<u8>,
 }
 
+impl Answered {
+    /// Whether a packet with that identifier answers the answer. RFC 2759 §6: it has the next one; some clients keep the old
+    /// one.
+    pub(crate) fn is_followed_by(&self, identifier: u8) -> bool {
+        [self.identifier, self.identifier.wrapping_add(1)].contains(&identifier)
+    }
+}
+
 impl From<Packet<'_>> for Answered {
     fn from(packet: Packet<'_>) -> Self {
-        Self { identifier: packet.identifier, data: packet.data.to_vec() }
+        Self { code: packet.code, identifier: packet.identifier, data: packet.data.to_vec() }
     }
 }
 

@@ -5,13 +5,16 @@
 //!      │                                              ▲            │
 //!      ▼            Response                          │ 691        ▼ Response, while attempts are left
 //!  Challenged ──────────────────► Deciding ───────────┴──────► Refused
-//!                                    │
+//!                                    │  ▲
+//!                                    │  └─ Change-Password ──┐
+//!                                    ├── Failure 648 ──► Expired
 //!                                    ├── Success ──► Accepted
 //!                                    └── Failure ──► Failed
 //! ```
 
 pub(crate) mod hash;
 pub(crate) mod message;
+pub(crate) mod new_password;
 pub(crate) mod proof;
 
 use std::time::Instant;
@@ -19,10 +22,11 @@ use std::time::Instant;
 use super::chap::{Answered, Challenge, FAILURE, RESPONSE, SUCCESS};
 use super::{Accept, AuthRequest, Evidence, Method, Outcome, Proof, Verdict};
 use crate::config::Config;
-use crate::packet::{self, Packet, Protocol};
+use crate::packet::{self, Code, Packet, Protocol};
 use crate::reason::{Reason, printable};
 use crate::wire::{Discard, Wire};
 pub use hash::NtHash;
+pub use new_password::{NewPassword, NewPasswordProof};
 pub use proof::MsChapV2Proof;
 use proof::VALUE_LENGTH;
 
@@ -42,6 +46,8 @@ enum State {
     Deciding { name: Vec<u8>, challenge: [u8; 16], response: Answered },
     /// The client was refused and may try again, with the new challenge in the Failure.
     Refused { challenge: [u8; 16], answered: Answered, failure: Vec<u8>, reason: Reason },
+    /// The password was right, but is too old; the client may make another one, with the new challenge in the Failure.
+    Expired { name: Vec<u8>, challenge: [u8; 16], answered: Answered, failure: Vec<u8>, reason: Reason },
     /// The client is in; whoever repeats the Response did not hear so.
     Accepted { answered: Answered, success: Vec<u8> },
     /// The client was refused for good.
@@ -56,46 +62,51 @@ impl Authenticator {
     }
 
     pub(crate) fn handle_packet(&mut self, packet: Packet<'_>, wire: &mut Wire) -> Outcome {
-        if packet.code != RESPONSE {
-            wire.discard(Discard::Code);
-            return Outcome::Waiting;
-        }
-        let response = Answered::from(packet);
-        let challenge = match &self.state {
-            State::Challenged(challenge) if challenge.identifier() == response.identifier => {
-                challenge.value()
-            }
+        let arrived = Answered::from(packet);
+        let (challenge, request) = match (&self.state, packet.code) {
             // RFC 1994 §4.2: a repeated Response gets the answer that the first one got.
-            State::Refused { answered, failure: frame, .. }
-            | State::Accepted { answered, success: frame }
-                if *answered == response =>
-            {
+            (
+                State::Refused { answered, failure: frame, .. }
+                | State::Expired { answered, failure: frame, .. }
+                | State::Accepted { answered, success: frame },
+                _,
+            ) if *answered == arrived => {
                 wire.repeat(frame);
                 return Outcome::Waiting;
             }
-            // RFC 2759 §6: the next Response has the next identifier; some clients keep the old one.
-            State::Refused { challenge, answered, .. }
-                if [answered.identifier, answered.identifier.wrapping_add(1)]
-                    .contains(&response.identifier) =>
-            {
-                *challenge
+            (State::Challenged(challenge), RESPONSE) if challenge.identifier() == packet.identifier => {
+                (challenge.value(), parse_response(packet.data, challenge.value()))
             }
-            State::Challenged(_) | State::Refused { .. } => {
+            (State::Refused { challenge, answered, .. }, RESPONSE)
+                if answered.is_followed_by(packet.identifier) =>
+            {
+                (*challenge, parse_response(packet.data, *challenge))
+            }
+            (State::Expired { name, challenge, answered, .. }, CHANGE_PASSWORD)
+                if answered.is_followed_by(packet.identifier) =>
+            {
+                (*challenge, parse_change(name, packet.data, *challenge))
+            }
+            (State::Challenged(_) | State::Refused { .. }, RESPONSE)
+            | (State::Expired { .. }, CHANGE_PASSWORD) => {
                 wire.discard(Discard::Identifier);
                 return Outcome::Waiting;
             }
-            State::Deciding { .. } | State::Accepted { .. } | State::Failed => {
+            (State::Deciding { .. } | State::Accepted { .. } | State::Failed, RESPONSE | CHANGE_PASSWORD) => {
                 wire.discard(Discard::Response);
                 return Outcome::Waiting;
             }
+            _ => {
+                wire.discard(Discard::Code);
+                return Outcome::Waiting;
+            }
         };
-        let Some(proof) = parse_response(packet.data, challenge) else {
+        let Some(request) = request else {
             wire.discard(Discard::Length);
             return Outcome::Waiting;
         };
-        let name = proof.name().to_vec();
-        self.state = State::Deciding { name: name.clone(), challenge, response };
-        Outcome::Asking(AuthRequest { name, method: Method::MsChapV2, proof: Proof::MsChapV2(proof) })
+        self.state = State::Deciding { name: request.name.clone(), challenge, response: arrived };
+        Outcome::Asking(request)
     }
 
     pub(crate) fn handle_verdict(&mut self, verdict: Verdict, wire: &mut Wire) -> Outcome {
@@ -116,19 +127,25 @@ impl Authenticator {
             Verdict::Reject(reject) => {
                 self.refusals += 1;
                 let challenge = wire.bytes();
-                // Only a password can be typed better. The other codes say that the account is not to log in; and
-                // "expired" with a retry would bring a Change-Password packet (§7), which we do not speak.
-                let last = reject.code != WRONG_PASSWORD || self.refusals >= self.attempts;
-                let text = message::failure(&reject, !last, &challenge);
+                // Only a password can be typed better. The other codes say that the account is not to log in.
+                let retry = reject.code == WRONG_PASSWORD && self.refusals < self.attempts;
+                let text = message::failure(&reject, retry, &challenge);
                 let failure = packet::encode(Protocol::CHAP, FAILURE, response.identifier, text.as_bytes());
                 wire.repeat(&failure);
-                let name = printable(name);
-                let reason = Reason::AuthFailed { name, code: reject.code, attempts: self.refusals };
-                if last {
-                    self.state = State::Failed;
-                    return Outcome::Failed(reason);
-                }
-                self.state = State::Refused { challenge, answered: response.clone(), failure, reason };
+                let shown = printable(name);
+                let reason = Reason::AuthFailed { name: shown, code: reject.code, attempts: self.refusals };
+                let answered = response.clone();
+                self.state = match reject.code {
+                    _ if retry => State::Refused { challenge, answered, failure, reason },
+                    // §7: no other Response is welcome, hence R=0, but a Change-Password is. Not one after another.
+                    PASSWORD_EXPIRED if answered.code == RESPONSE => {
+                        State::Expired { name: name.clone(), challenge, answered, failure, reason }
+                    }
+                    _ => {
+                        self.state = State::Failed;
+                        return Outcome::Failed(reason);
+                    }
+                };
                 Outcome::Refused
             }
         }
@@ -137,16 +154,22 @@ impl Authenticator {
     pub(crate) fn handle_timeout(&mut self, now: Instant, wire: &mut Wire) -> Outcome {
         match &mut self.state {
             State::Challenged(challenge) => challenge.handle_timeout(now, wire),
-            State::Deciding { .. } | State::Refused { .. } | State::Accepted { .. } | State::Failed => {
-                Outcome::Waiting
-            }
+            State::Deciding { .. }
+            | State::Refused { .. }
+            | State::Expired { .. }
+            | State::Accepted { .. }
+            | State::Failed => Outcome::Waiting,
         }
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Challenged(challenge) => Some(challenge.poll_timeout()),
-            State::Deciding { .. } | State::Refused { .. } | State::Accepted { .. } | State::Failed => None,
+            State::Deciding { .. }
+            | State::Refused { .. }
+            | State::Expired { .. }
+            | State::Accepted { .. }
+            | State::Failed => None,
         }
     }
 
@@ -154,9 +177,9 @@ impl Authenticator {
     pub(crate) fn repeat(&self, wire: &mut Wire) {
         match &self.state {
             State::Challenged(challenge) => challenge.repeat(wire),
-            State::Refused { failure: frame, .. } | State::Accepted { success: frame, .. } => {
-                wire.repeat(frame);
-            }
+            State::Refused { failure: frame, .. }
+            | State::Expired { failure: frame, .. }
+            | State::Accepted { success: frame, .. } => wire.repeat(frame),
             State::Deciding { .. } | State::Failed => {}
         }
     }
@@ -164,18 +187,33 @@ impl Authenticator {
     /// Why the client hung up, if a refusal explains it.
     pub(crate) fn refusal(&self) -> Option<&Reason> {
         match &self.state {
-            State::Refused { reason, .. } => Some(reason),
+            State::Refused { reason, .. } | State::Expired { reason, .. } => Some(reason),
             State::Challenged(_) | State::Deciding { .. } | State::Accepted { .. } | State::Failed => None,
         }
     }
 }
 
-fn parse_response(data: &[u8], challenge: [u8; 16]) -> Option<MsChapV2Proof> {
+/// §4.
+fn parse_response(data: &[u8], challenge: [u8; 16]) -> Option<AuthRequest> {
     let (&value_size, data) = data.split_first()?;
     let (value, name) = data.split_first_chunk::<VALUE_LENGTH>()?;
-    MsChapV2Proof::parse(name, challenge, value).filter(|_| usize::from(value_size) == VALUE_LENGTH)
+    let proof = MsChapV2Proof::parse(name, challenge, value)?;
+    let request =
+        AuthRequest { name: name.to_vec(), method: Method::MsChapV2, proof: Proof::MsChapV2(proof) };
+    (usize::from(value_size) == VALUE_LENGTH).then_some(request)
 }
 
+/// §7: without a name, for it is the one of the Response.
+fn parse_change(name: &[u8], data: &[u8], challenge: [u8; 16]) -> Option<AuthRequest> {
+    let proof = NewPasswordProof::parse(name, challenge, data)?;
+    Some(AuthRequest { name: name.to_vec(), method: Method::MsChapV2, proof: Proof::NewPassword(proof) })
+}
+
+/// §7.
+const CHANGE_PASSWORD: Code = Code(7);
+
+/// ERROR_PASSWD_EXPIRED, RFC 2759 §6.
+const PASSWORD_EXPIRED: u16 = 648;
 /// ERROR_AUTHENTICATION_FAILURE, RFC 2759 §6.
 const WRONG_PASSWORD: u16 = 691;
 

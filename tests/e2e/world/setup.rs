@@ -104,4 +104,6 @@ carol: { password: secret, disabled: true }
 dave: { password: secret, expires: 2026-12-31 }
 erin: { password: 'Grüße, 100 %' }
 frank: { nt_hash: 878d8014606cda29677a44efa1353fc7 } # secret
+grace: { password: secret, password_expires: 2026-12-31 }
+heidi: { nt_hash: 878d8014606cda29677a44efa1353fc7, password_expires: 2026-12-31 }
 ";

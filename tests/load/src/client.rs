@@ -248,7 +248,7 @@ impl Client {
     pub fn change_password(&mut self, now: Instant, new: &str) {
         self.credentials.password = new.into();
         if let Upper::Link(_, link) = &mut self.upper {
-            link.change_password(new);
+            link.change_password(now, new);
         }
         self.settle(now);
     }
@@ -257,7 +257,7 @@ impl Client {
     pub fn retry_password(&mut self, now: Instant, password: &str) {
         self.credentials.password = password.into();
         if let Upper::Link(_, link) = &mut self.upper {
-            link.retry(password);
+            link.retry(now, password);
         }
         self.settle(now);
     }

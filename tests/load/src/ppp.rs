@@ -1,6 +1,7 @@
 //! PPP, the caller's side: LCP, MS-CHAP-V2, CHAP, PAP, IPCP, RFC 1661, 2759, 1994, 1334, 1332.
 
 mod chap;
+mod login;
 mod mschap;
 mod negotiation;
 mod options;
@@ -170,44 +171,6 @@ impl Link {
         self.phase = Phase::Terminating;
     }
 
-    /// Answers a refusal that allows another try.
-    pub(crate) fn retry(&mut self, password: &str) {
-        let Phase::Refused { identifier, challenge } = self.phase else { return };
-        self.password = password.into();
-        let response = self.respond(identifier.wrapping_add(1), &challenge);
-        self.phase = Phase::Responded(response);
-    }
-
-    /// Answers a refusal because of the password's age with another password.
-    pub(crate) fn change_password(&mut self, password: &str) {
-        let Phase::Refused { identifier, challenge } = self.phase else { return };
-        let response = self.change(identifier.wrapping_add(1), &challenge, password);
-        self.password = password.into();
-        self.phase = Phase::Responded(response);
-    }
-
-    /// The login was refused.
-    fn refuse(&mut self, refusal: Refusal) {
-        self.refusal = Some(refusal.clone());
-        self.events.push_back(Event::Refused(refusal));
-    }
-
-    /// The login is done: now for the network.
-    fn enter_network(&mut self, now: Instant, response: Option<Response>) {
-        self.phase = Phase::Network(response);
-        self.refusal = None;
-        self.events.push_back(Event::Passed(Mark::Authenticated));
-        let tries = self.profile.max_configure;
-        self.ipcp.start(now, tries, &mut self.outgoing);
-        self.extras.clear();
-        for (protocol, options) in self.profile.extras.clone() {
-            let options = negotiation::decode_options(&options).unwrap_or_default();
-            let mut extra = Negotiation::new(protocol, 1, options, self.profile.restart);
-            extra.start(now, tries, &mut self.outgoing);
-            self.extras.push(extra);
-        }
-    }
-
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if !self.started && now >= self.attached_at {
             self.started = true;
@@ -226,6 +189,7 @@ impl Link {
             self.send_echo(now);
         }
         self.repeat_request(now);
+        self.repeat_response(now);
     }
 
     fn send_echo(&mut self, now: Instant) {
@@ -246,6 +210,7 @@ impl Link {
         let extras = self.extras.iter().filter_map(Negotiation::poll_timeout);
         let request = match &self.phase {
             Phase::Requested(request) => Some(request.resend_at),
+            Phase::Responded(response) => response.resend_at(),
             _ => None,
         };
         [start, self.lcp.poll_timeout(), self.ipcp.poll_timeout(), self.echo_at, request]

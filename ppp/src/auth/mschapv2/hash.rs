@@ -45,7 +45,11 @@ impl NtHash {
         text
     }
 
-    fn from_units(units: impl Iterator<Item = u16>) -> Self {
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub(crate) fn from_units(units: impl Iterator<Item = u16>) -> Self {
         let mut md4 = Md4::new();
         for unit in units {
             md4.update(unit.to_le_bytes());
@@ -54,7 +58,7 @@ impl NtHash {
     }
 
     /// Compares in constant time.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 
@@ -68,6 +72,15 @@ impl fmt::Debug for NtHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("NtHash(…)")
     }
+}
+
+/// OldNtPasswordHashEncryptedWithNewNtPasswordHash, §8.12: two DES encryptions with the key's first fourteen octets.
+pub(crate) fn hash_encrypted_with(hash: &NtHash, key: &NtHash) -> [u8; 16] {
+    let mut encrypted = hash.0;
+    for (key, block) in key.0.as_chunks::<7>().0.iter().zip(encrypted.as_chunks_mut::<8>().0) {
+        Des::new(&des_key(key)).encrypt_block(block.into());
+    }
+    encrypted
 }
 
 /// ChallengeHash, §8.2.

@@ -30,11 +30,6 @@ impl MsChapV2Proof {
         Some(Self { name: name.to_vec(), challenge, peer_challenge, nt_response })
     }
 
-    /// The name of the sender.
-    pub(crate) fn name(&self) -> &[u8] {
-        &self.name
-    }
-
     /// Compares in constant time.
     ///
     /// The challenge hash covers the name without its domain (RFC 2759 §4), but some clients hash what they

@@ -18,6 +18,18 @@ pub(super) struct Response {
     packet: Vec<u8>,
     /// What a Success has to begin with.
     expected: String,
+    /// To be sent again then: after a Failure no challenge asks for it.
+    resend_at: Option<Instant>,
+}
+
+impl Response {
+    pub(super) fn repeated(self, at: Instant) -> Self {
+        Self { resend_at: Some(at), ..self }
+    }
+
+    pub(super) fn resend_at(&self) -> Option<Instant> {
+        self.resend_at
+    }
 }
 
 impl Link {
@@ -106,10 +118,20 @@ impl Link {
         self.send_response(CHANGE_PASSWORD, identifier, &data, expected)
     }
 
+    /// Sends a response again when it is time.
+    pub(super) fn repeat_response(&mut self, now: Instant) {
+        if let Phase::Responded(response) = &mut self.phase
+            && response.resend_at.is_some_and(|at| at <= now)
+        {
+            response.resend_at = Some(now + self.profile.restart);
+            self.outgoing.push_back(frame(CHAP, &response.packet));
+        }
+    }
+
     fn send_response(&mut self, code: u8, identifier: u8, data: &[u8], expected: String) -> Response {
         let packet = Packet { code, identifier, data }.encode();
         self.outgoing.push_back(frame(CHAP, &packet));
-        Response { identifier, packet, expected }
+        Response { identifier, packet, expected, resend_at: None }
     }
 
     fn handle_success(&mut self, now: Instant, packet: &Packet<'_>) {
