@@ -13,9 +13,9 @@ pub(crate) mod pap;
 
 use std::fmt;
 
-use crate::Ipv4Config;
 use crate::packet::Protocol;
 use crate::reason::printable;
+use crate::{Ipv4Config, Ipv6Config};
 pub(crate) use authenticator::{Authenticator, Outcome};
 use chap::md5::ChapProof;
 use mschapv2::{MsChapV2Proof, NewPasswordProof};
@@ -191,6 +191,8 @@ pub struct Accept {
 pub struct Addressing {
     /// What IPCP is to agree on.
     pub ipv4: Ipv4Config,
+    /// What IPV6CP is to agree on, if the client may have IPv6.
+    pub ipv6: Option<Ipv6Config>,
 }
 
 /// What a refused client is told.

@@ -71,6 +71,15 @@ struct Answer<'a> {
 impl<C: ControlProtocol> Automaton<C> {
     /// Opens the layer over a lower layer that is up: our first request goes out at once.
     pub(crate) fn open(now: Instant, protocol: C, wire: &mut Wire) -> Self {
+        Self::begin(now, protocol, false, wire)
+    }
+
+    /// The same toward a peer whose request is at hand: it is listening, and our request need not be repeated to it.
+    pub(crate) fn open_asked(now: Instant, protocol: C, wire: &mut Wire) -> Self {
+        Self::begin(now, protocol, true, wire)
+    }
+
+    fn begin(now: Instant, protocol: C, heard: bool, wire: &mut Wire) -> Self {
         let mut automaton = Self {
             protocol,
             state: State::Initial,
@@ -80,7 +89,7 @@ impl<C: ControlProtocol> Automaton<C> {
             identifier: 0,
             farewell: "",
             naks_sent: 0,
-            heard: false,
+            heard,
             acknowledged: None,
         };
         automaton.step(now, Event::Open, Answer::NONE, wire);

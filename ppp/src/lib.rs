@@ -1,7 +1,7 @@
 //! PPP, server side: LCP (RFC 1661), MS-CHAPv2 (RFC 2759), CHAP (RFC 1994), PAP (RFC 1334), IPCP (RFC 1332, RFC 1877),
-//! without IO.
+//! IPV6CP (RFC 5072), without IO.
 //!
-//! One [`Link`] is one client. It receives whole PPP frames, except IPv4 data, and gives back frames, events
+//! One [`Link`] is one client. It receives whole PPP frames, except IPv4 and IPv6 data, and gives back frames, events
 //! and the time at which it wants to be called again; it neither reads a clock nor owns a socket.
 //!
 //! ```text
@@ -35,9 +35,11 @@ mod config;
 mod control;
 mod fsm;
 mod ipcp;
+mod ipv6cp;
 mod lcp;
 mod link;
 mod liveness;
+mod network;
 mod packet;
 mod reason;
 #[cfg(test)]
@@ -50,7 +52,8 @@ pub use auth::pap::Password;
 pub use auth::{Accept, Addressing, AuthProtocol, AuthRequest, Method, Proof, Reject, Verdict, Verified};
 pub use config::Config;
 pub use ipcp::Ipv4Config;
+pub use ipv6cp::{InterfaceId, Ipv6Config};
 pub use link::{Event, Link, SessionEnd};
-pub use packet::{DATA_HEADER_IPV4, Malformed, Protocol, parse_frame};
+pub use packet::{DATA_HEADER_IPV4, DATA_HEADER_IPV6, Malformed, Protocol, parse_frame};
 pub use reason::Reason;
 pub use wire::{Discard, Discards};

@@ -14,14 +14,15 @@ mod remaining;
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::auth::{Addressing, AuthRequest, Authenticator, Outcome, Verdict};
 use crate::automaton::{Automaton, REJECTED_COPY, Signal};
 use crate::config::Config;
-use crate::ipcp::Ipcp;
+use crate::ipv6cp::InterfaceId;
 use crate::lcp::Lcp;
 use crate::liveness::{self, Liveness};
+use crate::network::{Network, SETUP_LIMIT, Surroundings};
 use crate::packet::{Code, Packet, Protocol, parse_frame};
 use crate::reason::Reason;
 use crate::wire::{Discard, Discards, Wire, pop_or_free};
@@ -62,6 +63,13 @@ pub enum Event {
     },
     /// No more IPv4 packets, for now or for good.
     NetworkDown,
+    /// IPv6 packets may flow.
+    Ipv6Up {
+        /// Our end of the link.
+        local: InterfaceId,
+    },
+    /// No more IPv6 packets, for now or for good.
+    Ipv6Down,
     /// The end; comes once.
     Closed(Reason),
 }
@@ -72,7 +80,7 @@ enum Phase {
     /// The client has to say who it is, §3.5.
     Authenticate(Authenticator),
     /// The client is in, §3.6.
-    Network { auth: Authenticator, ipcp: Automaton<Ipcp> },
+    Network { auth: Authenticator, network: Network },
     /// We said goodbye and wait for the client to do so, §3.7.
     Terminate(Reason),
     /// [`Event::Closed`] is out.
@@ -98,7 +106,7 @@ impl Link {
         }
     }
 
-    /// Takes a whole frame, with or without address and control octets; anything but IPv4 data.
+    /// Takes a whole frame, with or without address and control octets; anything but IP data.
     pub fn handle_frame(&mut self, now: Instant, frame: &[u8]) {
         self.note_inbound(now);
         let (protocol, information) = match parse_frame(frame) {
@@ -110,7 +118,11 @@ impl Link {
             // RFC 1661 §3.4, §3.7: nothing but LCP while LCP is not opened.
             _ if !self.lcp.is_opened() => self.wire.discard(Discard::Phase),
             Protocol::IPCP => self.with_packet(now, information, Self::handle_ipcp),
+            Protocol::IPV6CP if self.may_have_ipv6() => {
+                self.with_packet(now, information, Self::handle_ipv6cp);
+            }
             Protocol::IPV4 => self.wire.discard(Discard::Data),
+            Protocol::IPV6 if self.may_have_ipv6() => self.wire.discard(Discard::Data),
             // Another way to authenticate than the one agreed on is as foreign as any other protocol.
             _ if self.authenticator().is_some_and(|auth| auth.protocol() == protocol) => {
                 self.with_packet(now, information, Self::handle_auth);
@@ -157,14 +169,14 @@ impl Link {
                 let outcome = auth.handle_timeout(now, &mut self.wire);
                 self.carry_out(now, outcome);
             }
-            Phase::Network { auth, ipcp } => {
+            Phase::Network { auth, network } => {
                 // A client that says nothing about IPCP may still wait for its Success: those built on pppd do not
                 // repeat their Response, and one that is past that point ignores the packet.
-                if ipcp.repeats_into_silence(now) {
+                if network.repeats_into_silence(now) {
                     auth.repeat(&mut self.wire);
                 }
-                let signal = ipcp.handle_timeout(now, &mut self.wire);
-                self.handle_ipcp_signal(now, signal);
+                let reason = self.with_network(|network, around| network.handle_timeout(now, around));
+                self.close_for(now, reason);
                 self.check_liveness(now);
                 self.check_remaining(now);
             }
@@ -180,10 +192,10 @@ impl Link {
         let layer = match &self.phase {
             Phase::Dead => return None,
             Phase::Authenticate(auth) => auth.poll_timeout(),
-            Phase::Network { ipcp, .. } => {
+            Phase::Network { network, .. } => {
                 let echo = self.liveness.next(self.config.echo_interval);
                 let end = self.remaining.as_ref().map(Remaining::next);
-                [ipcp.poll_timeout(), end].into_iter().flatten().chain([echo]).min()
+                [network.poll_timeout(), end].into_iter().flatten().chain([echo]).min()
             }
             Phase::Establish | Phase::Terminate(_) => None,
         };
@@ -205,14 +217,25 @@ impl Link {
         self.wire.take_discards()
     }
 
-    /// The largest IPv4 packet that may be sent to the client.
+    /// The largest IP packet that may be sent to the client.
     pub fn mtu(&self) -> u16 {
         self.lcp.protocol.peer_mru().min(self.config.mru)
     }
 
     /// IPv4 packets may flow.
     pub fn is_up(&self) -> bool {
-        matches!(&self.phase, Phase::Network { ipcp, .. } if ipcp.is_opened())
+        matches!(&self.phase, Phase::Network { network, .. } if network.has_ipv4())
+    }
+
+    /// IPv6 packets may flow.
+    pub fn has_ipv6(&self) -> bool {
+        matches!(&self.phase, Phase::Network { network, .. } if network.has_ipv6())
+    }
+
+    /// RFC 8200 §5: a link that cannot carry 1280 octets carries no IPv6.
+    fn may_have_ipv6(&self) -> bool {
+        self.mtu() >= IPV6_MINIMUM_MTU
+            && matches!(&self.phase, Phase::Network { network, .. } if network.speaks(Protocol::IPV6))
     }
 
     fn authenticator(&self) -> Option<&Authenticator> {
@@ -310,11 +333,11 @@ impl Link {
                 let reason = self.lcp.protocol.auth_refused(None);
                 self.close(now, reason);
             }
-            (Protocol::IPCP, Phase::Network { ipcp, .. }) => {
-                let signal = ipcp.protocol_rejected(now, &mut self.wire);
-                self.handle_ipcp_signal(now, signal);
+            (protocol, Phase::Network { .. }) => {
+                let reason =
+                    self.with_network(|network, around| network.protocol_rejected(now, protocol, around));
+                self.close_for(now, reason);
             }
-            (Protocol::IPV4, Phase::Network { .. }) => self.close(now, Reason::IpcpRejected),
             _ => self.wire.discard(Discard::Answer),
         }
     }
@@ -348,32 +371,42 @@ impl Link {
         }
     }
 
-    fn handle_ipcp(&mut self, now: Instant, packet: Packet<'_>) {
-        // RFC 1661 §3.5: before authentication is over, not a word about it.
-        let Phase::Network { ipcp, .. } = &mut self.phase else {
-            return self.wire.discard(Discard::Phase);
-        };
-        let signal = ipcp.handle_packet(now, packet, &mut self.wire);
-        self.handle_ipcp_signal(now, signal);
+    /// RFC 1661 §3.5: before authentication is over, not a word about the network.
+    fn with_network(
+        &mut self,
+        act: impl FnOnce(&mut Network, &mut Surroundings<'_>) -> Option<Reason>,
+    ) -> Option<Reason> {
+        let mut around = Surroundings { wire: &mut self.wire, events: &mut self.events };
+        match &mut self.phase {
+            Phase::Network { network, .. } => act(network, &mut around),
+            Phase::Establish | Phase::Authenticate(_) | Phase::Terminate(_) | Phase::Dead => {
+                around.wire.discard(Discard::Phase);
+                None
+            }
+        }
     }
 
-    fn handle_ipcp_signal(&mut self, now: Instant, signal: Option<Signal>) {
-        let Phase::Network { ipcp, .. } = &self.phase else { return };
-        match signal {
-            // After Finished the client has put IP down but not hung up, and may want it back: RouterOS does.
-            // The setup limit is running again.
-            None | Some(Signal::Repeated | Signal::Finished) => {}
-            Some(Signal::Up) => {
-                self.events.push_back(Event::NetworkUp { address: ipcp.protocol.peer() });
-                self.tell_remaining(now);
-            }
-            Some(Signal::Down) => {
-                self.events.push_back(Event::NetworkDown);
-                self.setup_by = now + SETUP_LIMIT;
-            }
-            Some(Signal::NoAnswer) => self.close(now, Reason::IpcpTimeout),
-            Some(Signal::Rejected) => self.close(now, Reason::IpcpRejected),
-            Some(Signal::Impossible(reason)) => self.close(now, reason),
+    fn handle_ipcp(&mut self, now: Instant, packet: Packet<'_>) {
+        self.handle_network(now, Protocol::IPCP, packet);
+    }
+
+    fn handle_ipv6cp(&mut self, now: Instant, packet: Packet<'_>) {
+        self.handle_network(now, Protocol::IPV6CP, packet);
+    }
+
+    fn handle_network(&mut self, now: Instant, protocol: Protocol, packet: Packet<'_>) {
+        let was_in = self.is_up() || self.has_ipv6();
+        let reason =
+            self.with_network(|network, around| network.handle_packet(now, protocol, packet, around));
+        if !was_in && (self.is_up() || self.has_ipv6()) {
+            self.tell_remaining(now);
+        }
+        self.close_for(now, reason);
+    }
+
+    fn close_for(&mut self, now: Instant, reason: Option<Reason>) {
+        if let Some(reason) = reason {
+            self.close(now, reason);
         }
     }
 
@@ -400,8 +433,8 @@ impl Link {
 
     fn enter_network(&mut self, now: Instant, addressing: Addressing) {
         if let Phase::Authenticate(auth) = std::mem::replace(&mut self.phase, Phase::Establish) {
-            let ipcp = Automaton::open(now, Ipcp::new(addressing.ipv4), &mut self.wire);
-            self.phase = Phase::Network { auth, ipcp };
+            let network = Network::open(now, &addressing, self.setup_by, &mut self.wire);
+            self.phase = Phase::Network { auth, network };
         }
     }
 
@@ -425,18 +458,17 @@ impl Link {
     fn setup_deadline(&self) -> Option<Instant> {
         let underway = match &self.phase {
             Phase::Establish | Phase::Authenticate(_) => true,
-            Phase::Network { ipcp, .. } => !ipcp.is_opened(),
-            Phase::Terminate(_) | Phase::Dead => false,
+            // That has one of its own.
+            Phase::Network { .. } | Phase::Terminate(_) | Phase::Dead => false,
         };
         underway.then_some(self.setup_by)
     }
 
     /// Goes to another phase; what the old one had built comes down.
     fn leave(&mut self, now: Instant, next: Phase) {
-        if let Phase::Network { mut ipcp, .. } = std::mem::replace(&mut self.phase, next)
-            && ipcp.lower_down(now, &mut self.wire) == Some(Signal::Down)
-        {
-            self.events.push_back(Event::NetworkDown);
+        if let Phase::Network { network, .. } = std::mem::replace(&mut self.phase, next) {
+            let mut around = Surroundings { wire: &mut self.wire, events: &mut self.events };
+            network.lower_down(now, &mut around);
         }
     }
 
@@ -455,6 +487,4 @@ impl Link {
     }
 }
 
-/// How long a client may take from the first frame to its address, and anew after each refused password. Windows'
-/// own server gives as much.
-const SETUP_LIMIT: Duration = Duration::from_secs(150);
+const IPV6_MINIMUM_MTU: u16 = 1280;

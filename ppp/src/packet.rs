@@ -199,6 +199,9 @@ pub(crate) fn push_option(options: &mut Vec<u8>, kind: u8, data: &[u8]) {
 /// What stands before every IPv4 packet sent to a client: no field is ever compressed on our side.
 pub const DATA_HEADER_IPV4: [u8; 4] = [0xff, 0x03, 0x00, 0x21];
 
+/// The same before every IPv6 packet.
+pub const DATA_HEADER_IPV6: [u8; 4] = [0xff, 0x03, 0x00, 0x57];
+
 /// All-Stations address and Unnumbered Information, RFC 1662 §3.1.
 const ADDRESS_CONTROL: [u8; 2] = [0xff, 0x03];
 /// Code, identifier, length.

@@ -6,6 +6,7 @@
 mod chap;
 mod closing;
 mod hostile;
+mod ipv6;
 mod limits;
 mod login;
 mod loss;
@@ -21,8 +22,8 @@ use std::time::{Duration, Instant};
 
 use crate::auth::mschapv2::hash;
 use crate::{
-    Accept, Addressing, AuthRequest, Config, Discards, Event, Ipv4Config, Link, NtHash, Proof, Reject,
-    Verdict, Verified,
+    Accept, Addressing, AuthRequest, Config, Discards, Event, Ipv4Config, Ipv6Config, Link, NtHash, Proof,
+    Reject, Verdict, Verified,
 };
 
 /// A link, and the client's side of the story.
@@ -32,6 +33,8 @@ pub(crate) struct Story {
     /// The authentication protocol and the magic number in our first request.
     pub(crate) auth: String,
     pub(crate) magic: String,
+    /// What accounts may have of IPv6.
+    pub(crate) ipv6: Option<Ipv6Config>,
 }
 
 /// A challenge of ours, as it was sent.
@@ -57,7 +60,7 @@ impl Story {
         let now = start();
         let auth = config.auth.first().map(|protocol| hex(protocol.option())).expect("a protocol to offer");
         let link = Link::new(now, Arc::new(config), [7; 32]);
-        let mut story = Self { link, now, auth, magic: String::new() };
+        let mut story = Self { link, now, auth, magic: String::new(), ipv6: None };
         let request = story.sent();
         story.magic = request[request.len() - 8..].to_owned();
         assert_eq!(request, frame(&story.lcp_request(1)));
@@ -140,7 +143,7 @@ impl Story {
 
     /// Lets the client in.
     pub(crate) fn admit(&mut self, verified: Verified) {
-        let addressing = Addressing { ipv4: addressing() };
+        let addressing = Addressing { ipv4: addressing(), ipv6: self.ipv6 };
         let accept = Accept { verified, message: "Welcome".to_owned(), addressing };
         self.link.handle_verdict(self.now, Verdict::Accept(Box::new(accept)));
     }

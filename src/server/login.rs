@@ -58,7 +58,7 @@ impl Server {
                     local: self.local_address(address),
                     dns: self.directions.dns,
                 };
-                let addressing = Addressing { ipv4 };
+                let addressing = Addressing { ipv4, ipv6: None };
                 Verdict::Accept(Box::new(Accept { verified, message: "Welcome".into(), addressing }))
             }
         };

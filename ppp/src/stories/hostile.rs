@@ -176,7 +176,11 @@ proptest! {
                 match event {
                     Event::AuthRequest(asked) => request = Some(asked),
                     Event::Closed(_) => ends += 1,
-                    Event::LcpUp | Event::NetworkUp { .. } | Event::NetworkDown => {}
+                    Event::LcpUp
+                    | Event::NetworkUp { .. }
+                    | Event::NetworkDown
+                    | Event::Ipv6Up { .. }
+                    | Event::Ipv6Down => {}
                 }
             }
             prop_assert!(ends <= 1);
