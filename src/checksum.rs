@@ -25,6 +25,11 @@ pub(crate) fn pseudo(header: &[u8; 20], transport_len: usize) -> u64 {
     sum(&header[12..]) + word(u16::from(header[9])) + word(u16::try_from(transport_len).unwrap_or(u16::MAX))
 }
 
+/// The same for IPv6, RFC 8200 §8.1: `addresses` are source and destination.
+pub(crate) fn pseudo6(addresses: &[u8; 32], protocol: u8, transport_len: usize) -> u64 {
+    sum(addresses) + word(u16::from(protocol)) + word(u16::try_from(transport_len).unwrap_or(u16::MAX))
+}
+
 /// The checksum that belongs to a sum, in the order of the packet's bytes. What was summed with its checksum gives zeros.
 pub(crate) fn finish(mut sum: u64) -> [u8; 2] {
     while sum > 0xffff {

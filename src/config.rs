@@ -9,7 +9,7 @@ pub(crate) mod problem;
 mod raw;
 pub(crate) mod yaml;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde_saphyr::Spanned;
 
 use crate::domain::Domain;
-use crate::pool::{Pool, Range};
+use crate::pool::{Pool, Range, Range6};
 pub use problem::{Problem, Problems};
 
 /// Where the control socket is unless the configuration says otherwise.
@@ -46,14 +46,14 @@ pub struct Config {
     pub dead_after: Duration,
     /// Client addresses, at least one pool; ranges do not overlap.
     pub pools: Vec<Pool>,
-    /// Name servers the clients are told, at most two.
-    pub dns: Vec<Ipv4Addr>,
+    /// Name servers the clients are told, at most two of each kind.
+    pub dns: Dns,
     /// What clients put behind a name without a dot.
     pub domain: Option<Domain>,
     /// The largest inner packet.
     pub mtu: u16,
     /// Destinations the clients are told to send here; empty is everything.
-    pub routes: Vec<Range>,
+    pub routes: Routes,
     /// Whether clients may talk to each other.
     pub client_to_client: bool,
     /// How clients may log in, in the order of offering; at least one, and built.
@@ -109,6 +109,24 @@ impl Config {
         let file: Option<Spanned<raw::File>> = yaml::parse(path, content)?;
         check::config(path, file)
     }
+}
+
+/// Name servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dns {
+    /// Reached over IPv4.
+    pub ipv4: Vec<Ipv4Addr>,
+    /// Reached over IPv6.
+    pub ipv6: Vec<Ipv6Addr>,
+}
+
+/// Destinations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes {
+    /// Of IPv4.
+    pub ipv4: Vec<Range>,
+    /// Of IPv6.
+    pub ipv6: Vec<Range6>,
 }
 
 /// Whether to use something that not every kernel does right.

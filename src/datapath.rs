@@ -1,11 +1,11 @@
 //! The data path: a batch of packets up or down the whole stack.
 //!
 //! ```text
-//! up    UDP 4500 ─ SPI → SA ─ check ─ verify and decrypt many ─ UDP 1701 ─ L2TP ─ PPP ─ IPv4 → TUN
-//! down  TUN ─ IPv4 destination → session ─ prefix, frame ─ encrypt and MAC many ─ UDP 4500
+//! up    UDP 4500 ─ SPI → SA ─ check ─ verify and decrypt many ─ UDP 1701 ─ L2TP ─ PPP ─ IP → TUN
+//! down  TUN ─ IP destination → session ─ prefix, frame ─ encrypt and MAC many ─ UDP 4500
 //!
 //!       ┌────────┬────┬───────┬────────┬───────┬────────────┬─────────────┬─────┐
-//!       │ ESP  8 │ IV │ UDP 8 │ L2TP 6 │ PPP 4 │ IPv4 …     │ pad, len, 17│ ICV │   one slot
+//!       │ ESP  8 │ IV │ UDP 8 │ L2TP 6 │ PPP 4 │ IP …       │ pad, len, 17│ ICV │   one slot
 //!       └────────┴────┴───────┴────────┴───────┴────────────┴─────────────┴─────┘
 //!                     └── one constant prefix a session ──┘
 //! ```
@@ -14,15 +14,18 @@
 //! PPP control) is handed to it as a [`Control`], in the order of arrival.
 
 mod address;
+mod address6;
 mod checksum;
 mod discard;
 mod down;
 mod elsewhere;
+mod inside;
 mod limits;
 mod load;
 mod meter;
 mod mss;
 mod order;
+mod rules;
 mod sa;
 mod scatter;
 mod steering;
@@ -30,7 +33,7 @@ mod up;
 
 use std::{
     collections::BTreeMap,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     ops::Range,
     sync::Arc,
     time::{Duration, Instant},
@@ -40,7 +43,7 @@ use ipsec::{EspSuite, InboundSa, IvSource, OutboundSa, Path, PeerId, Spi};
 use l2tp::SessionKey;
 use slab::Slab;
 
-use crate::pool::Range as AddressRange;
+use crate::pool::{Prefix, Range as AddressRange, Range6};
 use scatter::Table;
 
 pub use discard::Discard;
@@ -49,6 +52,7 @@ pub use down::Downlink;
 use elsewhere::Elsewhere;
 pub use elsewhere::Handover;
 pub(crate) use elsewhere::Origin;
+pub use inside::Inside;
 use limits::Limiter;
 pub(crate) use limits::Limits;
 pub use load::Load;
@@ -69,6 +73,7 @@ pub(crate) struct Datapath {
     by_session: Table<SessionIndex, usize>,
     sessions: Slab<Session>,
     by_address: Table<Ipv4Addr, usize>,
+    by_prefix: Table<Prefix, usize>,
     policy: Policy,
     ivs: IvSource,
     pub(crate) discards: Discards,
@@ -107,6 +112,9 @@ pub(crate) struct Policy {
     pub(crate) networks: Vec<AddressRange>,
     /// The server's own addresses inside: always reachable.
     pub(crate) local: Vec<Ipv4Addr>,
+    /// The same of IPv6.
+    pub(crate) networks6: Vec<Range6>,
+    pub(crate) local6: Vec<Ipv6Addr>,
 }
 
 #[derive(Debug)]
@@ -153,7 +161,9 @@ struct Session {
     prefix: [u8; PREFIX_LEN],
     /// Set once IPCP has opened.
     address: Option<Ipv4Addr>,
-    /// The largest TCP segment that may be announced through this session.
+    /// Set once IPV6CP has opened.
+    prefix6: Option<Prefix>,
+    /// The largest TCP segment that may be announced through this session over IPv4.
     mss: u16,
     heard: Instant,
     meter: Arc<Meter>,
@@ -169,7 +179,7 @@ pub(crate) enum Control {
     L2tp { peer: PeerId, port: u16, datagram: usize, message: Range<usize> },
     /// An IP packet for our own end of the link, and not for any network behind it.
     OnLink { peer: PeerId, session: SessionIndex, datagram: usize, packet: Range<usize> },
-    /// A PPP frame that is not IPv4.
+    /// A PPP frame that is not IP.
     Ppp { peer: PeerId, session: SessionIndex, datagram: usize, frame: Range<usize> },
     /// A data message for a session that the tables do not know: its opening may stand earlier in this very batch.
     Early { peer: PeerId, port: u16, datagram: usize, message: Range<usize> },
@@ -222,6 +232,7 @@ impl Datapath {
             by_session: Table::default(),
             sessions: Slab::new(),
             by_address: Table::default(),
+            by_prefix: Table::default(),
             policy,
             ivs: IvSource::new(seed),
             discards: Discards::default(),
@@ -245,6 +256,7 @@ impl Datapath {
             port,
             prefix: prefix(port, theirs),
             address: None,
+            prefix6: None,
             mss: self.policy.mss,
             heard: now,
             meter,
@@ -255,37 +267,52 @@ impl Datapath {
         self.peers[peer].sessions.push(PeerSession { port, key: ours, place });
     }
 
-    /// Lets IP packets flow between `session`, whose packets have at most `mtu` bytes, and `address`. A session that had the address loses it.
-    pub(crate) fn assign(&mut self, session: SessionIndex, address: Ipv4Addr, mtu: u16) {
+    /// Lets IP packets flow between `session`, whose packets have at most `mtu` bytes, and what is `inside`. A session that had it loses it.
+    pub(crate) fn assign(&mut self, session: SessionIndex, inside: Inside, mtu: u16) {
         let Some(&place) = self.by_session.get(&session) else { return };
-        if let Some(previous) = self.by_address.insert(address, place)
-            && previous != place
-            && let Some(loser) = self.sessions.get_mut(previous)
+        let previous = match inside {
+            Inside::V4(address) => self.by_address.insert(address, place),
+            Inside::V6(prefix) => self.by_prefix.insert(prefix, place),
+        };
+        if let Some(loser) = previous.filter(|previous| *previous != place)
+            && let Some(loser) = self.sessions.get_mut(loser)
         {
-            loser.address = None;
+            loser.give_up(inside);
         }
         if let Some(entry) = self.sessions.get_mut(place) {
-            entry.address = Some(address);
+            match inside {
+                Inside::V4(address) => entry.address = Some(address),
+                Inside::V6(prefix) => entry.prefix6 = Some(prefix),
+            }
             let mss = self.policy.mss.min(mtu.saturating_sub(TCP_IPV4_HEADERS));
             entry.mss = self.peers.get(entry.peer).map_or(mss, |peer| mss.min(peer.mss()));
         }
     }
 
-    /// Stops IP packets of `session`: its network protocol is down, its control frames still flow.
-    pub(crate) fn withdraw(&mut self, session: SessionIndex) {
+    /// Stops packets between `session` and what is `inside`: that network protocol is down, control frames still flow.
+    pub(crate) fn withdraw(&mut self, session: SessionIndex, inside: Inside) {
         let Some(&place) = self.by_session.get(&session) else { return };
-        let Some(entry) = self.sessions.get_mut(place) else { return };
-        if let Some(address) = entry.address.take()
-            && self.by_address.get(&address) == Some(&place)
-        {
-            self.by_address.remove(&address);
+        if !self.sessions.get_mut(place).is_some_and(|entry| entry.give_up(inside)) {
+            return;
+        }
+        match inside {
+            Inside::V4(address) if self.by_address.get(&address) == Some(&place) => {
+                self.by_address.remove(&address);
+            }
+            Inside::V6(prefix) if self.by_prefix.get(&prefix) == Some(&place) => {
+                self.by_prefix.remove(&prefix);
+            }
+            Inside::V4(_) | Inside::V6(_) => {}
         }
     }
 
     /// Forgets `session`.
     pub(crate) fn close_session(&mut self, session: SessionIndex) {
-        self.withdraw(session);
-        let Some(place) = self.by_session.remove(&session) else { return };
+        let Some(&place) = self.by_session.get(&session) else { return };
+        for inside in self.sessions[place].insides() {
+            self.withdraw(session, inside);
+        }
+        self.by_session.remove(&session);
         let entry = self.sessions.remove(place);
         if let Some(peer) = self.peers.get_mut(entry.peer) {
             peer.sessions.retain(|known| known.place != place);
@@ -329,6 +356,20 @@ pub(crate) struct Opening {
     pub(crate) theirs: SessionKey,
     /// Where its traffic is counted.
     pub(crate) meter: Arc<Meter>,
+}
+
+impl Session {
+    fn insides(&self) -> impl Iterator<Item = Inside> + use<> {
+        self.address.map(Inside::V4).into_iter().chain(self.prefix6.map(Inside::V6))
+    }
+
+    /// Whether it had that until now.
+    fn give_up(&mut self, inside: Inside) -> bool {
+        match inside {
+            Inside::V4(address) => self.address.take_if(|own| *own == address).is_some(),
+            Inside::V6(prefix) => self.prefix6.take_if(|own| *own == prefix).is_some(),
+        }
+    }
 }
 
 impl Peer {

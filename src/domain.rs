@@ -13,6 +13,13 @@ impl Domain {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As it stands in a message, RFC 1035 §3.1: each label behind its length, and the root.
+    #[must_use]
+    pub fn to_wire(&self) -> Vec<u8> {
+        let label = |label: &str| [&[u8::try_from(label.len()).unwrap_or(0)], label.as_bytes()].concat();
+        self.0.split('.').flat_map(label).chain([0]).collect()
+    }
 }
 
 impl fmt::Display for Domain {
@@ -58,6 +65,7 @@ mod tests {
             let domain: Domain = text.parse().unwrap();
             assert_eq!(domain.to_string(), text.trim_end_matches('.'));
         }
+        assert_eq!("a.example".parse::<Domain>().unwrap().to_wire(), b"\x01a\x07example\0");
         let (longest, too_long) = ("a".repeat(63), "a".repeat(64));
         assert!(longest.parse::<Domain>().is_ok());
         let many = [&*longest; 4].join(".");

@@ -67,12 +67,11 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let cores = Cores::allowed();
     let shards = cores.shards(config.shards);
     let mut sockets = sockets(config, Offload::choose(config.udp_gso), shards)?;
-    let pools: Vec<_> = config.pools.iter().map(|pool| pool.range).collect();
-    let interface =
-        Interface { name: &config.tun, pools: &pools, mtu: config.mtu, offload: config.tun_offload };
+    let pools = &config.pools;
+    let interface = Interface { name: &config.tun, pools, mtu: config.mtu, offload: config.tun_offload };
     let (queues, steered) = Tun::create_queues(&interface, shards)?;
     let exceptions = say_steered("the TUN device", steered).unwrap_or_default();
-    let _host = config.nat.then(|| Host::prepare(&config.tun, &pools)).transpose()?;
+    let _host = config.nat.then(|| Host::prepare(&config.tun, pools)).transpose()?;
     let (posts, mailboxes): (Vec<_>, Vec<_>) = mailboxes(shards, &waker)?.into_iter().unzip();
     let posts = Posts::new(posts);
     let (sender, commands) = mpsc::channel();
@@ -283,8 +282,8 @@ impl EventLoop {
         }
         let transmits: Vec<_> = std::iter::from_fn(|| self.server.poll_transmit()).collect();
         self.ports.send(&transmits);
-        while let Some((address, shard)) = self.server.poll_exception() {
-            self.exceptions.set(address, shard);
+        while let Some((inside, shard)) = self.server.poll_exception() {
+            self.exceptions.set(inside, shard);
         }
         while let Some((shard, packets)) = self.server.poll_handover() {
             self.lost += self.posts.hand_over(shard, packets);

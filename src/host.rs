@@ -1,28 +1,37 @@
 //! What the machine around the TUN device must do: forward packets, and masquerade the clients behind its own address.
 //!
-//! All of it is undone when [`Host`] is dropped: the forwarding switch goes back if we moved it, and our rules stand
-//! in a table of their own that is removed whole. A table left behind by a run that was killed is replaced.
+//! All of it is undone when [`Host`] is dropped: the forwarding switches go back if we moved them, and our rules stand
+//! in tables of their own that are removed whole. A table left behind by a run that was killed is replaced. IPv6 is left alone unless
+//! a pool has it.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::pool::Range;
+use crate::pool::Pool;
 
 /// The changes made to this machine.
 #[derive(Debug)]
 pub struct Host {
-    _rules: Rules,
+    _rules: Vec<Rules>,
     _forwarding: Forwarding,
 }
 
 impl Host {
     /// Turns forwarding on and masquerades what the `pools` send out of any interface but `tun`.
-    pub fn prepare(tun: &str, pools: &[Range]) -> anyhow::Result<Self> {
-        let rules = Rules::install(tun, pools)?;
-        let forwarding = Forwarding::enable().with_context(|| format!("cannot turn on {IP_FORWARD}"))?;
+    pub fn prepare(tun: &str, pools: &[Pool]) -> anyhow::Result<Self> {
+        let ranges: Vec<String> = pools.iter().map(|pool| pool.range.to_string()).collect();
+        let ranges6: Vec<String> = pools.iter().filter_map(|pool| Some(pool.range6?.to_string())).collect();
+        let mut rules = vec![Rules::install(Family::Ipv4, tun, &ranges)?];
+        let mut forwarding = Forwarding::default();
+        forwarding.enable_ipv4()?;
+        if !ranges6.is_empty() {
+            rules.push(Rules::install(Family::Ipv6, tun, &ranges6)?);
+            forwarding.enable_ipv6()?;
+        }
         Ok(Self { _rules: rules, _forwarding: forwarding })
     }
 }
@@ -41,53 +50,92 @@ fn effective_capabilities(status: &str) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-/// Our nftables table, there as long as this value.
+/// Of addresses, as nftables calls them.
+#[derive(Clone, Copy, Debug)]
+enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    /// Tables and matches have one name.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ip",
+            Self::Ipv6 => "ip6",
+        }
+    }
+}
+
+/// Our nftables table of a family, there as long as this value.
 #[derive(Debug)]
 struct Rules {
+    family: Family,
     table: String,
 }
 
 impl Rules {
-    fn install(tun: &str, pools: &[Range]) -> anyhow::Result<Self> {
+    fn install(family: Family, tun: &str, ranges: &[String]) -> anyhow::Result<Self> {
         let table = table_name(tun)?;
-        nft(&ruleset(&table, tun, pools)).with_context(|| {
-            let pools: Vec<String> = pools.iter().map(Range::to_string).collect();
-            format!("cannot masquerade {} (nat: false leaves that to you)", pools.join(", "))
+        nft(&ruleset(family, &table, tun, ranges)).with_context(|| {
+            format!("cannot masquerade {} (nat: false leaves that to you)", ranges.join(", "))
         })?;
-        Ok(Self { table })
+        Ok(Self { family, table })
     }
 }
 
 impl Drop for Rules {
     fn drop(&mut self) {
-        if let Err(error) = nft(&format!("delete table ip {}\n", self.table)) {
-            tracing::warn!("cannot remove the nftables table {}: {error:#}", self.table);
+        let Self { family, table } = self;
+        if let Err(error) = nft(&format!("delete table {} {table}\n", family.name())) {
+            tracing::warn!("cannot remove the nftables table {table}: {error:#}");
         }
     }
 }
 
-/// The forwarding switch, on as long as this value.
-#[derive(Debug)]
-struct Forwarding {
-    was_off: bool,
-}
+/// Switches that were moved, with what they showed before; they go back in the other order.
+#[derive(Debug, Default)]
+struct Forwarding(Vec<(PathBuf, String)>);
 
 impl Forwarding {
-    fn enable() -> std::io::Result<Self> {
-        let was_off = fs::read_to_string(IP_FORWARD)?.trim() == "0";
-        if was_off {
-            fs::write(IP_FORWARD, "1")?;
+    fn enable_ipv4(&mut self) -> anyhow::Result<()> {
+        self.turn(IP_FORWARD.into(), "1").with_context(|| format!("cannot turn on {IP_FORWARD}"))
+    }
+
+    /// A machine that forwards IPv6 stops believing routers' advertisements, and forgets the default route that it has of one, unless
+    /// it is told to go on before.
+    fn enable_ipv6(&mut self) -> anyhow::Result<()> {
+        let interfaces = fs::read_dir(IPV6_CONF).with_context(|| format!("cannot read {IPV6_CONF}"))?;
+        for interface in interfaces.filter_map(Result::ok).map(|entry| entry.path()) {
+            let accepts = interface.join("accept_ra");
+            if fs::read_to_string(&accepts).is_ok_and(|value| value.trim() == "1") {
+                self.turn(accepts, "2").context("cannot have an interface go on with accept_ra")?;
+            }
         }
-        Ok(Self { was_off })
+        let all = Path::new(IPV6_CONF).join("all/forwarding");
+        self.turn(all, "1").with_context(|| format!("cannot turn on {IPV6_CONF}/all/forwarding"))
+    }
+
+    fn turn(&mut self, switch: PathBuf, value: &str) -> std::io::Result<()> {
+        let before = fs::read_to_string(&switch)?.trim().to_owned();
+        if before != value {
+            fs::write(&switch, value)?;
+            self.0.push((switch, before));
+        }
+        Ok(())
     }
 }
 
 impl Drop for Forwarding {
     fn drop(&mut self) {
-        if self.was_off
-            && let Err(error) = fs::write(IP_FORWARD, "0")
-        {
-            tracing::warn!("cannot turn {IP_FORWARD} off again: {error}");
+        for (switch, before) in self.0.iter().rev() {
+            match fs::write(switch, before) {
+                // An interface may have gone meanwhile, with its switches.
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::warn!("cannot set {} to {before} again: {error}", switch.display());
+                }
+                _ => {}
+            }
         }
     }
 }
@@ -102,22 +150,21 @@ fn table_name(tun: &str) -> anyhow::Result<String> {
 }
 
 /// Everything in one transaction: the old table goes (created first, so that there is one) as the new one comes.
-fn ruleset(table: &str, tun: &str, pools: &[Range]) -> String {
-    let pools: Vec<String> = pools.iter().map(Range::to_string).collect();
-    let pools = pools.join(", ");
+fn ruleset(family: Family, table: &str, tun: &str, ranges: &[String]) -> String {
+    let (family, pools) = (family.name(), ranges.join(", "));
     // Accepting here does not overrule another table that drops.
     format!(
-        "add table ip {table}
-delete table ip {table}
-table ip {table} {{
+        "add table {family} {table}
+delete table {family} {table}
+table {family} {table} {{
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
-        ip saddr {{ {pools} }} oifname != \"{tun}\" masquerade
+        {family} saddr {{ {pools} }} oifname != \"{tun}\" masquerade
     }}
     chain forwarding {{
         type filter hook forward priority filter; policy accept;
-        iifname \"{tun}\" ip saddr {{ {pools} }} accept
-        oifname \"{tun}\" ip daddr {{ {pools} }} accept
+        iifname \"{tun}\" {family} saddr {{ {pools} }} accept
+        oifname \"{tun}\" {family} daddr {{ {pools} }} accept
     }}
 }}
 "
@@ -153,6 +200,7 @@ fn nft(commands: &str) -> anyhow::Result<()> {
 }
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+const IPV6_CONF: &str = "/proc/sys/net/ipv6/conf";
 
 const CAP_NET_ADMIN: u64 = 1 << 12;
 
@@ -176,9 +224,12 @@ mod tests {
 
     #[test]
     fn all_pools_are_masqueraded_except_among_themselves() {
-        let pools = ["10.20.0.0/16".parse().unwrap(), "10.30.0.0/24".parse().unwrap()];
-        let rules = ruleset("adit_adit0", "adit0", &pools);
+        let pools = ["10.20.0.0/16".to_owned(), "10.30.0.0/24".to_owned()];
+        let rules = ruleset(Family::Ipv4, "adit_adit0", "adit0", &pools);
         assert!(rules.contains("ip saddr { 10.20.0.0/16, 10.30.0.0/24 } oifname != \"adit0\" masquerade"));
         assert!(rules.starts_with("add table ip adit_adit0\ndelete table ip adit_adit0\n"));
+        let rules = ruleset(Family::Ipv6, "adit_adit0", "adit0", &["2001:db8:1::/48".to_owned()]);
+        assert!(rules.contains("ip6 saddr { 2001:db8:1::/48 } oifname != \"adit0\" masquerade"));
+        assert!(rules.starts_with("add table ip6 adit_adit0\n"));
     }
 }

@@ -2,22 +2,34 @@
 //!
 //! ```text
 //! client ── DHCPINFORM: which routes? ──▶ server      `dhcp`: a client that has its address from IPCP and wants to know more
+//! client ── Router Solicitation ─────────▶ server      `router`: the prefix that the client makes its IPv6 addresses of
+//! client ── Information-request ─────────▶ server      `dhcpv6`: its name servers over IPv6
 //! ```
 
 pub mod dhcp;
+mod dhcpv6;
+mod ipv6;
+mod router;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::domain::Domain;
-use crate::pool::Range;
+use crate::pool::{Range, Range6};
+pub use dhcpv6::ServerId;
+pub use ipv6::{Link6, answer as answer6};
+pub use router::{INTERVAL, advertisement};
 
 /// What a client is told of the network that it has entered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directions {
     /// Whom to ask for names, first and second.
     pub dns: [Option<Ipv4Addr>; 2],
+    /// The same over IPv6.
+    pub dns6: [Option<Ipv6Addr>; 2],
     /// What to put behind a name without a dot.
     pub domain: Option<Domain>,
-    /// Destinations that are reached through the tunnel; none: every destination.
+    /// Destinations that are reached through the tunnel; none of either kind: every destination.
     pub routes: Vec<Range>,
+    /// Those of IPv6.
+    pub routes6: Vec<Range6>,
 }

@@ -6,12 +6,14 @@
 //! (`crate::datapath::Shards`). No operation looks at more than one address of each shard, however large the pool or however full.
 
 mod range;
+mod range6;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::datapath::{ShardId, Shards};
+use crate::datapath::{Inside, ShardId, Shards};
 pub use range::{NotARange, Range};
+pub use range6::{Prefix, Range6};
 
 /// A named range of client addresses, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,22 @@ pub struct Pool {
     pub name: String,
     /// Its addresses; the first usable one is the server's.
     pub range: Range,
+    /// Where its clients' IPv6 prefixes come from, if they have IPv6. Each goes with an address and has its number, so that whoever has
+    /// the one has the other: both are leased, kept and found again together.
+    pub range6: Option<Range6>,
+}
+
+impl Pool {
+    /// The prefix that goes with an address of the pool.
+    pub fn prefix_of(&self, address: Ipv4Addr) -> Option<Prefix> {
+        let number = address.to_bits().checked_sub(self.range.network().to_bits())?;
+        Some(self.range6?.nth(number))
+    }
+
+    /// The server's own prefix.
+    pub fn server_prefix(&self) -> Option<Prefix> {
+        self.prefix_of(self.range.server())
+    }
 }
 
 /// What is free and what is in use in every pool.
@@ -70,6 +88,11 @@ impl Pools {
     pub fn server_address(&self, client: Ipv4Addr) -> Option<Ipv4Addr> {
         let space = self.spaces.iter().find(|space| space.pool.range.contains(client))?;
         Some(space.pool.range.server())
+    }
+
+    /// Returns the IPv6 prefix that goes with a client's address, if there is one.
+    pub fn prefix_of(&self, client: Ipv4Addr) -> Option<Prefix> {
+        self.spaces.iter().find(|space| space.pool.range.contains(client))?.pool.prefix_of(client)
     }
 
     /// Returns each pool, how many addresses are in use, and how many it has for clients.
@@ -209,7 +232,7 @@ impl Space {
     }
 
     fn shard_of(&self, offset: u32) -> ShardId {
-        self.shards.of_address(self.address(offset))
+        self.shards.of_inside(Inside::V4(self.address(offset)))
     }
 
     fn free_of(&mut self, shard: ShardId) -> Option<&mut Free> {

@@ -45,7 +45,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use timers::Timers;
 
-pub use crate::datapath::{Datagram, Discard, Downlink, Handover, Load, ShardId, Shards, Uplink};
+pub use crate::datapath::{Datagram, Discard, Downlink, Handover, Inside, Load, ShardId, Shards, Uplink};
 pub use log::{Level, LogLine};
 pub use plane::{Blueprint, Orders};
 pub use report::Draft;
@@ -53,7 +53,7 @@ pub use report::Draft;
 use crate::{
     config::Config,
     datapath::{Control, Order, Origin, SessionIndex},
-    onlink::Directions,
+    onlink::{Directions, ServerId},
     pool::Pools,
     superpacket::Superpacket,
     users::{NewPassword, Users},
@@ -86,6 +86,8 @@ pub struct Server {
     /// Our end of links whose client address lies outside of every pool.
     server_address: Ipv4Addr,
     directions: Directions,
+    /// Who we are to DHCPv6.
+    server_id: ServerId,
     ppp: Arc<ppp::Config>,
     rng: ChaCha20Rng,
     timers: Timers<Timer>,
@@ -131,6 +133,7 @@ impl Server {
             seed
         };
         let (ike_seed, lns_seed, datapath_seed) = (branch(), branch(), branch());
+        let server_id = ServerId(std::array::from_fn(|place| branch()[place]));
         let mut pools = Pools::new(&config.pools, shards);
         for address in users.addresses() {
             let reserved = pools.reserve(address);
@@ -153,6 +156,7 @@ impl Server {
             pools,
             server_address: config.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.range.server()),
             directions: engines::directions(config),
+            server_id,
             ppp: Arc::new(engines::ppp(config)),
             rng,
             timers: Timers::default(),
@@ -249,6 +253,7 @@ impl Server {
                     }
                 }
                 Timer::Watch(index) => self.watch(now, index),
+                Timer::Advertisement(index) => self.advertise(now, index),
                 Timer::Farewell(peer) => self.ike.close_peer(now, peer),
                 Timer::Care(peer) => self.care(now, peer),
                 Timer::NativeLost(peer) => self.native_lost(now, peer),

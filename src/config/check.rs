@@ -37,6 +37,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
 
     let mut findings = Findings::new(path);
     let f = &mut findings;
+    let pools = inside::pools(f, file.pools);
     let mut config = Config {
         listen: listen(f, file.listen),
         psks: psks(f, root, ipsec.psk, ipsec.certificate.is_some()),
@@ -46,10 +47,10 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
         l2tp_secret: l2tp.secret.map(|secret| l2tp::Secret::new(self::secret(f, "l2tp.secret", &secret))),
         hello_interval: Duration::from_secs(number(f, "l2tp.hello", l2tp.hello, 10..=3600, 60)),
         dead_after: Duration::from_secs(number(f, "dead_after", file.dead_after, 60..=86_400, 300)),
-        pools: inside::pools(f, file.pools),
         dns: inside::dns(f, file.dns),
         domain: inside::domain(f, file.domain),
-        mtu: inside::mtu(f, file.mtu),
+        mtu: inside::mtu(f, file.mtu, &pools),
+        pools,
         routes: inside::routes(f, file.routes),
         client_to_client: word(f, "client_to_client", file.client_to_client, BOOLEAN, false),
         auth: auth(f, file.auth),

@@ -69,6 +69,7 @@ pub(super) struct L2tp {
 pub(super) struct Pool {
     pub(super) name: Text,
     pub(super) range: Text,
+    pub(super) range6: Option<Text>,
 }
 
 #[derive(Default, Deserialize)]

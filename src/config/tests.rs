@@ -116,7 +116,7 @@ limits: { half_open: 1, half_open_per_source: 2 }
         config.pools.iter().map(|pool| pool.range.to_string()).collect::<Vec<_>>(),
         ["10.0.0.0/8", "192.168.7.0/30"]
     );
-    assert_eq!((config.dns.len(), config.mtu), (0, 1280));
+    assert_eq!((config.dns.ipv4.len(), config.mtu), (0, 1280));
     assert_eq!(config.shards.map(|count| count.get()), Some(3));
     assert!(config.client_to_client && !config.nat);
     assert_eq!((config.tun.as_str(), config.tun_offload, config.udp_gso), ("tun7", Switch::Off, Switch::On));
@@ -199,7 +199,7 @@ fn value_problems_have_their_place() {
         ),
         (
             "pools: [{ name: a, range: 'fd00::/64' }]",
-            "adit.yaml:2:27: pools.range: found \"fd00::/64\", expected an IPv4 range such as 10.20.0.0/16 (IPv6 is not built yet)",
+            "adit.yaml:2:27: pools.range: found \"fd00::/64\", expected an IPv4 range such as 10.20.0.0/16",
         ),
         (
             "pools: [{ name: a, range: 10.20.0.1/16 }]",
@@ -221,10 +221,38 @@ fn value_problems_have_their_place() {
             "pools: [{ name: a, range: 10.0.0.0/16 }, { name: a, range: 10.1.0.0/16 }]",
             "adit.yaml:2:50: pools.name: found \"a\", expected a name that no other pool has",
         ),
-        ("dns: [one.one]", "adit.yaml:2:7: dns: found \"one.one\", expected an IPv4 address"),
+        ("dns: [one.one]", "adit.yaml:2:7: dns: found \"one.one\", expected an IPv4 or IPv6 address"),
         (
             "dns: [9.9.9.9, 1.1.1.1, 8.8.8.8]",
-            "adit.yaml:2:6: dns: found 3 servers, expected at most 2: PPP has no room for more",
+            "adit.yaml:2:6: dns: found 3 servers of IPv4, expected at most 2: PPP has no room for more",
+        ),
+        (
+            "routes: ['2001:db8::/129']",
+            "adit.yaml:2:10: routes: found \"2001:db8::/129\", expected an IPv6 range such as 2001:db8:1::/48",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: 10.1.0.0/16 }]",
+            "adit.yaml:2:48: pools.range6: found \"10.1.0.0/16\", expected an IPv6 range such as 2001:db8:1::/48",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: '2001:db8::/49' }]",
+            "adit.yaml:2:48: pools.range6: found \"2001:db8::/49\", expected a prefix of /48 or shorter: one /64 for each address of 10.0.0.0/16",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: '2001:db8::1/48' }]",
+            "adit.yaml:2:48: pools.range6: found \"2001:db8::1/48\", expected the range's first address: 2001:db8::/48",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: 'fe80::/10' }]",
+            "adit.yaml:2:48: pools.range6: found \"fe80::/10\", expected addresses that can be given to clients, such as 2001:db8:1::/48",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: '2001:db8::/32' }, { name: b, range: 10.1.0.0/16, range6: '2001:db8:1::/48' }]",
+            "adit.yaml:2:106: pools.range6: found \"2001:db8:1::/48\", expected a range that does not overlap 2001:db8::/32",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: '2001:db8::/48' }]\nmtu: 1279",
+            "adit.yaml:3:6: mtu: found 1279, expected at least 1280: a pool has IPv6",
         ),
         ("domain: a b", "adit.yaml:2:9: domain: found \"a b\", expected a domain such as example.net"),
         ("mtu: 575", "adit.yaml:2:6: mtu: found \"575\", expected a number from 576 to 1500"),
@@ -357,7 +385,7 @@ fn all_problems_are_told_at_once_in_the_files_order() {
     let expected = "\
 adit.yaml:2:6: tun: found \"\", expected a device name of 1 to 15 letters, digits or dashes
 adit.yaml:3:6: mtu: found \"1\", expected a number from 576 to 1500
-adit.yaml:4:12: dns: found \"y\", expected an IPv4 address";
+adit.yaml:4:12: dns: found \"y\", expected an IPv4 or IPv6 address";
     assert_eq!(problem_in("tun: ''\nmtu: 1\ndns: [     y]"), expected);
 }
 

@@ -1,6 +1,7 @@
 //! The IPv4 header fields that the data path reads.
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 /// What the data path wants to know of an IPv4 packet, RFC 791 §3.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,11 @@ impl Ipv4 {
         })
     }
 
+    /// Where the TCP segment is, if there is the beginning of one.
+    pub(super) fn tcp(&self) -> Option<Range<usize>> {
+        (self.protocol == TCP && self.first_fragment).then_some(self.header_len..self.len)
+    }
+
     /// The destination port of `packet`, whose header this is, if it is the beginning of a UDP datagram.
     pub(super) fn udp_port(&self, packet: &[u8]) -> Option<u16> {
         if self.protocol != UDP || !self.first_fragment {
@@ -42,7 +48,8 @@ impl Ipv4 {
     }
 }
 
-/// RFC 768.
+/// RFC 9293 and RFC 768.
+const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 #[cfg(test)]
@@ -60,6 +67,7 @@ mod tests {
         assert_eq!((header.len, header.header_len, header.protocol), (28, 20, 17));
         assert!(header.first_fragment);
         assert_eq!(header.udp_port(&packet), Some(53));
+        assert_eq!((header.tcp(), Ipv4 { protocol: 6, ..header }.tcp()), (None, Some(20..28)));
         assert_eq!(Ipv4 { protocol: 6, ..header }.udp_port(&packet), None);
         assert_eq!(Ipv4 { first_fragment: false, ..header }.udp_port(&packet), None);
         assert_eq!(header.udp_port(&packet[..23]), None);

@@ -19,9 +19,9 @@ pub enum Discard {
     NoSession,
     /// A PPP frame that does not parse.
     MalformedPpp,
-    /// IPv4 before the session has an address, or after it lost it.
+    /// IP before the session has an address, or after it lost it.
     NotUp,
-    /// An inner packet that is no whole IPv4 packet.
+    /// An inner packet that is no whole IP packet.
     MalformedIp,
     /// An inner source address that is not the client's own.
     SpoofedSource,
@@ -37,8 +37,8 @@ pub enum Discard {
     NoRoute,
     /// A packet from the TUN device for a client without a confirmed SA.
     NoSa,
-    /// A packet from the TUN device that is not IPv4.
-    NotIpv4,
+    /// Something from the TUN device that is neither IPv4 nor IPv6.
+    NotIp,
     /// A packet too large for one UDP datagram around it.
     TooLarge,
     /// L2TP from yet another UDP port of a client that uses many already.
@@ -67,7 +67,7 @@ impl Discard {
         Self::OverRate,
         Self::NoRoute,
         Self::NoSa,
-        Self::NotIpv4,
+        Self::NotIp,
         Self::TooLarge,
         Self::TooManyPorts,
         Self::Exhausted,
@@ -93,7 +93,7 @@ impl Discard {
             Self::OverRate => "over_rate",
             Self::NoRoute => "no_route",
             Self::NoSa => "no_sa",
-            Self::NotIpv4 => "not_ipv4",
+            Self::NotIp => "not_ip",
             Self::TooLarge => "too_large",
             Self::TooManyPorts => "too_many_ports",
             Self::Exhausted => "sequence_exhausted",

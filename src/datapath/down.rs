@@ -6,9 +6,10 @@ use arrayvec::ArrayVec;
 use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
 
 use super::{
-    Datapath, Discard, LANES, Origin, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN, address::Ipv4,
-    checksum, mss, udp_header,
+    Datapath, Discard, Inside, LANES, Origin, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN,
+    address::Ipv4, address6::Ipv6, checksum, mss, udp_header,
 };
+use crate::pool::Prefix;
 use crate::superpacket::{Left, Superpacket};
 
 /// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take.
@@ -98,17 +99,22 @@ impl Datapath {
         packet: Superpacket<'_>,
         down: &mut Downlink,
     ) -> Result<(), Discard> {
-        if packet.bytes().first().is_none_or(|byte| byte >> 4 != 4) {
-            return Err(Discard::NotIpv4);
-        }
-        let ip = Ipv4::parse(packet.bytes()).ok_or(Discard::MalformedIp)?;
-        let packet = packet.truncate(ip.len);
+        let Headers { inside, len, tcp } = Headers::read(packet.bytes())?;
+        let packet = packet.truncate(len);
         let segments = packet.segments().map_err(|_| Discard::MalformedIp)?;
-        let Some(&session) = self.by_address.get(&ip.destination) else {
-            let handed = self.elsewhere.hand_ip(origin, ip.destination, packet);
+        let session = match inside {
+            Inside::V4(address) => self.by_address.get(&address),
+            Inside::V6(prefix) => self.by_prefix.get(&prefix),
+        };
+        let Some(&session) = session else {
+            let handed = self.elsewhere.hand_ip(origin, inside, packet);
             return if handed { Ok(()) } else { Err(Discard::NoRoute) };
         };
         let Session { peer, prefix, mss, meter, limits, .. } = &mut self.sessions[session];
+        let mss = match inside {
+            Inside::V4(_) => *mss,
+            Inside::V6(_) => mss::over_ipv6(*mss),
+        };
         let place = *peer;
         let peer = &mut self.peers[place];
         let outbound =
@@ -135,9 +141,12 @@ impl Datapath {
             headers.copy_from_slice(prefix);
             let udp_len = u16::try_from(payload_len).map_err(|_| Discard::TooLarge)?;
             headers[UDP_LENGTH].copy_from_slice(&udp_len.to_be_bytes());
+            if matches!(inside, Inside::V6(_)) {
+                headers[PPP_HEADER].copy_from_slice(&ppp::DATA_HEADER_IPV6);
+            }
             segment.write(body);
-            if !is_cut {
-                mss::clamp(body, &ip, *mss);
+            if !is_cut && let Some(segment) = tcp.clone().and_then(|place| body.get_mut(place)) {
+                mss::clamp(segment, mss);
             }
             checksum::fill(peer.path, payload);
             if outbound.sa.frame(&mut self.ivs, slot, payload_len).is_err() {
@@ -212,6 +221,32 @@ impl Datapath {
     }
 }
 
+/// What is read of an IP packet down.
+struct Headers {
+    inside: Inside,
+    /// What follows in the buffer is padding.
+    len: usize,
+    tcp: Option<Range<usize>>,
+}
+
+impl Headers {
+    fn read(packet: &[u8]) -> Result<Self, Discard> {
+        match packet.first().map(|byte| byte >> 4) {
+            Some(4) => {
+                let ip = Ipv4::parse(packet).ok_or(Discard::MalformedIp)?;
+                Ok(Self { inside: Inside::V4(ip.destination), len: ip.len, tcp: ip.tcp() })
+            }
+            Some(6) => {
+                let ip = Ipv6::parse(packet).ok_or(Discard::MalformedIp)?;
+                Ok(Self { inside: Inside::V6(Prefix::of(ip.destination)), len: ip.len, tcp: ip.tcp() })
+            }
+            _ => Err(Discard::NotIp),
+        }
+    }
+}
+
+/// Where the PPP header of a packet is in its session's constant headers.
+const PPP_HEADER: Range<usize> = PREFIX_LEN - PPP_LEN..PREFIX_LEN;
 /// The length field of a UDP header.
 const UDP_LENGTH: Range<usize> = 4..6;
 const _: () = assert!(UDP_LENGTH.end <= UDP_LEN);

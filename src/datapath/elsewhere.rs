@@ -3,11 +3,11 @@
 //! By its number, every packet has one shard that it ought to come to ([`Shards`]). That one knows the few whose keys or session
 //! are at another one; all others send it what they do not know. So a packet is handed over twice at most, and never goes round.
 
-use std::{collections::HashMap, net::Ipv4Addr, ops::Range};
+use std::{collections::HashMap, ops::Range};
 
 use ipsec::{Path, Spi};
 
-use super::{Datagram, ShardId, Shards};
+use super::{Datagram, Inside, ShardId, Shards};
 use crate::superpacket::{Left, Superpacket};
 
 /// What one shard knows of the others, and packets for them.
@@ -17,7 +17,7 @@ pub(super) struct Elsewhere {
     shards: Shards,
     /// Those that ought to be here and are not.
     pub(super) spis: HashMap<Spi, ShardId>,
-    pub(super) addresses: HashMap<Ipv4Addr, ShardId>,
+    pub(super) insides: HashMap<Inside, ShardId>,
     /// What goes to each of the others.
     pending: Vec<Handover>,
     handed: u64,
@@ -34,9 +34,9 @@ pub(crate) enum Origin {
 
 impl Elsewhere {
     pub(super) fn new(here: ShardId, shards: Shards) -> Self {
-        let (spis, addresses) = (HashMap::new(), HashMap::new());
+        let (spis, insides) = (HashMap::new(), HashMap::new());
         let pending = shards.iter().map(|_| Handover::default()).collect();
-        Self { here, shards, spis, addresses, pending, handed: 0 }
+        Self { here, shards, spis, insides, pending, handed: 0 }
     }
 
     /// Those of these SPIs that ought to be here are at `to` from now on.
@@ -55,10 +55,10 @@ impl Elsewhere {
         true
     }
 
-    /// Hands over a packet to an address that is not here; false if it is nowhere else either.
-    pub(super) fn hand_ip(&mut self, origin: Origin, address: Ipv4Addr, packet: Superpacket<'_>) -> bool {
-        let ought = self.shards.of_address(address);
-        let Some(to) = self.next(origin, ought, self.addresses.get(&address).copied()) else { return false };
+    /// Hands over a packet to a client that is not here; false if it is nowhere else either.
+    pub(super) fn hand_ip(&mut self, origin: Origin, inside: Inside, packet: Superpacket<'_>) -> bool {
+        let ought = self.shards.of_inside(inside);
+        let Some(to) = self.next(origin, ought, self.insides.get(&inside).copied()) else { return false };
         to.down.push((to.bytes.len()..to.bytes.len() + packet.bytes().len(), packet.left()));
         to.bytes.extend_from_slice(packet.bytes());
         self.handed += packet.count() as u64;

@@ -4,7 +4,7 @@
 //! is the time at which the bucket would be full again, and a packet moves it by as long as it takes at that rate.
 //! Nothing is queued: what comes too fast is dropped, which TCP takes as the sign to slow down that it is.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,12 +55,13 @@ impl Limiter {
     pub(super) fn admit_up(
         &mut self,
         now: Instant,
-        destination: Ipv4Addr,
+        destination: IpAddr,
         is_ours: bool,
         len: usize,
     ) -> Result<(), Discard> {
-        if !is_ours && self.to.as_ref().is_some_and(|to| !to.iter().any(|range| range.contains(destination)))
-        {
+        // Networks are named by IPv4: whoever may reach some of them only has no others over IPv6.
+        let is_in = |range: &Range| matches!(destination, IpAddr::V4(address) if range.contains(address));
+        if !is_ours && self.to.as_ref().is_some_and(|to| !to.iter().any(is_in)) {
             return Err(Discard::OutOfReach);
         }
         take(&mut self.up, now, len)
@@ -172,7 +173,7 @@ mod tests {
         assert_eq!(Limits::of(&Settings::default()), None);
         let limits = |rate| Limits::of(&settings(rate)).unwrap();
         let mut limiter = Limiter::new(now, limits("8 kbit/s"), None);
-        let admit = |limiter: &mut Limiter| limiter.admit_up(now, Ipv4Addr::LOCALHOST, false, 1500);
+        let admit = |limiter: &mut Limiter| limiter.admit_up(now, IpAddr::from([127, 0, 0, 1]), false, 1500);
         assert_eq!(admit(&mut limiter), Ok(()));
         assert_eq!(admit(&mut limiter), Err(Discard::OverRate));
         let mut again = Limiter::new(now, limits("8 kbit/s"), Some(&limiter));

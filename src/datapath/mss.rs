@@ -1,13 +1,12 @@
 //! Clamping the TCP maximum segment size, RFC 9293 §3.7.1, so that connections never need what the tunnel cannot carry.
 
-use super::address::Ipv4;
+/// The largest segment over IPv6 where over IPv4 it is that one: the header is so much longer, RFC 8200 §3.
+pub(super) fn over_ipv6(mss: u16) -> u16 {
+    mss.saturating_sub(20)
+}
 
-/// Lowers the MSS option of a TCP SYN in `packet` to at most `limit` bytes and mends the checksum.
-pub(super) fn clamp(packet: &mut [u8], ip: &Ipv4, limit: u16) {
-    if ip.protocol != TCP || !ip.first_fragment {
-        return;
-    }
-    let Some(segment) = packet.get_mut(ip.header_len..ip.len) else { return };
+/// Lowers the MSS option of a TCP SYN to at most `limit` bytes and mends the checksum.
+pub(super) fn clamp(segment: &mut [u8], limit: u16) {
     let Some((fixed, options)) = segment.split_first_chunk_mut::<20>() else { return };
     if fixed[13] & SYN == 0 {
         return;
@@ -57,7 +56,6 @@ fn update(checksum: u16, old: u16, new: u16) -> u16 {
     !u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
-const TCP: u8 = 6;
 const SYN: u8 = 0x02;
 const END: u8 = 0;
 const NOP: u8 = 1;
@@ -66,6 +64,9 @@ const MSS: u8 = 2;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datapath::address::Ipv4;
+
+    const TCP: u8 = 6;
 
     /// A SYN from 10.20.0.2 to 10.20.0.1 with the given options (a multiple of four bytes) and a right checksum.
     fn syn(options: &[u8]) -> Vec<u8> {
@@ -102,7 +103,7 @@ mod tests {
         let mut packet = syn(options);
         assert_eq!(checksum(&packet), 0xffff);
         let ip = Ipv4::parse(&packet).unwrap();
-        clamp(&mut packet, &ip, limit);
+        clamp(&mut packet[ip.tcp().unwrap()], limit);
         assert_eq!(checksum(&packet), 0xffff, "checksum after clamping {options:02x?}");
         packet[40..].to_vec()
     }
@@ -128,7 +129,7 @@ mod tests {
         packet[33] = 0x10;
         let before = packet.clone();
         let ip = Ipv4::parse(&packet).unwrap();
-        clamp(&mut packet, &ip, 1000);
+        clamp(&mut packet[ip.tcp().unwrap()], 1000);
         assert_eq!(packet, before);
     }
 }

@@ -1,10 +1,10 @@
 //! What the control plane tells a shard's data path. Orders to one shard are obeyed in the order in which they were given.
 
-use std::{collections::VecDeque, net::Ipv4Addr, time::Instant};
+use std::{collections::VecDeque, time::Instant};
 
 use ipsec::{Path, PeerId, SaPair, Spi, Transmit};
 
-use super::{Datapath, Limits, Opening, SessionIndex, ShardId, sa::Departed};
+use super::{Datapath, Inside, Limits, Opening, SessionIndex, ShardId, sa::Departed};
 
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -47,7 +47,7 @@ pub(crate) enum Order {
     OpenSession(Opening),
     Assign {
         session: SessionIndex,
-        address: Ipv4Addr,
+        inside: Inside,
         mtu: u16,
     },
     /// Have it keep to these limits from now on.
@@ -57,6 +57,7 @@ pub(crate) enum Order {
     },
     Withdraw {
         session: SessionIndex,
+        inside: Inside,
     },
     CloseSession {
         session: SessionIndex,
@@ -66,14 +67,14 @@ pub(crate) enum Order {
         inbound: Spi,
         to: ShardId,
     },
-    /// The same of packets to an address.
+    /// The same of packets to an address or a prefix.
     Away {
-        address: Ipv4Addr,
+        inside: Inside,
         to: ShardId,
     },
     /// Not any more.
     Back {
-        address: Ipv4Addr,
+        inside: Inside,
     },
     /// Send an L2TP control message.
     Control {
@@ -119,13 +120,13 @@ impl Datapath {
             }
             Order::Adopt { older, departed } => self.adopt(older, departed),
             Order::OpenSession(opening) => self.open_session(now, opening),
-            Order::Assign { session, address, mtu } => self.assign(session, address, mtu),
+            Order::Assign { session, inside, mtu } => self.assign(session, inside, mtu),
             Order::Limit { session, limits } => self.limit(now, session, limits),
-            Order::Withdraw { session } => self.withdraw(session),
+            Order::Withdraw { session, inside } => self.withdraw(session, inside),
             Order::CloseSession { session } => self.close_session(session),
             Order::SaAway { inbound, to } => _ = self.elsewhere.spis.insert(inbound, to),
-            Order::Away { address, to } => _ = self.elsewhere.addresses.insert(address, to),
-            Order::Back { address } => _ = self.elsewhere.addresses.remove(&address),
+            Order::Away { inside, to } => _ = self.elsewhere.insides.insert(inside, to),
+            Order::Back { inside } => _ = self.elsewhere.insides.remove(&inside),
             Order::Control { peer, port, message } => {
                 outcome.transmits.extend(self.seal_control(peer, port, &message));
             }

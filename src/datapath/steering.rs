@@ -4,9 +4,11 @@
 //! the wrong core for any reason (a kernel that does not steer, a user who gets an old address back, two clients that turn out to
 //! be one) is handed over: correct, but slower.
 
-use std::{net::Ipv4Addr, num::NonZeroU32};
+use std::num::NonZeroU32;
 
 use ipsec::{PeerId, Spi};
+
+use super::Inside;
 
 /// One shard's number, below their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,8 +50,8 @@ impl Shards {
         ShardId(spi.0 % self.0.get())
     }
 
-    /// Where the kernel brings packets to a client's address.
-    pub(crate) fn of_address(self, address: Ipv4Addr) -> ShardId {
-        ShardId(address.to_bits() % self.0.get())
+    /// Where the kernel brings packets to a client.
+    pub(crate) fn of_inside(self, inside: Inside) -> ShardId {
+        ShardId(inside.number() % self.0.get())
     }
 }

@@ -6,10 +6,7 @@ use arrayvec::ArrayVec;
 use ipsec::{Lane, OpenKey, Path, Sequence, Spi};
 use l2tp::SessionKey;
 
-use super::{
-    Control, Datapath, Discard, HEARD_INTERVAL, L2TP_PORT, LANES, Origin, Session, address::Ipv4, mss,
-};
-use crate::onlink::dhcp;
+use super::{Control, Datapath, Discard, HEARD_INTERVAL, L2TP_PORT, LANES, Origin, rules::Inner};
 
 /// One UDP datagram as it came, non-ESP marker and all, or one native ESP packet; it is decrypted in place.
 #[derive(Debug)]
@@ -38,14 +35,6 @@ impl Uplink {
 pub(super) enum Arrival {
     Ike { datagram: usize, message: Range<usize> },
     Esp { datagram: usize, inbound: usize, sequence: Sequence, verified: bool },
-}
-
-/// Where an inner packet goes that keeps to the rules, and its place in its datagram.
-enum Inner {
-    /// Into the network.
-    Beyond(Range<usize>),
-    /// No further than to us.
-    OnLink(Range<usize>),
 }
 
 impl Datapath {
@@ -220,60 +209,25 @@ impl Datapath {
         // Both are parts of `datagram.bytes`: what follows the headers reaches to the message's end, less any padding.
         let frame_len = data.payload.len();
         let frame_end = message.start + offset(bytes, data.payload) + frame_len;
-        if protocol != ppp::Protocol::IPV4 {
-            return control.push(Control::Ppp {
-                peer,
-                session,
-                datagram: index,
-                frame: frame_end - frame_len..frame_end,
-            });
-        }
         let packet = frame_end - payload.len()..frame_end;
-        match self.inner_packet(now, place, datagram.bytes, packet) {
+        let inner = match protocol {
+            ppp::Protocol::IPV4 => self.inner_ipv4(now, place, datagram.bytes, packet),
+            // Without a prefix it is for the link to say that it does not speak that.
+            ppp::Protocol::IPV6 if entry.prefix6.is_some() => {
+                self.inner_ipv6(now, place, datagram.bytes, packet)
+            }
+            _ => {
+                let frame = frame_end - frame_len..frame_end;
+                return control.push(Control::Ppp { peer, session, datagram: index, frame });
+            }
+        };
+        match inner {
             Ok(Inner::Beyond(packet)) => uplink.packets.push((index, packet)),
             Ok(Inner::OnLink(packet)) => {
                 control.push(Control::OnLink { peer, session, datagram: index, packet });
             }
             Err(discard) => self.discards.count(discard),
         }
-    }
-
-    /// Holds an inner packet against the rules: whole, from the client's own address, not to another client.
-    fn inner_packet(
-        &mut self,
-        now: Instant,
-        place: usize,
-        bytes: &mut [u8],
-        packet: Range<usize>,
-    ) -> Result<Inner, Discard> {
-        let Session { address: Some(address), mss, meter, limits, .. } = &mut self.sessions[place] else {
-            return Err(Discard::NotUp);
-        };
-        let body = bytes.get_mut(packet.clone()).ok_or(Discard::MalformedIp)?;
-        let ip = Ipv4::parse(body).ok_or(Discard::MalformedIp)?;
-        if ip.source != *address {
-            return Err(Discard::SpoofedSource);
-        }
-        let policy = &self.policy;
-        // Read of UDP alone, and of hardly any of that more than the port.
-        if ip.udp_port(body).is_some_and(dhcp::is_for_server)
-            && (ip.destination.is_broadcast() || policy.local.contains(&ip.destination))
-        {
-            return Ok(Inner::OnLink(packet.start..packet.start + ip.len));
-        }
-        if !policy.client_to_client
-            && !policy.local.contains(&ip.destination)
-            && (policy.networks.iter().any(|network| network.contains(ip.destination))
-                || self.by_address.contains_key(&ip.destination))
-        {
-            return Err(Discard::ClientToClient);
-        }
-        if let Some(limits) = limits {
-            limits.admit_up(now, ip.destination, policy.local.contains(&ip.destination), ip.len)?;
-        }
-        mss::clamp(body, &ip, *mss);
-        meter.count_in(1, ip.len as u64);
-        Ok(Inner::Beyond(packet.start..packet.start + ip.len))
     }
 }
 

@@ -3,17 +3,16 @@
 //! ```text
 //! UDP 4500   SPI modulo n; IKE begins with a zero      classic BPF on the SO_REUSEPORT group
 //! ESP        each raw socket takes its own SPIs        classic BPF on each socket
-//! TUN        IPv4 destination modulo n, but for the    eBPF on the device, with a map
-//!            exceptions that the server makes
+//! TUN        four octets of the destination modulo n,  eBPF on the device, with a map
+//!            but for the server's exceptions
 //! ```
 //!
 //! Programs so short are made by hand. Where a kernel or a container forbids one, packets come to any core and are handed over.
 
 use std::io;
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, OwnedFd};
 
-use crate::server::{ShardId, Shards};
+use crate::server::{Inside, ShardId, Shards};
 
 /// Has a SO_REUSEPORT group bring ESP to the socket of its shard, in the order in which they were bound, and all else to the first.
 /// One socket of the group stands for all.
@@ -37,16 +36,17 @@ pub(super) fn tun(device: &impl AsFd, shards: Shards) -> io::Result<Exceptions> 
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(Exceptions(map)) }
 }
 
-/// Addresses whose packets come to another shard than their number says: those of users who got an old address back, mostly. One
-/// that the kernel has no room for is handed over by the shard of its number.
+/// Numbers whose packets come to another shard than they say: those of users who got an old address back, mostly. One
+/// that the kernel has no room for is handed over by the shard of its number. (Should an address and a prefix have the same number and
+/// different shards, packets to one of them are handed over.)
 #[derive(Debug, Default)]
 pub struct Exceptions(Option<OwnedFd>);
 
 impl Exceptions {
-    /// Packets to `address` come to `shard`, or to the shard of their number again.
-    pub fn set(&self, address: Ipv4Addr, shard: Option<ShardId>) {
+    /// Packets to what is `inside` come to `shard`, or to the shard of their number again.
+    pub fn set(&self, inside: Inside, shard: Option<ShardId>) {
         let Some(map) = &self.0 else { return };
-        let key = address.to_bits();
+        let key = inside.number();
         let value = shard.map(|shard| shard.0);
         let attributes = Element {
             map: map.as_raw_fd() as u32,
@@ -73,7 +73,7 @@ struct Element {
     flags: u64,
 }
 
-/// A table from addresses to shards.
+/// A table from numbers to shards.
 fn map() -> io::Result<OwnedFd> {
     /// The head of `union bpf_attr` for BPF_MAP_CREATE.
     #[repr(C)]
@@ -130,7 +130,8 @@ struct Instruction {
     immediate: i32,
 }
 
-/// What a TUN queue reads begins with the IP header. IPv6, which is not routed here, goes by four octets of its source.
+/// What a TUN queue reads begins with the IP header. IPv4 goes by its destination, IPv6 by the second four octets of that: the lower half
+/// of a prefix.
 fn by_destination(shards: Shards, exceptions: Option<&OwnedFd>) -> Vec<Instruction> {
     let instruction = |code: u32, registers, offset, immediate: u32| Instruction {
         code: code as u8,
@@ -141,8 +142,14 @@ fn by_destination(shards: Shards, exceptions: Option<&OwnedFd>) -> Vec<Instructi
     let head = [
         // R6 = R1: loads from the packet want its context there.
         instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x16, 0, 0),
-        // R0 = the word at 16, in the order of this machine.
+        // R0 = the version.
+        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, 0),
+        instruction(BPF_ALU64 | libc::BPF_RSH | libc::BPF_K, 0, 0, 4),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 2, 6),
+        // R0 = the word at 16 or at 28, in the order of this machine.
         instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 16),
+        instruction(libc::BPF_JMP | libc::BPF_JA, 0, 1, 0),
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 28),
     ];
     let look_up = exceptions.map(|map| {
         [

@@ -19,7 +19,7 @@ use anyhow::{Context, bail};
 use super::steering::{self, Exceptions};
 use crate::{
     config::Switch,
-    pool::Range,
+    pool::Pool,
     server::{ShardId, Shards},
 };
 
@@ -39,8 +39,8 @@ mod vnet;
 pub struct Interface<'a> {
     /// Its name, such as `adit0`.
     pub name: &'a str,
-    /// The ranges of the clients. The first address of each becomes the interface's, the rest is routed to it.
-    pub pools: &'a [Range],
+    /// The ranges of the clients. The server's address in each becomes the interface's, the rest is routed to it.
+    pub pools: &'a [Pool],
     /// The longest packet.
     pub mtu: u16,
     /// Whether the kernel may leave segmentation and checksums to us, and we to it.

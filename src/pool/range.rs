@@ -47,6 +47,11 @@ impl Range {
         self.contains(other.network) || other.contains(self.network)
     }
 
+    /// Returns how many bits tell its addresses apart.
+    pub fn host_bits(&self) -> u8 {
+        32_u8.saturating_sub(self.prefix)
+    }
+
     /// Returns how many addresses can be handed to clients: all but network, server and broadcast.
     pub fn clients(&self) -> u32 {
         (!mask(self.prefix)).saturating_sub(2)
@@ -60,30 +65,31 @@ impl fmt::Display for Range {
 }
 
 impl FromStr for Range {
-    type Err = NotARange;
+    type Err = NotARange<Self>;
 
-    fn from_str(text: &str) -> Result<Self, NotARange> {
+    fn from_str(text: &str) -> Result<Self, NotARange<Self>> {
         let (address, prefix) = text.split_once('/').ok_or(NotARange::Syntax)?;
         let address: Ipv4Addr = address.parse().map_err(|_| NotARange::Syntax)?;
-        // `parse` alone would take "+16" and "016".
-        let plain = prefix.bytes().all(|b| b.is_ascii_digit()) && (prefix == "0" || !prefix.starts_with('0'));
-        let prefix: u8 = prefix.parse().map_err(|_| NotARange::Syntax)?;
-        if !plain || prefix > 32 {
-            return Err(NotARange::Syntax);
-        }
+        let prefix = prefix_length(prefix, 32).ok_or(NotARange::Syntax)?;
         let network = Ipv4Addr::from_bits(address.to_bits() & mask(prefix));
         let range = Self { network, prefix };
         if network == address { Ok(range) } else { Err(NotARange::HostBits(range)) }
     }
 }
 
-/// Why a text is not a [`Range`].
+/// Why a text is not a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotARange {
-    /// Not `A.B.C.D/N`.
+pub enum NotARange<R> {
+    /// Not an address, a slash and a number.
     Syntax,
     /// The address has bits set beyond the prefix; the range that was probably meant.
-    HostBits(Range),
+    HostBits(R),
+}
+
+/// The number of leading bits, as written in decimal. `parse` alone would take "+16" and "016".
+pub(super) fn prefix_length(text: &str, most: u8) -> Option<u8> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|prefix| plain && *prefix <= most)
 }
 
 fn mask(prefix: u8) -> u32 {

@@ -13,13 +13,29 @@ fn pools(ranges: &[(&str, &str)]) -> Pools {
 }
 
 fn sharded(shards: u32, ranges: &[(&str, &str)]) -> Pools {
-    let pool =
-        |(name, range): &(&str, &str)| Pool { name: (*name).to_owned(), range: range.parse().unwrap() };
+    let pool = |(name, range): &(&str, &str)| Pool {
+        name: (*name).to_owned(),
+        range: range.parse().unwrap(),
+        range6: None,
+    };
     Pools::new(&ranges.iter().map(pool).collect::<Vec<_>>(), Shards::new(shards.try_into().unwrap()))
 }
 
 fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
+}
+
+#[test]
+fn a_prefix_goes_with_each_address() {
+    let pool = Pool {
+        name: "default".into(),
+        range: "10.20.0.0/16".parse().unwrap(),
+        range6: Some("2001:db8:1::/48".parse().unwrap()),
+    };
+    assert_eq!(pool.server_prefix().unwrap().first().to_string(), "2001:db8:1:1::1");
+    let pools = Pools::new(&[pool], Shards::new(1.try_into().unwrap()));
+    assert_eq!(pools.prefix_of(ip("10.20.1.2")).unwrap().to_string(), "2001:db8:1:102::/64");
+    assert_eq!(pools.prefix_of(ip("10.21.1.2")), None);
 }
 
 #[test]

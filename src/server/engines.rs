@@ -52,8 +52,17 @@ pub(super) fn ppp(config: &Config) -> ppp::Config {
 
 /// What every client is told.
 pub(super) fn directions(config: &Config) -> Directions {
-    let mut dns = config.dns.iter().copied();
-    Directions { dns: [dns.next(), dns.next()], domain: config.domain.clone(), routes: config.routes.clone() }
+    Directions {
+        dns: two(&config.dns.ipv4),
+        dns6: two(&config.dns.ipv6),
+        domain: config.domain.clone(),
+        routes: config.routes.ipv4.clone(),
+        routes6: config.routes.ipv6.clone(),
+    }
+}
+
+fn two<T: Copy>(servers: &[T]) -> [Option<T>; 2] {
+    [0, 1].map(|place| servers.get(place).copied())
 }
 
 /// The methods that are built; the configuration has warned of the others.

@@ -119,7 +119,8 @@ impl Server {
         let link = Link::new(now, self.ppp.clone(), self.next_seed());
         let stage = Stage::Negotiating;
         let (counted, watch) = (Traffic::default(), Watch::new(now));
-        let session = Session { link, lac, key, opened: now, heard: now, stage, meter, counted, watch };
+        let session =
+            Session { link, lac, key, opened: now, heard: now, stage, link6: None, meter, counted, watch };
         self.sessions.insert(index, Box::new(session));
         self.touched.insert(index);
     }

@@ -4,7 +4,10 @@ use std::{net::Ipv4Addr, sync::Arc, time::Instant};
 
 use ipsec::PeerId;
 use l2tp::Disconnect;
-use ppp::{Accept, Addressing, AuthRequest, Ipv4Config, NewPassword, Proof, Reject, Verdict, Verified};
+use ppp::{
+    Accept, Addressing, AuthRequest, InterfaceId, Ipv4Config, Ipv6Config, NewPassword, Proof, Reject,
+    Verdict, Verified,
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -52,13 +55,14 @@ impl Server {
                 if let Some(password) = new_password {
                     self.change_password(index, &user, password);
                 }
-                self.log_in(index, Login { user, address, at: now, settings });
+                let prefix = self.pools.prefix_of(address);
+                self.log_in(index, Login { user, address, prefix, at: now, settings });
                 let ipv4 = Ipv4Config {
                     peer: address,
                     local: self.local_address(address),
                     dns: self.directions.dns,
                 };
-                let addressing = Addressing { ipv4, ipv6: None };
+                let addressing = Addressing { ipv4, ipv6: prefix.map(|_| IDENTIFIERS) };
                 Verdict::Accept(Box::new(Accept { verified, message: "Welcome".into(), addressing }))
             }
         };
@@ -194,7 +198,10 @@ impl Server {
 
     /// Gives back what a login holds.
     pub(super) fn log_out(&mut self, now: Instant, peer: PeerId, index: SessionIndex, login: &Login) {
-        self.unassign(now, peer, index, login.address);
+        for inside in login.insides() {
+            self.unassign(now, peer, index, inside);
+        }
+        self.forget_link6(index);
         self.pools.release(login.address);
         self.last_address.insert(login.user.clone(), login.address);
         self.by_address.remove(&login.address);
@@ -215,3 +222,7 @@ impl Server {
         self.say_of_client(now, Level::Warn, peer, text);
     }
 }
+
+/// The two ends of every link: fe80::1 is ours, and fe80::2 is for a client that has no name of its own.
+const IDENTIFIERS: Ipv6Config =
+    Ipv6Config { local: InterfaceId([0, 0, 0, 0, 0, 0, 0, 1]), peer: InterfaceId([0, 0, 0, 0, 0, 0, 0, 2]) };

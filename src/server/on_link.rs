@@ -1,36 +1,84 @@
-//! Packets that end here: what a client asks its neighbour on the link.
+//! Packets that end here: what a client asks its neighbour on the link, and what that one says by itself.
 
-use std::time::Instant;
+use std::{net::Ipv6Addr, time::Instant};
 
 use ipsec::PeerId;
 
-use super::{Level, Server, session::Stage};
+use super::{Level, Server, session::Stage, timer::Timer};
 use crate::{
-    datapath::{Discard, Order, SessionIndex},
-    onlink::dhcp::{self, Ends},
+    datapath::{Discard, Inside, Order, SessionIndex},
+    onlink::{
+        self, Link6,
+        dhcp::{self, Ends},
+    },
 };
 
 impl Server {
-    /// Takes an IPv4 packet for our end of the link, from the client's own address.
+    /// Takes an IP packet for our end of the link, from the client's own address.
     pub(super) fn handle_on_link(&mut self, now: Instant, peer: PeerId, index: SessionIndex, packet: &[u8]) {
         // The session may have ended since its batch came up.
         let Some(session) = self.sessions.get(&index).filter(|session| session.lac.peer == peer) else {
             return;
         };
+        if packet.first().is_some_and(|byte| byte >> 4 == 6) {
+            let answer = session
+                .link6
+                .and_then(|link| onlink::answer6(packet, link, &self.directions, &self.server_id));
+            return match answer {
+                Some(answer) => self.say_on_link(now, index, &ppp::DATA_HEADER_IPV6, &answer),
+                None => self.plane.local.discards.count(Discard::OnLink),
+            };
+        }
         let Stage::Up { login, .. } = &session.stage else { return };
         let (user, client) = (login.user.clone(), login.address);
         let ends = Ends { client, server: self.local_address(client) };
         let Some(answer) = dhcp::answer(packet, ends, &self.directions) else {
             return self.plane.local.discards.count(Discard::OnLink);
         };
-        let routes = self.directions.routes.len();
-        self.say_of_client(
-            now,
-            Level::Debug,
-            peer,
-            format!("{user:?} asked by DHCP what to send here: {}", told(routes)),
-        );
-        let frame = [&ppp::DATA_HEADER_IPV4[..], &answer].concat();
+        let told = told(self.directions.routes.len());
+        let text = format!("{user:?} asked by DHCP what to send here: {told}");
+        self.say_of_client(now, Level::Debug, peer, text);
+        self.say_on_link(now, index, &ppp::DATA_HEADER_IPV4, &answer);
+    }
+
+    /// IPV6CP is up: packets may flow, and the client needs to know of what to make its addresses.
+    pub(super) fn ipv6_up(&mut self, now: Instant, index: SessionIndex, local: Ipv6Addr) {
+        let Some(session) = self.sessions.get_mut(&index) else { return };
+        let (peer, mtu) = (session.lac.peer, session.link.mtu());
+        let Some(prefix) = session.login().and_then(|login| login.prefix) else { return };
+        session.link6 = Some(Link6 { local, prefix, mtu });
+        self.assign(now, peer, index, Inside::V6(prefix), mtu);
+        self.enter(now, index);
+        self.advertise(now, index);
+    }
+
+    pub(super) fn ipv6_down(&mut self, now: Instant, index: SessionIndex) {
+        let Some(session) = self.sessions.get(&index) else { return };
+        let peer = session.lac.peer;
+        if let Some(link) = session.link6 {
+            self.order(now, peer, Order::Withdraw { session: index, inside: Inside::V6(link.prefix) });
+        }
+        self.forget_link6(index);
+    }
+
+    pub(super) fn forget_link6(&mut self, index: SessionIndex) {
+        if let Some(session) = self.sessions.get_mut(&index) {
+            session.link6 = None;
+        }
+        self.timers.stop(Timer::Advertisement(index));
+    }
+
+    /// Says unasked what a Router Solicitation would be answered with.
+    pub(super) fn advertise(&mut self, now: Instant, index: SessionIndex) {
+        let Some(link) = self.sessions.get(&index).and_then(|session| session.link6) else { return };
+        let packet = onlink::advertisement(link, &self.directions);
+        self.say_on_link(now, index, &ppp::DATA_HEADER_IPV6, &packet);
+        self.timers.set(Timer::Advertisement(index), now + onlink::INTERVAL);
+    }
+
+    fn say_on_link(&mut self, now: Instant, index: SessionIndex, header: &[u8; 4], packet: &[u8]) {
+        let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
+        let frame = [header, packet].concat();
         self.order(now, peer, Order::Frame { session: index, frame });
     }
 }

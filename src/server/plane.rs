@@ -3,7 +3,7 @@
 //! The server runs on one shard's thread and obeys its own orders for that one at once; those for others wait in a queue each,
 //! which the owner carries ([`Server::poll_orders`]). There are no locks and no shared maps: a table belongs to one shard.
 
-use std::{collections::VecDeque, fmt, net::Ipv4Addr, time::Instant};
+use std::{collections::VecDeque, fmt, time::Instant};
 
 use ipsec::{NAT_T_PORT, PeerId, SaPair, Spi, Transmit};
 use rand_chacha::ChaCha20Rng;
@@ -13,7 +13,10 @@ use zeroize::Zeroizing;
 use super::Server;
 use crate::{
     config::Config,
-    datapath::{Datapath, Departed, Order, Outcome, Policy, SessionIndex, ShardId, Shards, TCP_IPV4_HEADERS},
+    datapath::{
+        Datapath, Departed, Inside, Order, Outcome, Policy, SessionIndex, ShardId, Shards, TCP_IPV4_HEADERS,
+    },
+    pool::{Pool, Prefix},
 };
 
 /// Every shard, one of them at hand.
@@ -24,8 +27,8 @@ pub(super) struct Plane {
     pub(super) local: Datapath,
     queues: Vec<Queue>,
     outcome: Outcome,
-    /// Addresses that packets come to another shard for than their number says, from now on or no longer.
-    exceptions: VecDeque<(Ipv4Addr, Option<ShardId>)>,
+    /// Whose packets come to another shard than their number says, from now on or no longer.
+    exceptions: VecDeque<(Inside, Option<ShardId>)>,
     /// Who was told to say something since the last [`Plane::speaker`].
     speakers: Speakers,
 }
@@ -45,6 +48,8 @@ impl Blueprint {
             client_to_client: config.client_to_client,
             networks: config.pools.iter().map(|pool| pool.range).collect(),
             local: config.pools.iter().map(|pool| pool.range.server()).collect(),
+            networks6: config.pools.iter().filter_map(|pool| pool.range6).collect(),
+            local6: config.pools.iter().filter_map(Pool::server_prefix).map(Prefix::first).collect(),
         };
         Self { shards, policy, seed: Zeroizing::new(seed) }
     }
@@ -208,9 +213,9 @@ impl Server {
         Some((shard, Orders(std::mem::take(&mut queue.ready))))
     }
 
-    /// The next address whose packets ought to come to that shard, from now on, or else to the one of its number again. Who can have
+    /// Next, whose packets ought to come to that shard, from now on, or else to the one of their number again. Who can have
     /// the kernel do so saves the shards the handing over.
-    pub fn poll_exception(&mut self) -> Option<(Ipv4Addr, Option<ShardId>)> {
+    pub fn poll_exception(&mut self) -> Option<(Inside, Option<ShardId>)> {
         self.plane.exceptions.pop_front()
     }
 
@@ -239,30 +244,30 @@ impl Server {
         }
     }
 
-    /// Lets packets flow between a session and its address.
+    /// Lets packets flow between a session and its address or prefix.
     pub(super) fn assign(
         &mut self,
         now: Instant,
         peer: PeerId,
         session: SessionIndex,
-        address: Ipv4Addr,
+        inside: Inside,
         mtu: u16,
     ) {
-        self.order(now, peer, Order::Assign { session, address, mtu });
-        let (ought, to) = (self.plane.shards.of_address(address), self.plane.shard_of(peer));
+        self.order(now, peer, Order::Assign { session, inside, mtu });
+        let (ought, to) = (self.plane.shards.of_inside(inside), self.plane.shard_of(peer));
         if ought != to {
-            self.plane.tell_shard(now, ought, Order::Away { address, to });
-            self.plane.exceptions.push_back((address, Some(to)));
+            self.plane.tell_shard(now, ought, Order::Away { inside, to });
+            self.plane.exceptions.push_back((inside, Some(to)));
         }
     }
 
-    /// Nobody has the address that a client had any more.
-    pub(super) fn unassign(&mut self, now: Instant, peer: PeerId, session: SessionIndex, address: Ipv4Addr) {
-        self.order(now, peer, Order::Withdraw { session });
-        let ought = self.plane.shards.of_address(address);
+    /// Nobody has the address or prefix that a client had any more.
+    pub(super) fn unassign(&mut self, now: Instant, peer: PeerId, session: SessionIndex, inside: Inside) {
+        self.order(now, peer, Order::Withdraw { session, inside });
+        let ought = self.plane.shards.of_inside(inside);
         if ought != self.plane.shard_of(peer) {
-            self.plane.tell_shard(now, ought, Order::Back { address });
-            self.plane.exceptions.push_back((address, None));
+            self.plane.tell_shard(now, ought, Order::Back { inside });
+            self.plane.exceptions.push_back((inside, None));
         }
     }
 

@@ -12,10 +12,10 @@ use super::{
     session::{Login, Stage},
     timer::Timer,
 };
-use crate::datapath::{Order, SessionIndex, Traffic};
+use crate::datapath::{Inside, Order, SessionIndex, Traffic};
 
 impl Server {
-    /// Takes a PPP frame that is not IPv4.
+    /// Takes a PPP frame that is not IP.
     pub(super) fn handle_ppp_control(
         &mut self,
         now: Instant,
@@ -72,10 +72,14 @@ impl Server {
             Event::AuthRequest(request) => self.login(now, index, &request),
             Event::NetworkUp { .. } => self.network_up(now, index),
             Event::NetworkDown => {
-                if let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) {
-                    self.order(now, peer, Order::Withdraw { session: index });
+                let Some(session) = self.sessions.get(&index) else { return };
+                let (peer, login) = (session.lac.peer, session.login());
+                if let Some(inside) = login.map(|login| Inside::V4(login.address)) {
+                    self.order(now, peer, Order::Withdraw { session: index, inside });
                 }
             }
+            Event::Ipv6Up { local } => self.ipv6_up(now, index, local.link_local()),
+            Event::Ipv6Down => self.ipv6_down(now, index),
             Event::Closed(reason) => {
                 let goodbye = match reason {
                     Reason::Administrative | Reason::Policy(_) => Disconnect::Administrative,
@@ -99,28 +103,29 @@ impl Server {
     }
 
     fn network_up(&mut self, now: Instant, index: SessionIndex) {
-        let Some(session) = self.sessions.get_mut(&index) else { return };
+        let Some(session) = self.sessions.get(&index) else { return };
         let (peer, mtu) = (session.lac.peer, session.link.mtu());
-        let login = match &session.stage {
-            Stage::LoggedIn(login) => login.clone(),
-            // IPCP was negotiated anew; the session goes on.
-            Stage::Up { login, .. } => {
-                let address = login.address;
-                return self.assign(now, peer, index, address, mtu);
-            }
-            Stage::Negotiating => return,
-        };
-        let opened = session.opened;
+        let Some(inside) = session.login().map(|login| Inside::V4(login.address)) else { return };
+        self.assign(now, peer, index, inside, mtu);
+        self.enter(now, index);
+    }
+
+    /// The first of a session's network protocols is up. If it is down and up again later, the session goes on.
+    pub(super) fn enter(&mut self, now: Instant, index: SessionIndex) {
+        let Some(session) = self.sessions.get_mut(&index) else { return };
+        let (peer, opened) = (session.lac.peer, session.opened);
+        let Stage::LoggedIn(login) = &session.stage else { return };
+        let login = login.clone();
         session.stage = Stage::Up { login: login.clone(), since: now };
-        self.assign(now, peer, index, login.address, mtu);
         let Some(connection) = self.connections.get(&peer) else { return };
         let times = connection.times;
         let stage = |from: Instant, to: Instant| Readable(to.saturating_duration_since(from));
         let text = format!(
-            "{:?} is in from {}: address {}, IKE {}, ESP {}, {}; took {} (keys {} with {} of arithmetic here, tunnel {}, password {}, address {})",
+            "{:?} is in from {}: address {}{}, IKE {}, ESP {}, {}; took {} (keys {} with {} of arithmetic here, tunnel {}, password {}, address {})",
             login.user,
             connection.path.remote,
             login.address,
+            login.prefix.map(|prefix| format!(" (prefix {prefix})")).unwrap_or_default(),
             connection.phase1.suite,
             connection.esp(),
             connection.nat(),
@@ -170,6 +175,7 @@ impl Server {
         let Some(mut session) = self.sessions.remove(&index) else { return };
         self.timers.stop(Timer::Link(index));
         self.timers.stop(Timer::Watch(index));
+        self.timers.stop(Timer::Advertisement(index));
         self.touched.remove(&index);
         self.by_key.remove(&(session.key, index));
         let peer = session.lac.peer;

@@ -7,7 +7,9 @@ use ppp::Link;
 
 use super::{Lac, watch::Watch};
 use crate::{
-    datapath::{Meter, Traffic},
+    datapath::{Inside, Meter, Traffic},
+    onlink::Link6,
+    pool::Prefix,
     users::Settings,
 };
 
@@ -21,6 +23,8 @@ pub(super) struct Session {
     /// When something came out of it last, to the second.
     pub(super) heard: Instant,
     pub(super) stage: Stage,
+    /// The link as its router knows it, while IPV6CP is up.
+    pub(super) link6: Option<Link6>,
     /// Everything that it ever moved.
     pub(super) meter: Arc<Meter>,
     /// What of that was moved before its present login.
@@ -45,9 +49,18 @@ pub(super) enum Stage {
 pub(super) struct Login {
     pub(super) user: Arc<str>,
     pub(super) address: Ipv4Addr,
+    /// What its IPv6 addresses begin with, if it may have some.
+    pub(super) prefix: Option<Prefix>,
     pub(super) at: Instant,
     /// What the user gets and may do; changes when the operator changes it.
     pub(super) settings: Arc<Settings>,
+}
+
+impl Login {
+    /// Everything that packets to it may be for.
+    pub(super) fn insides(&self) -> impl Iterator<Item = Inside> + use<> {
+        std::iter::once(Inside::V4(self.address)).chain(self.prefix.map(Inside::V6))
+    }
 }
 
 impl Session {

@@ -11,6 +11,8 @@ pub(super) enum Timer {
     Link(SessionIndex),
     /// Time to see whether a session is in use.
     Watch(SessionIndex),
+    /// Time for its router to say that it is still there.
+    Advertisement(SessionIndex),
     /// The end of a connection whose last tunnel is gone.
     Farewell(PeerId),
     /// Time to see whether a connection has been silent.

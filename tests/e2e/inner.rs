@@ -26,7 +26,7 @@ pub(crate) fn ping(source: Ipv4Addr, destination: Ipv4Addr, number: u16) -> Vec<
 /// The reply to an echo request, from whom it was meant for.
 pub(crate) fn pong(packet: &[u8]) -> Option<Vec<u8>> {
     let icmp = packet.get(20..)?;
-    (packet[9] == 1 && icmp.first() == Some(&ECHO_REQUEST)).then_some(())?;
+    (is_icmp(packet) && icmp.first() == Some(&ECHO_REQUEST)).then_some(())?;
     let number = u16::from_be_bytes([icmp[6], icmp[7]]);
     Some(ipv4(destination(packet), source(packet), 1, &echo(ECHO_REPLY, number, &icmp[8..])))
 }
@@ -34,7 +34,7 @@ pub(crate) fn pong(packet: &[u8]) -> Option<Vec<u8>> {
 /// The number of an echo reply.
 pub(crate) fn pong_number(packet: &[u8]) -> Option<u16> {
     let icmp = packet.get(20..)?;
-    (packet[9] == 1 && icmp.first() == Some(&ECHO_REPLY)).then(|| u16::from_be_bytes([icmp[6], icmp[7]]))
+    (is_icmp(packet) && icmp.first() == Some(&ECHO_REPLY)).then(|| u16::from_be_bytes([icmp[6], icmp[7]]))
 }
 
 pub(crate) fn source(packet: &[u8]) -> Ipv4Addr {
@@ -52,8 +52,12 @@ fn echo(kind: u8, number: u16, data: &[u8]) -> Vec<u8> {
     icmp
 }
 
+fn is_icmp(packet: &[u8]) -> bool {
+    packet[0] >> 4 == 4 && packet[9] == 1
+}
+
 /// RFC 1071.
-fn checksum(bytes: &[u8]) -> u16 {
+pub(crate) fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let mut sum: u32 = words.sum();
     while sum >> 16 != 0 {

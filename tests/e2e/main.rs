@@ -11,6 +11,8 @@ mod determinism;
 mod dhcp;
 mod hostile;
 mod inner;
+mod inner6;
+mod ipv6;
 mod lifecycle;
 mod limits;
 mod logins;

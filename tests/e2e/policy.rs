@@ -95,8 +95,8 @@ fn packets_for_nobody() {
     let (mut world, [device, _]) = two_clients("");
     world.send_from_beyond(&[&inner::ping(HOST, Ipv4Addr::new(10, 20, 0, 99), 1)]);
     assert_eq!(world.discarded("no_route"), 1);
-    world.send_from_beyond(&[&[0x60; 60]]);
-    assert_eq!(world.discarded("not_ipv4"), 1);
+    world.send_from_beyond(&[&[0x70; 60]]);
+    assert_eq!(world.discarded("not_ip"), 1);
     for junk in [&[][..], &[0x45], &[0x45; 19], &[0xff; 40]] {
         world.send_from_beyond(&[junk]);
     }

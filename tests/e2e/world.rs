@@ -60,7 +60,7 @@ pub(crate) struct World {
     pub(crate) others: Vec<Shard>,
     steering: Steering,
     /// What it was told of addresses.
-    exceptions: BTreeMap<Ipv4Addr, ShardId>,
+    exceptions: BTreeMap<u32, ShardId>,
     network: Network,
     devices: Vec<Inhabitant>,
     seed: u64,

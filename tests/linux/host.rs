@@ -3,14 +3,18 @@
 use std::fs;
 
 use adit::host::Host;
-use adit::pool::Range;
+use adit::pool::Pool;
 
 use crate::namespace::{run, within};
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 
-fn pools() -> [Range; 2] {
-    ["10.20.0.0/16".parse().unwrap(), "10.30.0.0/24".parse().unwrap()]
+fn pools() -> [Pool; 2] {
+    ["10.20.0.0/16", "10.30.0.0/24"].map(|range| Pool {
+        name: range.into(),
+        range: range.parse().unwrap(),
+        range6: None,
+    })
 }
 
 fn forwarding() -> String {
@@ -32,6 +36,25 @@ fn what_was_set_up_is_undone() {
         drop(host);
         assert_eq!(forwarding(), "0");
         assert_eq!(run(&["nft", "list", "ruleset"]), before);
+    });
+}
+
+#[test]
+fn ipv6_is_forwarded_too_if_a_pool_has_it_and_the_default_route_stays() {
+    within(|| {
+        run(&["ip", "link", "add", "wan", "type", "veth", "peer", "name", "lan"]);
+        let read = |switch: &str| fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{switch}")).unwrap();
+        let before = (read("all/forwarding"), read("wan/accept_ra"));
+        assert_eq!(before, ("0\n".into(), "1\n".into()));
+        let [mut pool, _] = pools();
+        pool.range6 = Some("2001:db8:1::/48".parse().unwrap());
+        let host = Host::prepare("adit0", &[pool]).unwrap();
+        assert_eq!((read("all/forwarding"), read("wan/accept_ra")), ("1\n".into(), "2\n".into()));
+        let rules = run(&["nft", "list", "table", "ip6", "adit_adit0"]);
+        assert!(rules.contains("ip6 saddr 2001:db8:1::/48 oifname != \"adit0\" masquerade"), "{rules}");
+        drop(host);
+        assert_eq!((read("all/forwarding"), read("wan/accept_ra")), before);
+        assert!(!run(&["nft", "list", "ruleset"]).contains("adit"));
     });
 }
 

@@ -1,6 +1,6 @@
 //! What the kernel brings to which core.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use adit::config::Switch;
 use adit::io::outer::{self, Offload, OuterSocket, Path};
 use adit::io::poll;
 use adit::io::tun::{self, Interface, Tun};
-use adit::pool::Range;
-use adit::server::{ShardId, Shards};
+use adit::pool::{Pool, Prefix};
+use adit::server::{Inside, ShardId, Shards};
 
 use crate::namespace::{run, within};
 
@@ -84,7 +84,7 @@ fn each_native_packet_comes_to_one_socket() {
 fn packets_come_to_the_queue_of_their_destination() {
     within(|| {
         for count in [2, 3] {
-            let pools: Vec<Range> = vec!["10.20.0.0/16".parse().unwrap()];
+            let pools = [pool()];
             let interface = Interface { name: "adit7", pools: &pools, mtu: 1400, offload: Switch::Auto };
             let (mut queues, steered) = Tun::create_queues(&interface, shards(count)).unwrap();
             let exceptions = steered.unwrap();
@@ -117,10 +117,52 @@ fn packets_come_to_the_queue_of_their_destination() {
             all(&[], &mut queues);
             // To whom an address was given that another core would have: some are where they would be anyway.
             let away: Vec<_> = clients.iter().step_by(3).map(|client| (*client, count - 1)).collect();
-            away.iter().for_each(|(client, core)| exceptions.set(*client, Some(ShardId(*core))));
+            away.iter().for_each(|(client, core)| exceptions.set(Inside::V4(*client), Some(ShardId(*core))));
             all(&away, &mut queues);
-            away.iter().skip(1).for_each(|(client, _)| exceptions.set(*client, None));
+            away.iter().skip(1).for_each(|(client, _)| exceptions.set(Inside::V4(*client), None));
             all(&away[..1], &mut queues);
         }
     });
+}
+
+#[test]
+fn packets_over_ipv6_come_to_the_queue_of_their_prefix() {
+    within(|| {
+        for count in [2, 3] {
+            let pools = [pool()];
+            let interface = Interface { name: "adit7", pools: &pools, mtu: 1400, offload: Switch::Auto };
+            let (mut queues, steered) = Tun::create_queues(&interface, shards(count)).unwrap();
+            let exceptions = steered.unwrap();
+            let away = Prefix::of("2001:db8:1:302::".parse().unwrap());
+            exceptions.set(Inside::V6(away), Some(ShardId(count - 1)));
+            let host = UdpSocket::bind("[::]:0").unwrap();
+            let clients: Vec<Ipv6Addr> =
+                (2..40).map(|last| Ipv6Addr::new(0x2001, 0xdb8, 1, 0x300 + last, 7, 7, 7, last)).collect();
+            for client in &clients {
+                host.send_to(b"hello", (*client, 9)).unwrap();
+            }
+            for (shard, queue) in queues.iter_mut().enumerate() {
+                let mut inbox = tun::Inbox::new();
+                queue.receive(&mut inbox).unwrap();
+                inbox.next_batch();
+                let came = inbox.packets().map(|packet| *packet.bytes()[24..].first_chunk::<16>().unwrap());
+                // The kernel itself has something to say to groups.
+                let came: Vec<Ipv6Addr> = came.map(Ipv6Addr::from).filter(|to| !to.is_multicast()).collect();
+                let core = |client: &Ipv6Addr| match Prefix::of(*client) {
+                    prefix if prefix == away => count - 1,
+                    prefix => prefix.number() % count,
+                };
+                let own = clients.iter().filter(|client| core(client) == shard as u32);
+                assert!(came.iter().eq(own), "queue {shard} of {count}: {came:?}");
+            }
+        }
+    });
+}
+
+fn pool() -> Pool {
+    Pool {
+        name: "default".into(),
+        range: "10.20.0.0/16".parse().unwrap(),
+        range6: Some("2001:db8:1::/48".parse().unwrap()),
+    }
 }

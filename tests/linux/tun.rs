@@ -10,7 +10,7 @@ use adit::config::Switch;
 use adit::io::outer::{self, Offload, OuterSocket, Path};
 use adit::io::poll::{self, Waker};
 use adit::io::tun::{self, Counters, Inbox, Interface, Kinds, Tun};
-use adit::pool::Range;
+use adit::pool::Pool;
 use adit::superpacket::{Left, Segment, Superpacket, Transport};
 
 use crate::namespace::{run, within};
@@ -23,7 +23,8 @@ const ALL: tun::Offload = tun::Offload {
 };
 
 fn create(name: &str, pools: &[&str], offload: Switch) -> anyhow::Result<Tun> {
-    let pools: Vec<Range> = pools.iter().map(|pool| pool.parse().unwrap()).collect();
+    let pool = |range: &&str| Pool { name: (*range).into(), range: range.parse().unwrap(), range6: None };
+    let pools: Vec<Pool> = pools.iter().map(pool).collect();
     Tun::create(&Interface { name, pools: &pools, mtu: 1400, offload })
 }
 

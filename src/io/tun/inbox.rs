@@ -84,8 +84,9 @@ impl Inbox {
         let packet = vnet::read(self.free.last().and_then(|slot| slot.get(..length)).ok_or(Unusable)?)?;
         let (count, left) = (packet.count(), packet.left());
         let bytes = length - packet.bytes().len()..length;
-        // RFC 791 §3.1: the destination.
-        let flow = packet.bytes().get(16..20).and_then(|address| address.try_into().ok());
+        // Of the destination, RFC 791 §3.1, RFC 8200 §3: the address, or the half of the prefix in which clients differ.
+        let at = if packet.bytes().first().is_some_and(|byte| byte >> 4 == 6) { 28 } else { 16 };
+        let flow = packet.bytes().get(at..at + 4).and_then(|octets| octets.try_into().ok());
         let slot = self.free.pop().ok_or(Unusable)?;
         self.waiting.push(flow, length, Packet { slot, bytes, left });
         Ok(count)

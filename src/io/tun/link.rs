@@ -2,9 +2,10 @@
 
 use std::ffi::CString;
 use std::io::{self, Read, Write};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use anyhow::{Context, bail};
+use arrayvec::ArrayVec;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Interface;
@@ -17,21 +18,23 @@ pub(super) fn configure(interface: &Interface<'_>) -> anyhow::Result<()> {
     if index == 0 {
         bail!("it has vanished");
     }
-    // Clients have no IPv6 yet; without this the kernel solicits routers among them. It may be compiled out.
-    let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", interface.name), "1");
+    let has_ipv6 = interface.pools.iter().any(|pool| pool.range6.is_some());
+    // There is no router among the clients: without this the kernel would ask for one. It may be compiled out where it is not needed.
+    let settings =
+        [("disable_ipv6", if has_ipv6 { "0" } else { "1" }), ("addr_gen_mode", "1"), ("accept_ra", "0")];
+    for (setting, value) in settings {
+        let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{}/{setting}", interface.name), value);
+    }
 
     let mut kernel = Rtnetlink::open().context("rtnetlink socket")?;
     let mtu = u32::from(interface.mtu);
     kernel.request(&link_up(index, mtu)).with_context(|| format!("MTU {mtu}"))?;
     for pool in interface.pools {
-        kernel
-            .request(&address(index, pool.server()))
-            .with_context(|| format!("address {}", pool.server()))?;
-        match kernel.request(&route(index, pool.network(), pool.prefix(), pool.server())) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                bail!("this machine has a route to {pool} already: the pool must be a network of its own")
-            }
-            result => result.with_context(|| format!("route to {pool}"))?,
+        let range = pool.range;
+        kernel.enter(index, range.server().into(), range.network().into(), range.prefix())?;
+        if let (Some(range6), Some(own)) = (pool.range6, pool.server_prefix()) {
+            let entered = kernel.enter(index, own.first().into(), range6.network().into(), range6.prefix());
+            entered.context("IPv6 (a pool has `range6`)")?;
         }
     }
     Ok(())
@@ -45,20 +48,36 @@ fn link_up(index: u32, mtu: u32) -> Request {
         .attribute(libc::IFLA_TXQLEN, &QUEUE.to_ne_bytes())
 }
 
-fn address(index: u32, address: Ipv4Addr) -> Request {
-    // struct ifaddrmsg: family, prefix length, flags, scope (global), index
-    Request::new(libc::RTM_NEWADDR, CREATE, &[&[libc::AF_INET as u8, 32, 0, 0], &index.to_ne_bytes()])
-        .attribute(libc::IFA_LOCAL, &address.octets())
-        .attribute(libc::IFA_ADDRESS, &address.octets())
+fn address(index: u32, address: IpAddr) -> Request {
+    let octets = octets(address);
+    let whole = 8 * octets.len() as u8;
+    // struct ifaddrmsg: family, prefix length, flags (nobody else can have the address), scope (global), index
+    let fixed = [family(address), whole, libc::IFA_F_NODAD as u8, 0];
+    Request::new(libc::RTM_NEWADDR, CREATE, &[&fixed, &index.to_ne_bytes()])
+        .attribute(libc::IFA_LOCAL, &octets)
+        .attribute(libc::IFA_ADDRESS, &octets)
 }
 
-fn route(index: u32, network: Ipv4Addr, prefix: u8, source: Ipv4Addr) -> Request {
+fn route(index: u32, network: IpAddr, prefix: u8, source: IpAddr) -> Request {
     // struct rtmsg: family, destination and source length, TOS, table, protocol, scope, type, flags
-    let kind = [libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, libc::RT_SCOPE_LINK, libc::RTN_UNICAST];
-    Request::new(libc::RTM_NEWROUTE, CREATE, &[&[libc::AF_INET as u8, prefix, 0, 0], &kind, &[0; 4]])
-        .attribute(libc::RTA_DST, &network.octets())
+    let scope = if network.is_ipv4() { libc::RT_SCOPE_LINK } else { libc::RT_SCOPE_UNIVERSE };
+    let kind = [libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, scope, libc::RTN_UNICAST];
+    Request::new(libc::RTM_NEWROUTE, CREATE, &[&[family(network), prefix, 0, 0], &kind, &[0; 4]])
+        .attribute(libc::RTA_DST, &octets(network))
         .attribute(libc::RTA_OIF, &index.to_ne_bytes())
-        .attribute(libc::RTA_PREFSRC, &source.octets())
+        .attribute(libc::RTA_PREFSRC, &octets(source))
+}
+
+fn family(address: IpAddr) -> u8 {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    family as u8
+}
+
+fn octets(address: IpAddr) -> ArrayVec<u8, 16> {
+    match address {
+        IpAddr::V4(address) => address.octets().into_iter().collect(),
+        IpAddr::V6(address) => address.octets().into_iter().collect(),
+    }
 }
 
 /// A message to the kernel: header, fixed part, attributes. Its length is written last.
@@ -98,6 +117,19 @@ impl Rtnetlink {
     fn open() -> io::Result<Self> {
         let protocol = Some(Protocol::from(libc::NETLINK_ROUTE));
         Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, protocol).map(Self)
+    }
+
+    /// Makes an address the interface's own and routes its network there.
+    fn enter(&mut self, index: u32, own: IpAddr, network: IpAddr, prefix: u8) -> anyhow::Result<()> {
+        self.request(&address(index, own)).with_context(|| format!("address {own}"))?;
+        match self.request(&route(index, network, prefix, own)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                bail!(
+                    "this machine has a route to {network}/{prefix} already: the pool must be a network of its own"
+                )
+            }
+            result => result.with_context(|| format!("route to {network}/{prefix}")),
+        }
     }
 
     /// Sends a request and waits for its acknowledgement, which the kernel gives at once.

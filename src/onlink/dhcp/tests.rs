@@ -9,6 +9,7 @@ fn directions(routes: &[&str]) -> Directions {
         dns: [Some(Ipv4Addr::new(9, 9, 9, 9)), None],
         domain: Some("corp.example".parse().unwrap()),
         routes: routes.iter().map(|route| route.parse().unwrap()).collect(),
+        ..Directions::default()
     }
 }
 

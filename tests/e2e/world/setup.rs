@@ -20,6 +20,8 @@ pub(crate) struct Setup {
     pub(crate) batches: bool,
     /// Replaces the pool 10.20.0.0/24.
     pub(crate) range: &'static str,
+    /// The pool's IPv6 range, if it has one.
+    pub(crate) range6: Option<&'static str>,
     pub(crate) algorithms: &'static str,
     pub(crate) encapsulation: &'static str,
     /// The wall clock at the start, since 1970.
@@ -55,6 +57,7 @@ impl Default for Setup {
             quality: Quality::CLEAN,
             batches: false,
             range: "10.20.0.0/24",
+            range6: None,
             algorithms: "compatible",
             encapsulation: "always",
             // 2027-01-01.
@@ -73,6 +76,8 @@ impl Setup {
     pub(super) fn parse(&self, keys: &[(&str, &str)]) -> (Config, Users) {
         let Self { range, algorithms, encapsulation, extra, .. } = self;
         let certificate = if self.certificate { CERTIFICATE } else { "null" };
+        let range6 = self.range6.map(|range6| format!(", range6: '{range6}'")).unwrap_or_default();
+        let dns6 = if self.range6.is_some() { ", '2620:fe::fe'" } else { "" };
         let id = self.identifier.map(|id| format!(", id: '{id}'")).unwrap_or_default();
         let keys: String = keys
             .iter()
@@ -81,8 +86,8 @@ impl Setup {
         let config = format!(
             "listen: [203.0.113.1, '2001:db8::1']\n\
              ipsec:\n  algorithms: {algorithms}\n  encapsulation: {encapsulation}\n  certificate: {certificate}\n  psk:\n{keys}\
-             pools: [{{ name: default, range: {range} }}]\n\
-             dns: [9.9.9.9, 149.112.112.112]\n\
+             pools: [{{ name: default, range: {range}{range6} }}]\n\
+             dns: [9.9.9.9, 149.112.112.112{dns6}]\n\
              mtu: 1400\n{extra}\n"
         );
         let config = Config::parse(Path::new(BESIDE), config.as_bytes()).expect("a right configuration");

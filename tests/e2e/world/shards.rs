@@ -1,6 +1,6 @@
 //! The server's cores: which of them gets what, and what they tell each other.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use adit::server::{Datagram, Downlink, Uplink};
 use adit::status::Status;
@@ -65,10 +65,10 @@ impl World {
             any = true;
             self.others[id.0 as usize - 1].handle_orders(now, orders);
         }
-        while let Some((address, core)) = self.server.poll_exception() {
+        while let Some((inside, core)) = self.server.poll_exception() {
             match core {
-                Some(core) => _ = self.exceptions.insert(address, core),
-                None => _ = self.exceptions.remove(&address),
+                Some(core) => _ = self.exceptions.insert(inside.number(), core),
+                None => _ = self.exceptions.remove(&inside.number()),
             }
         }
         for core in 0..self.others.len() {
@@ -141,11 +141,12 @@ impl World {
 
     /// The same of an IP packet, by its destination.
     fn core_of_packet(&self, packet: &[u8]) -> usize {
-        let destination: Option<&[u8; 4]> = packet.get(16..).and_then(|rest| rest.first_chunk());
-        let Some(address) = destination.map(|octets| Ipv4Addr::from(*octets)) else { return 0 };
-        match self.exceptions.get(&address).filter(|_| self.steering == Steering::Right) {
+        let at = if packet.first().is_some_and(|byte| byte >> 4 == 6) { 28 } else { 16 };
+        let destination: Option<&[u8; 4]> = packet.get(at..).and_then(|rest| rest.first_chunk());
+        let Some(number) = destination.map(|octets| u32::from_be_bytes(*octets)) else { return 0 };
+        match self.exceptions.get(&number).filter(|_| self.steering == Steering::Right) {
             Some(core) => core.0 as usize,
-            None => self.core_of(address.to_bits()),
+            None => self.core_of(number),
         }
     }
 

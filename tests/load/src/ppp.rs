@@ -1,4 +1,4 @@
-//! PPP, the caller's side: LCP, MS-CHAP-V2, CHAP, PAP, IPCP, RFC 1661, 2759, 1994, 1334, 1332.
+//! PPP, the caller's side: LCP, MS-CHAP-V2, CHAP, PAP, IPCP, IPV6CP, RFC 1661, 2759, 1994, 1334, 1332, 5072.
 
 mod chap;
 mod login;
@@ -17,7 +17,7 @@ use rand_core::Rng as _;
 
 use self::chap::Response;
 use self::negotiation::{ConfigOption, Negotiation, Packet, code, frame};
-use self::options::{DNS_1, DNS_2, IP_ADDRESS, ipcp_option, judge_ipcp, judge_lcp, lcp_option};
+use self::options::{DNS_1, DNS_2, IP_ADDRESS, ipcp_option, judge_ipcp, judge_ipv6cp, judge_lcp, lcp_option};
 use self::pap::Request;
 pub use self::refusal::Refusal;
 use crate::profile::{Authentication, PppProfile};
@@ -135,6 +135,20 @@ impl Link {
         matches!(self.phase, Phase::Network(_)) && self.ipcp.is_open()
     }
 
+    /// IPV6CP is open.
+    pub(crate) fn has_ipv6(&self) -> bool {
+        self.ipv6cp().is_some_and(Negotiation::is_open)
+    }
+
+    /// Our interface identifier, once IPV6CP is open.
+    pub(crate) fn interface_id(&self) -> Option<[u8; 8]> {
+        self.ipv6cp().filter(|ipv6cp| ipv6cp.is_open())?.value(1)?.try_into().ok()
+    }
+
+    fn ipv6cp(&self) -> Option<&Negotiation> {
+        self.extras.iter().find(|extra| extra.protocol == IPV6CP)
+    }
+
     /// Our address, once IPCP is open.
     pub(crate) fn address(&self) -> Option<Ipv4Addr> {
         self.ipcp_value(IP_ADDRESS).filter(|_| self.is_up())
@@ -230,8 +244,10 @@ impl Link {
             self.handle_timeout(now);
         }
         let (protocol, rest) = decode_frame(frame)?;
-        if protocol == IP {
-            return self.is_up().then_some(rest);
+        match protocol {
+            IP => return self.is_up().then_some(rest),
+            IPV6 => return self.has_ipv6().then_some(rest),
+            _ => {}
         }
         match protocol {
             LCP => self.handle_lcp(now, &Packet::decode(rest)?),
@@ -326,11 +342,14 @@ impl Link {
         }
     }
 
-    /// Answers about our extra protocols count; the server's own requests for them are rejected.
+    /// Answers about our extra protocols count; the server's own requests for them are rejected, but for IPV6CP.
     fn handle_other(&mut self, now: Instant, protocol: u16, rest: &[u8]) {
         let Some(packet) = Packet::decode(rest) else { return };
         let ours = self.profile.extras.iter().position(|(extra, _)| *extra == protocol);
         match ours.and_then(|index| self.extras.get_mut(index)) {
+            Some(extra) if packet.code == code::CONFIGURE_REQUEST && protocol == IPV6CP => {
+                extra.handle_request(now, &packet, judge_ipv6cp, &mut self.outgoing);
+            }
             Some(extra) if packet.code != code::CONFIGURE_REQUEST => {
                 extra.handle_answer(now, &packet, &mut self.outgoing);
             }
@@ -355,6 +374,8 @@ fn decode_frame(frame: &[u8]) -> Option<(u16, &[u8])> {
 
 /// Protocol numbers.
 const IP: u16 = 0x0021;
+const IPV6: u16 = 0x0057;
+const IPV6CP: u16 = 0x8057;
 const LCP: u16 = 0xc021;
 const PAP: u16 = 0xc023;
 const CHAP: u16 = 0xc223;

@@ -60,13 +60,15 @@ impl Client {
     /// The load generator's way out; it may seal ahead of sending.
     pub fn seal_packet(&mut self, packet: &[u8], datagram: &mut Vec<u8>) -> bool {
         let Upper::Link(lac, link) = &mut self.upper else { return false };
-        if !link.is_up() {
+        let is_ipv6 = packet.first().is_some_and(|byte| byte >> 4 == 6);
+        if !(if is_ipv6 { link.has_ipv6() } else { link.is_up() }) {
             return false;
         }
+        let ppp = if is_ipv6 { PPP_IPV6 } else { PPP_IP };
         let Some(sa) = &mut self.outbound else { return false };
         let mut header = Vec::with_capacity(16);
-        lac.data_header(packet.len() + PPP_IP.len(), &mut header);
-        seal(self.ike.setup(), sa, &mut self.rng, &[&header, &PPP_IP, packet], datagram);
+        lac.data_header(packet.len() + ppp.len(), &mut header);
+        seal(self.ike.setup(), sa, &mut self.rng, &[&header, &ppp, packet], datagram);
         true
     }
 
@@ -103,5 +105,6 @@ pub(super) fn seal(
     sa.seal(rng, &whole, datagram);
 }
 
-/// Address, control, protocol: IPv4.
+/// Address, control, protocol: IPv4, IPv6.
 const PPP_IP: [u8; 4] = [0xff, 0x03, 0x00, 0x21];
+const PPP_IPV6: [u8; 4] = [0xff, 0x03, 0x00, 0x57];

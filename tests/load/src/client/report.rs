@@ -104,6 +104,11 @@ impl Client {
         self.link().map(Link::dns).unwrap_or_default()
     }
 
+    /// Its interface identifier, once there is IPv6.
+    pub fn interface_id(&self) -> Option<[u8; 8]> {
+        self.link()?.interface_id()
+    }
+
     /// PPP protocols the server rejected.
     pub fn rejected_protocols(&self) -> &[u16] {
         self.link().map_or(&[], Link::rejected)

@@ -72,7 +72,7 @@ pub(super) enum Answer {
 
 /// How one protocol is negotiated.
 pub(super) struct Negotiation {
-    protocol: u16,
+    pub(super) protocol: u16,
     /// What we ask for.
     pub(super) wanted: Vec<ConfigOption>,
     identifier: u8,

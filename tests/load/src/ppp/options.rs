@@ -37,6 +37,12 @@ pub(super) fn judge_ipcp(options: &[ConfigOption], server: &mut Option<Ipv4Addr>
     Answer::Ack
 }
 
+/// What this client accepts of the server's IPV6CP options: its interface identifier.
+pub(super) fn judge_ipv6cp(options: &[ConfigOption]) -> Answer {
+    let foreign: Vec<ConfigOption> = options.iter().filter(|(kind, _)| *kind != 1).cloned().collect();
+    if foreign.is_empty() { Answer::Ack } else { Answer::Reject(foreign) }
+}
+
 pub(super) fn lcp_option(option: LcpOption, magic: [u8; 4], endpoint: [u8; 20]) -> ConfigOption {
     match option {
         LcpOption::Mru(size) => (1, size.to_be_bytes().to_vec()),
