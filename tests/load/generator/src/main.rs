@@ -21,6 +21,7 @@ mod tcp;
 mod usage;
 
 use std::io::Write as _;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
@@ -49,14 +50,25 @@ enum Load {
     Report(report::ReportOptions),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Options::parse().load {
-        Load::Flood(options) => flooding::run(&options),
-        Load::Login(options) => logins::login(&options),
-        Load::Hold(options) => logins::hold(&options),
-        Load::Ping(options) => ping::run(&options),
-        Load::Tcp(options) => tcp::run(&options),
-        Load::Report(options) => report::run(&options),
+fn main() -> ExitCode {
+    match run(&Options::parse().load) {
+        Ok(()) => ExitCode::SUCCESS,
+        // One sentence, whatever the environment says of backtraces.
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "load-generator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(load: &Load) -> anyhow::Result<()> {
+    match load {
+        Load::Flood(options) => flooding::run(options),
+        Load::Login(options) => logins::login(options),
+        Load::Hold(options) => logins::hold(options),
+        Load::Ping(options) => ping::run(options),
+        Load::Tcp(options) => tcp::run(options),
+        Load::Report(options) => report::run(options),
     }
 }
 
