@@ -15,6 +15,7 @@
 
 mod address;
 mod address6;
+mod ahead;
 mod checksum;
 mod discard;
 mod down;

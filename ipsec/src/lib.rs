@@ -58,6 +58,7 @@ pub use esp::{
 pub use event::{CloseReason, Credential, Event, Phase1, SaPair, SaReason, Timings};
 pub use isakmp::Id;
 pub use job::{Job, JobDone};
+pub use multibuffer::prefetch;
 pub use nat::Nat;
 pub use path::{Encapsulation, NAT_T_PORT, Path, PeerId, Transmit};
 pub use proposal::{Algorithms, IkeSuite};

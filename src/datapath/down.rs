@@ -7,7 +7,7 @@ use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
 
 use super::{
     Datapath, Discard, Inside, LANES, Origin, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN,
-    address::Ipv4, address6::Ipv6, checksum, mss, udp_header,
+    address::Ipv4, address6::Ipv6, ahead::AHEAD, checksum, mss, udp_header,
 };
 use crate::pool::Prefix;
 use crate::superpacket::{Left, Superpacket};
@@ -80,11 +80,19 @@ impl Datapath {
         down: &mut Downlink,
     ) {
         down.clear();
-        for packet in packets {
-            let before = down.packets;
-            if let Err(discard) = self.frame(now, origin, packet, down) {
-                let lost = packet.count().saturating_sub(down.packets - before);
-                self.discards.add(discard, lost);
+        let mut packets = packets.into_iter();
+        loop {
+            let some: ArrayVec<_, AHEAD> = packets.by_ref().take(AHEAD).collect();
+            if some.is_empty() {
+                break;
+            }
+            self.look_ahead_down(&some);
+            for packet in some {
+                let before = down.packets;
+                if let Err(discard) = self.frame(now, origin, packet, down) {
+                    let lost = packet.count().saturating_sub(down.packets - before);
+                    self.discards.add(discard, lost);
+                }
             }
         }
         self.packets_out += down.packets as u64;
@@ -102,11 +110,7 @@ impl Datapath {
         let Headers { inside, len, tcp } = Headers::read(packet.bytes())?;
         let packet = packet.truncate(len);
         let segments = packet.segments().map_err(|_| Discard::MalformedIp)?;
-        let session = match inside {
-            Inside::V4(address) => self.by_address.get(&address),
-            Inside::V6(prefix) => self.by_prefix.get(&prefix),
-        };
-        let Some(&session) = session else {
+        let Some(session) = self.session_of(inside) else {
             let handed = self.elsewhere.hand_ip(origin, inside, packet);
             return if handed { Ok(()) } else { Err(Discard::NoRoute) };
         };
@@ -160,6 +164,15 @@ impl Datapath {
             down.commit(place, peer.path, len);
         }
         Ok(())
+    }
+
+    /// The place of the session that packets to this destination belong to.
+    pub(super) fn session_of(&self, inside: Inside) -> Option<usize> {
+        match inside {
+            Inside::V4(address) => self.by_address.get(&address),
+            Inside::V6(prefix) => self.by_prefix.get(&prefix),
+        }
+        .copied()
     }
 
     /// Encrypts every packet of `down`, [`LANES`] at a time.
@@ -222,15 +235,15 @@ impl Datapath {
 }
 
 /// What is read of an IP packet down.
-struct Headers {
-    inside: Inside,
+pub(super) struct Headers {
+    pub(super) inside: Inside,
     /// What follows in the buffer is padding.
     len: usize,
     tcp: Option<Range<usize>>,
 }
 
 impl Headers {
-    fn read(packet: &[u8]) -> Result<Self, Discard> {
+    pub(super) fn read(packet: &[u8]) -> Result<Self, Discard> {
         match packet.first().map(|byte| byte >> 4) {
             Some(4) => {
                 let ip = Ipv4::parse(packet).ok_or(Discard::MalformedIp)?;

@@ -45,6 +45,11 @@ impl Meter {
         add(&self.bytes_out, bytes);
     }
 
+    /// Fetches it into the caches.
+    pub(super) fn prefetch(&self) {
+        ipsec::prefetch(self);
+    }
+
     /// What was counted so far; a packet under way on another core may be in one of the numbers only.
     pub(crate) fn read(&self) -> Traffic {
         Traffic {

@@ -48,6 +48,7 @@ impl Datapath {
         control: &mut Vec<Control>,
     ) {
         uplink.packets.clear();
+        self.look_ahead_up(datagrams);
         let mut arrivals = std::mem::take(&mut self.arrivals);
         arrivals.clear();
         for (index, datagram) in datagrams.iter().enumerate() {

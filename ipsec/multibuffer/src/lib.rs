@@ -22,11 +22,13 @@
 mod aes;
 mod des;
 mod hmac;
+mod prefetch;
 mod tier;
 
 pub use aes::{Cbc, DecryptKey, EncryptKey, cbc_decrypt, cbc_encrypt};
 pub use des::{TripleDes, TripleDesKey, triple_des_decrypt, triple_des_encrypt};
 pub use hmac::{DIGEST_LEN, Hash, Hmac, HmacKey, hmac};
+pub use prefetch::prefetch;
 pub use tier::Tier;
 
 #[cfg(test)]

@@ -30,6 +30,11 @@ impl InboundSa {
         self.key.suite()
     }
 
+    /// Fetches what a packet of it will need into the caches.
+    pub fn prefetch(&self) {
+        multibuffer::prefetch(self);
+    }
+
     /// What [`open_batch`](super::open_batch) needs.
     pub fn key(&self) -> &OpenKey {
         &self.key

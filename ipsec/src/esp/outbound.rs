@@ -23,6 +23,11 @@ impl OutboundSa {
         Self { spi, sequence: 0, key: SealKey::new(suite, keys) }
     }
 
+    /// Fetches what a packet through it will need into the caches.
+    pub fn prefetch(&self) {
+        multibuffer::prefetch(self);
+    }
+
     /// The number by which the peer knows this SA.
     pub fn spi(&self) -> Spi {
         self.spi
