@@ -4,6 +4,7 @@
 
 mod certificate;
 mod check;
+mod eap;
 pub(crate) use check::EXAMPLE_SECRET;
 pub(crate) mod problem;
 mod raw;
@@ -58,6 +59,8 @@ pub struct Config {
     pub client_to_client: bool,
     /// How clients may log in, in the order of offering; at least one, and built.
     pub auth: Vec<AuthMethod>,
+    /// What there is within EAP.
+    pub eap: ppp::EapConfig,
     /// The accounts' file.
     pub users: PathBuf,
     /// The TUN device's name.

@@ -157,7 +157,7 @@ impl Server {
             server_address: config.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.range.server()),
             directions: engines::directions(config),
             server_id,
-            ppp: Arc::new(engines::ppp(config)),
+            ppp: Arc::new(engines::ppp(now, wall, config)),
             rng,
             timers: Timers::default(),
             touched: BTreeSet::new(),

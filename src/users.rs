@@ -6,6 +6,7 @@
 //! differ only in case are therefore an error. Everything after the lookup (limits, log, status) uses the
 //! name as it stands in the file.
 
+mod certificate;
 mod check;
 mod date;
 pub mod edit;

@@ -8,6 +8,7 @@
 
 mod authenticator;
 pub(crate) mod chap;
+pub(crate) mod eap;
 pub(crate) mod mschapv2;
 pub(crate) mod pap;
 
@@ -16,9 +17,10 @@ use std::fmt;
 use crate::packet::Protocol;
 use crate::reason::printable;
 use crate::{Ipv4Config, Ipv6Config};
-pub(crate) use authenticator::{Authenticator, Outcome};
+pub(crate) use authenticator::{Authenticator, Outcome, Terms};
 use chap::md5::ChapProof;
-use mschapv2::{MsChapV2Proof, NewPasswordProof};
+use eap::{CertificateProof, EapMethod};
+use mschapv2::{MasterKey, MsChapV2Proof, NewPasswordProof};
 use pap::Password;
 
 /// A way for clients to prove who they are, as LCP negotiates it.
@@ -30,6 +32,8 @@ pub enum AuthProtocol {
     Chap,
     /// The password itself, RFC 1334.
     Pap,
+    /// EAP, RFC 3748.
+    Eap,
 }
 
 impl AuthProtocol {
@@ -42,11 +46,14 @@ impl AuthProtocol {
             Self::Chap => &[0xc2, 0x23, 0x05],
             // RFC 1334 §2.1.
             Self::Pap => &[0xc0, 0x23],
+            // RFC 3748 §2.
+            Self::Eap => &[0xc2, 0x27],
         }
     }
 
     pub(crate) fn from_option(data: &[u8]) -> Option<Self> {
-        [Self::MsChapV2, Self::Chap, Self::Pap].into_iter().find(|protocol| protocol.option() == data)
+        let all = [Self::MsChapV2, Self::Eap, Self::Chap, Self::Pap];
+        all.into_iter().find(|protocol| protocol.option() == data)
     }
 }
 
@@ -56,6 +63,7 @@ impl fmt::Display for AuthProtocol {
             Self::MsChapV2 => f.write_str("MS-CHAPv2"),
             Self::Chap => f.write_str("CHAP-MD5"),
             Self::Pap => f.write_str("PAP"),
+            Self::Eap => f.write_str("EAP"),
         }
     }
 }
@@ -101,6 +109,8 @@ pub enum Method {
     Chap,
     /// PAP.
     Pap,
+    /// Within EAP.
+    Eap(EapMethod),
 }
 
 impl fmt::Display for Method {
@@ -109,6 +119,7 @@ impl fmt::Display for Method {
             Self::MsChapV2 => AuthProtocol::MsChapV2.fmt(f),
             Self::Chap => AuthProtocol::Chap.fmt(f),
             Self::Pap => AuthProtocol::Pap.fmt(f),
+            Self::Eap(method) => method.fmt(f),
         }
     }
 }
@@ -124,6 +135,8 @@ pub enum Proof {
     Chap(ChapProof),
     /// The password itself.
     Password(Password),
+    /// A certificate that TLS has verified; whose it is, is for the owner to say.
+    Certificate(CertificateProof),
 }
 
 /// That a [`Proof`] was right. It belongs to one question to the owner, so that a verdict which comes late cannot let
@@ -140,8 +153,8 @@ pub struct Verified {
 enum Evidence {
     /// Nothing.
     None,
-    /// The Authenticator Response of RFC 2759 §8.7: we know the password too.
-    MsChapV2([u8; 20]),
+    /// The Authenticator Response of RFC 2759 §8.7: we know the password too. And the key that both sides have now.
+    MsChapV2 { authenticator_response: [u8; 20], master_key: MasterKey },
 }
 
 impl Verified {
@@ -154,7 +167,7 @@ impl Verified {
 impl Evidence {
     fn mschapv2(&self) -> Option<&[u8; 20]> {
         match self {
-            Self::MsChapV2(authenticator_response) => Some(authenticator_response),
+            Self::MsChapV2 { authenticator_response, .. } => Some(authenticator_response),
             Self::None => None,
         }
     }

@@ -1,8 +1,11 @@
 //! What the operator decides about every link.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::AuthProtocol;
+use rustls::pki_types::UnixTime;
+
+use crate::{AuthProtocol, EapMethod, TlsCredentials};
 
 /// Settings shared by all links of a server.
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub struct Config {
     /// What a client may authenticate itself with, most wanted first; each is offered alone. With none
     /// nobody gets in.
     pub auth: Vec<AuthProtocol>,
+    /// What there is within EAP.
+    pub eap: EapConfig,
     /// The name in our challenges. Clients show it or look up passwords by it; most ignore it.
     pub server_name: String,
     /// How long a client must have been silent before an LCP Echo-Request asks whether it is still there.
@@ -22,11 +27,41 @@ pub struct Config {
     pub auth_attempts: u32,
 }
 
+/// What clients find that authenticate themselves by EAP.
+#[derive(Clone, Debug, Default)]
+pub struct EapConfig {
+    /// The methods, most wanted first; each is offered alone. Those that need TLS are left out where there are no
+    /// credentials.
+    pub methods: Vec<EapMethod>,
+    /// Our certificate, and whose certificates clients may have.
+    pub tls: Option<Arc<TlsCredentials>>,
+    /// When it is, for certificates.
+    pub epoch: Option<Epoch>,
+}
+
+impl EapConfig {
+    /// The calendar's time at `now`; without a calendar, 1970.
+    pub(crate) fn at(&self, now: Instant) -> UnixTime {
+        let unix = self.epoch.map(|epoch| epoch.unix + now.saturating_duration_since(epoch.instant));
+        UnixTime::since_unix_epoch(unix.unwrap_or_default())
+    }
+}
+
+/// What the calendar said at one instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch {
+    /// That instant.
+    pub instant: Instant,
+    /// How long after 1970 it was.
+    pub unix: Duration,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             mru: 1400,
             auth: vec![AuthProtocol::MsChapV2],
+            eap: EapConfig::default(),
             server_name: "adit".to_owned(),
             // Phones sleep: three minutes of silence and more are ordinary, a stale session costs little.
             echo_interval: Duration::from_secs(30),

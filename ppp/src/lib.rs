@@ -47,10 +47,13 @@ mod stories;
 mod wire;
 
 pub use auth::chap::md5::ChapProof;
+pub use auth::eap::{
+    CertificateProof, ClientCertificate, EapMethod, TlsCredentials, TlsCredentialsError, TlsFiles,
+};
 pub use auth::mschapv2::{MsChapV2Proof, NewPassword, NewPasswordProof, NtHash};
 pub use auth::pap::Password;
 pub use auth::{Accept, Addressing, AuthProtocol, AuthRequest, Method, Proof, Reject, Verdict, Verified};
-pub use config::Config;
+pub use config::{Config, EapConfig, Epoch};
 pub use ipcp::Ipv4Config;
 pub use ipv6cp::{InterfaceId, Ipv6Config};
 pub use link::{Event, Link, SessionEnd};

@@ -16,7 +16,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::auth::{Addressing, AuthRequest, Authenticator, Outcome, Verdict};
+use crate::auth::{Addressing, AuthRequest, Authenticator, Outcome, Terms, Verdict};
 use crate::automaton::{Automaton, REJECTED_COPY, Signal};
 use crate::config::Config;
 use crate::ipv6cp::InterfaceId;
@@ -296,7 +296,7 @@ impl Link {
     fn handle_terminate_request(&mut self, now: Instant, packet: Packet<'_>) {
         self.lcp.handle_packet(now, packet, &mut self.wire);
         let reason = match &self.phase {
-            Phase::Authenticate(auth) => auth.refusal().cloned(),
+            Phase::Authenticate(auth) => auth.refusal(),
             Phase::Establish | Phase::Network { .. } | Phase::Terminate(_) | Phase::Dead => None,
         };
         let reason = reason.unwrap_or_else(|| Reason::peer_terminated(packet.data));
@@ -426,7 +426,8 @@ impl Link {
             let reason = self.lcp.protocol.auth_refused(None);
             return self.close(now, reason);
         };
-        let auth = Authenticator::new(now, protocol, &self.config, self.refusals, &mut self.wire);
+        let terms = Terms { protocol, mtu: self.mtu(), refusals: self.refusals };
+        let auth = Authenticator::new(now, terms, &self.config, &mut self.wire);
         self.phase = Phase::Authenticate(auth);
         self.events.push_back(Event::LcpUp);
     }

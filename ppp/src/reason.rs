@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use crate::EapMethod;
+
 /// Why a link ended. `Display` names the cause, what the user sees, and the remedy where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -34,6 +36,22 @@ pub enum Reason {
         code: u16,
         /// How often it was refused.
         attempts: u32,
+    },
+    /// The client will not use any of the EAP methods that we allow.
+    NoEapMethod {
+        /// What we allow.
+        offered: String,
+        /// What the client asked for instead.
+        wanted: String,
+    },
+    /// An EAP method came to nothing before there was a password or a certificate to ask the owner about, or after that.
+    EapFailed {
+        /// Which.
+        method: EapMethod,
+        /// The name as the client gave it, made printable.
+        name: String,
+        /// Cause and remedy.
+        fault: String,
     },
     /// The client did not answer IPCP.
     IpcpTimeout,
@@ -70,7 +88,8 @@ impl Reason {
             Self::LoopedBack => "the link is looped back",
             Self::AuthRefused { .. } => "no common authentication protocol",
             Self::AuthTimeout => "no answer to the authentication challenge",
-            Self::AuthFailed { .. } => "authentication failed",
+            Self::AuthFailed { .. } | Self::EapFailed { .. } => "authentication failed",
+            Self::NoEapMethod { .. } => "no common EAP method",
             Self::IpcpTimeout => "no answer to IPCP",
             Self::IpcpRejected => "the client rejected IPCP",
             Self::AddressRefused { .. } => "the client did not take its address",
@@ -128,6 +147,17 @@ impl fmt::Display for Reason {
                 };
                 let times = if *attempts == 1 { "once" } else { "repeatedly" };
                 write!(f, " for \"{name}\" {times}: {cause}; Windows shows error {code}")
+            }
+            Self::NoEapMethod { offered, wanted } => write!(
+                f,
+                ": we allow {offered}, the client wants {wanted}; Windows shows error 691 or 812: choose one of these on the \
+                 device, or add what it wants to `eap.methods`"
+            ),
+            Self::EapFailed { method, name, fault } => {
+                write!(
+                    f,
+                    " for \"{name}\" ({method}): {fault}; Windows shows error 691, or a text of its own"
+                )
             }
             Self::AddressRefused { asked: Some(asked), assigned } => {
                 write!(f, " {assigned} and insists on {asked}")?;

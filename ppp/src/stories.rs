@@ -5,6 +5,7 @@
 
 mod chap;
 mod closing;
+mod eap;
 mod hostile;
 mod ipv6;
 mod limits;
@@ -221,6 +222,7 @@ pub(crate) fn verify(request: &AuthRequest, password: &str) -> Option<Verified> 
         Proof::NewPassword(proof) => proof.verify(&NtHash::from_password(password)).map(|new| new.verified),
         Proof::Chap(proof) => proof.verify(password.as_bytes()),
         Proof::Password(typed) => typed.verify(&NtHash::from_password(password)),
+        Proof::Certificate(proof) => Some(proof.verified()),
     }
 }
 

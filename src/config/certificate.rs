@@ -20,14 +20,7 @@ pub(super) fn read(
     files: Spanned<raw::Certificate>,
 ) -> Option<Arc<Credentials>> {
     let raw::Certificate { cert, key, ca, crl } = files.value;
-    let mut content = |name, text: &Text| {
-        let path = directory.join(&text.value);
-        std::fs::read(&path).map(Zeroizing::new).map_err(|error| {
-            let found =
-                format!("ipsec.certificate.{name}: found {error} at {}, expected a file", path.display());
-            f.wrong(text.referenced, found);
-        })
-    };
+    let mut content = |name, text: &Text| content_of(f, directory, ("ipsec.certificate", name), text);
     let read = (content("cert", &cert), content("key", &key), content("ca", &ca));
     let revoked = crl.as_ref().map(|crl| content("crl", crl)).transpose();
     let ((Ok(cert_file), Ok(key_file), Ok(ca_file)), Ok(crl_file)) = (read, revoked) else { return None };
@@ -58,4 +51,18 @@ pub(super) fn read(
             None
         }
     }
+}
+
+/// The content of a file that is named under a key; if there is none, that is a finding.
+pub(super) fn content_of(
+    f: &mut Findings<'_>,
+    directory: &Path,
+    (key, name): (&str, &str),
+    text: &Text,
+) -> Result<Zeroizing<Vec<u8>>, ()> {
+    let path = directory.join(&text.value);
+    std::fs::read(&path).map(Zeroizing::new).map_err(|error| {
+        let found = format!("{key}.{name}: found {error} at {}, expected a file", path.display());
+        f.wrong(text.referenced, found);
+    })
 }

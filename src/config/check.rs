@@ -13,10 +13,10 @@ use std::time::Duration;
 use ipsec::Algorithms;
 use serde_saphyr::{Location, Spanned};
 
-use super::certificate;
 use super::problem::{Findings, Problems};
 use super::yaml::{Hidden, Text};
 use super::{AuthMethod, Config, Limits, Log, LogFormat, LogLevel, Switch, raw};
+use super::{certificate, eap};
 use crate::eventloop::MOST_SHARDS;
 
 /// Longest identifier of a pre-shared key in bytes: as long as a device lets one type.
@@ -38,6 +38,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
     let mut findings = Findings::new(path);
     let f = &mut findings;
     let pools = inside::pools(f, file.pools);
+    let eap = eap::read(f, directory, file.eap.unwrap_or_default(), ipsec.certificate.as_ref());
     let mut config = Config {
         listen: listen(f, file.listen),
         psks: psks(f, root, ipsec.psk, ipsec.certificate.is_some()),
@@ -54,6 +55,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
         routes: inside::routes(f, file.routes),
         client_to_client: word(f, "client_to_client", file.client_to_client, BOOLEAN, false),
         auth: auth(f, file.auth),
+        eap,
         users: users(f, root, directory, file.users),
         tun: tun(f, file.tun),
         tun_offload: word(f, "tun_offload", file.tun_offload, SWITCH, Switch::Auto),
@@ -163,7 +165,7 @@ fn secret(f: &mut Findings<'_>, key: &str, secret: &Spanned<Hidden>) -> Vec<u8> 
 }
 
 fn auth(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<AuthMethod> {
-    let Some(list) = list else { return vec![AuthMethod::MsChapV2] };
+    let Some(list) = list else { return vec![AuthMethod::MsChapV2, AuthMethod::Eap] };
     let mut named: Vec<AuthMethod> = Vec::new();
     let mut mistaken = false;
     for text in list.value {
@@ -172,21 +174,16 @@ fn auth(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Vec<AuthMetho
                 f.wrong_value("auth", &text, "each method once");
                 mistaken = true;
             }
-            Some((word, method)) => {
-                if *method == AuthMethod::Eap {
-                    f.warn(text.referenced, format!("auth: {word} is not built yet: skipped"));
-                }
-                named.push(*method);
-            }
+            Some((_, method)) => named.push(*method),
             None => {
                 f.wrong_value("auth", &text, format_args!("one of {}", words(AUTH_METHODS)));
                 mistaken = true;
             }
         }
     }
-    named.retain(|method| *method != AuthMethod::Eap);
     if named.is_empty() && !mistaken {
-        f.wrong(list.referenced, "auth: found no method that is built, expected one of mschapv2, chap, pap");
+        let found = format!("auth: found an empty list, expected some of {}", words(AUTH_METHODS));
+        f.wrong(list.referenced, found);
     }
     named
 }
@@ -282,7 +279,7 @@ fn word<T: Copy>(f: &mut Findings<'_>, key: &str, text: Option<Text>, known: &[(
     default
 }
 
-fn words<T>(known: &[(&str, T)]) -> String {
+pub(super) fn words<T>(known: &[(&str, T)]) -> String {
     known.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
 }
 

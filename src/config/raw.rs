@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) routes: Option<Spanned<Vec<Text>>>,
     pub(super) client_to_client: Option<Text>,
     pub(super) auth: Option<Spanned<Vec<Text>>>,
+    pub(super) eap: Option<Eap>,
     pub(super) users: Option<Text>,
     pub(super) tun: Option<Text>,
     pub(super) tun_offload: Option<Text>,
@@ -46,6 +47,22 @@ pub(super) struct Certificate {
     pub(super) cert: Text,
     pub(super) key: Text,
     pub(super) ca: Text,
+    pub(super) crl: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Eap {
+    pub(super) methods: Option<Spanned<Vec<Text>>>,
+    pub(super) certificate: Option<Spanned<EapCertificate>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EapCertificate {
+    pub(super) cert: Text,
+    pub(super) key: Text,
+    pub(super) ca: Option<Text>,
     pub(super) crl: Option<Text>,
 }
 

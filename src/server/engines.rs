@@ -37,14 +37,18 @@ pub(super) fn l2tp(config: &Config) -> l2tp::Config {
     }
 }
 
-pub(super) fn ppp(config: &Config) -> ppp::Config {
+/// `wall` is what the calendar says at `now`.
+pub(super) fn ppp(now: Instant, wall: SystemTime, config: &Config) -> ppp::Config {
+    let unix = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let epoch = Some(ppp::Epoch { instant: now, unix });
     // Asked until the time is over: the last echo has as long as each of the others.
     let echoes = u32::try_from(config.dead_after.as_secs() / ECHO_INTERVAL.as_secs()).unwrap_or(u32::MAX);
     ppp::Config {
         mru: config.mtu,
         echo_interval: ECHO_INTERVAL,
         echo_failures: echoes.saturating_sub(1).max(1),
-        auth: config.auth.iter().copied().filter_map(auth).collect(),
+        auth: config.auth.iter().copied().map(auth).collect(),
+        eap: ppp::EapConfig { epoch, ..config.eap.clone() },
         server_name: NAME.into(),
         ..ppp::Config::default()
     }
@@ -65,13 +69,12 @@ fn two<T: Copy>(servers: &[T]) -> [Option<T>; 2] {
     [0, 1].map(|place| servers.get(place).copied())
 }
 
-/// The methods that are built; the configuration has warned of the others.
-fn auth(method: AuthMethod) -> Option<ppp::AuthProtocol> {
+fn auth(method: AuthMethod) -> ppp::AuthProtocol {
     match method {
-        AuthMethod::MsChapV2 => Some(ppp::AuthProtocol::MsChapV2),
-        AuthMethod::Chap => Some(ppp::AuthProtocol::Chap),
-        AuthMethod::Pap => Some(ppp::AuthProtocol::Pap),
-        AuthMethod::Eap => None,
+        AuthMethod::MsChapV2 => ppp::AuthProtocol::MsChapV2,
+        AuthMethod::Eap => ppp::AuthProtocol::Eap,
+        AuthMethod::Chap => ppp::AuthProtocol::Chap,
+        AuthMethod::Pap => ppp::AuthProtocol::Pap,
     }
 }
 

@@ -1,12 +1,12 @@
 //! The question whether somebody may come in, answered from the user list.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Instant};
+use std::{fmt, net::Ipv4Addr, sync::Arc, time::Instant};
 
 use ipsec::PeerId;
 use l2tp::Disconnect;
 use ppp::{
-    Accept, Addressing, AuthRequest, InterfaceId, Ipv4Config, Ipv6Config, NewPassword, Proof, Reject,
-    Verdict, Verified,
+    Accept, Addressing, AuthRequest, ClientCertificate, InterfaceId, Ipv4Config, Ipv6Config, NewPassword,
+    Proof, Reject, Verdict, Verified,
 };
 use zeroize::Zeroizing;
 
@@ -74,7 +74,16 @@ impl Server {
     }
 
     fn admit(&self, now: Instant, request: &AuthRequest) -> Result<Admitted, Denial> {
-        let (user, account) = self.users.find(&request.name).ok_or(Denial::UnknownUser)?;
+        let found = match &request.proof {
+            Proof::MsChapV2(_) | Proof::NewPassword(_) | Proof::Chap(_) | Proof::Password(_) => {
+                self.users.find(&request.name).ok_or(Denial::UnknownUser)
+            }
+            Proof::Certificate(proof) => self
+                .users
+                .of_certificate(&request.name, proof.certificate())
+                .ok_or(Denial::UnknownCertificate),
+        };
+        let (user, account) = found?;
         let mut new_password = None;
         let verified = match &request.proof {
             Proof::MsChapV2(proof) => account.nt_hashes().find_map(|hash| proof.verify(hash)),
@@ -87,6 +96,7 @@ impl Server {
             }
             Proof::Chap(proof) => proof.verify(account.password.as_ref().ok_or(Denial::OnlyHash)?.as_bytes()),
             Proof::Password(password) => account.nt_hashes().find_map(|hash| password.verify(hash)),
+            Proof::Certificate(proof) => Some(proof.verified()),
         };
         let verified = verified.ok_or(Denial::WrongPassword)?;
         // Only who knows the password learns more about the account.
@@ -95,9 +105,10 @@ impl Server {
         if let Some(closed) = settings.closed(wall) {
             return Err(closed.into());
         }
+        let by_password = !matches!(request.proof, Proof::Certificate(_));
         match &new_password {
             Some(password) if !account.may_change_to(password) => return Err(Denial::NewPassword),
-            None if account.is_password_expired(wall) => return Err(Denial::PasswordExpired),
+            None if by_password && account.is_password_expired(wall) => return Err(Denial::PasswordExpired),
             Some(_) | None => {}
         }
         Ok(Admitted { user: user.clone(), verified, address: account.address, settings, new_password })
@@ -217,8 +228,13 @@ impl Server {
         let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
         let Some(connection) = self.connections.get(&peer) else { return };
         let name = String::from_utf8_lossy(&request.name);
-        let AuthRequest { method, .. } = request;
-        let text = format!("login of {name:?} from {} refused ({method}): {cause}", connection.path.remote);
+        let AuthRequest { method, proof, .. } = request;
+        let whose = match proof {
+            Proof::Certificate(proof) => format!(" with {}", Certified(proof.certificate())),
+            Proof::MsChapV2(_) | Proof::NewPassword(_) | Proof::Chap(_) | Proof::Password(_) => String::new(),
+        };
+        let remote = connection.path.remote;
+        let text = format!("login of {name:?}{whose} from {remote} refused ({method}): {cause}");
         self.say_of_client(now, Level::Warn, peer, text);
     }
 }
@@ -226,3 +242,19 @@ impl Server {
 /// The two ends of every link: fe80::1 is ours, and fe80::2 is for a client that has no name of its own.
 const IDENTIFIERS: Ipv6Config =
     Ipv6Config { local: InterfaceId([0, 0, 0, 0, 0, 0, 0, 1]), peer: InterfaceId([0, 0, 0, 0, 0, 0, 0, 2]) };
+
+/// A certificate and its names, as a log line shows what a stranger may have chosen.
+struct Certified<'a>(&'a ClientCertificate);
+
+impl fmt::Display for Certified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "certificate {:?}", self.0.subject())?;
+        for (nth, name) in self.0.names().take(NAMED).enumerate() {
+            write!(f, "{}{name:?}", if nth == 0 { " of " } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// How many names of a certificate a line shows.
+const NAMED: usize = 4;

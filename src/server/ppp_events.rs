@@ -84,7 +84,10 @@ impl Server {
                 let goodbye = match reason {
                     Reason::Administrative | Reason::Policy(_) => Disconnect::Administrative,
                     Reason::Shutdown => Disconnect::Shutdown,
-                    Reason::AuthFailed { .. } | Reason::AuthRefused { .. } => Disconnect::NotAuthorized,
+                    Reason::AuthFailed { .. }
+                    | Reason::AuthRefused { .. }
+                    | Reason::NoEapMethod { .. }
+                    | Reason::EapFailed { .. } => Disconnect::NotAuthorized,
                     Reason::NoAddress => Disconnect::NoResources,
                     Reason::PeerTerminated { .. }
                     | Reason::LcpTimeout
@@ -97,9 +100,27 @@ impl Server {
                     | Reason::SetupTimeout
                     | Reason::PeerSilent => Disconnect::LinkClosed,
                 };
-                self.end_session(now, index, &reason.to_string(), goodbye);
+                let why = match reason {
+                    Reason::NoEapMethod { .. } | Reason::EapFailed { .. }
+                        if self.log_failure(now, index, &reason) =>
+                    {
+                        "it was refused".to_owned()
+                    }
+                    reason => reason.to_string(),
+                };
+                self.end_session(now, index, &why, goodbye);
             }
         }
+    }
+
+    /// The line about somebody who was refused without a question to us, unless its session's end tells the same.
+    fn log_failure(&mut self, now: Instant, index: SessionIndex, reason: &Reason) -> bool {
+        let negotiating =
+            self.sessions.get(&index).filter(|session| matches!(session.stage, Stage::Negotiating));
+        let Some(peer) = negotiating.map(|session| session.lac.peer) else { return false };
+        let text = format!("login{} refused: {reason}", self.remote(peer));
+        self.say_of_client(now, Level::Warn, peer, text);
+        true
     }
 
     fn network_up(&mut self, now: Instant, index: SessionIndex) {

@@ -39,6 +39,10 @@ subjectAltName = DNS:vpn.example.net
 keyUsage = critical,digitalSignature
 extendedKeyUsage = clientAuth
 subjectAltName = email:alice@example.net,DNS:alice.example.net,IP:10.0.0.2
+[user]
+keyUsage = critical,digitalSignature
+extendedKeyUsage = clientAuth,1.3.6.1.4.1.311.20.2.2
+subjectAltName = otherName:1.3.6.1.4.1.311.20.2.3;UTF8:alice@corp.example.net,email:alice@example.net,DNS:laptop.example.net
 [web]
 keyUsage = critical,digitalSignature
 extendedKeyUsage = serverAuth
@@ -101,6 +105,7 @@ certificate client-encipher client ca encipher "/O=Example/CN=mail"
 certificate client-sha1 client ca client "/O=Example/CN=xp" 20200101000000Z 21200101000000Z -md sha1
 certificate client-short client-short ca client "/O=Example/CN=xp"
 certificate client-of-short client short-ca client "/O=Old/CN=xp"
+certificate client-upn client client-upn user "/O=Example/CN=Alice Example"
 certificate client-revoked client ca client "/O=Example/CN=carol"
 openssl ca -config "$work/openssl.conf" -cert ca.pem -keyfile ca.key -md sha256 -revoke client-revoked.pem 2>/dev/null
 openssl ca -config "$work/openssl.conf" -cert ca.pem -keyfile ca.key -md sha256 -gencrl -out ca.crl 2>/dev/null

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Addressing, AuthProtocol, AuthRequest, Verdict, chap, mschapv2, pap};
+use super::{Addressing, AuthProtocol, AuthRequest, Verdict, chap, eap, mschapv2, pap};
 use crate::config::Config;
 use crate::packet::{Packet, Protocol};
 use crate::reason::Reason;
@@ -13,6 +13,18 @@ pub(crate) enum Authenticator {
     MsChapV2(mschapv2::Authenticator),
     Chap(chap::md5::Authenticator),
     Pap(pap::Authenticator),
+    Eap(Box<eap::Authenticator>),
+}
+
+/// What an authentication begins with.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    /// What LCP agreed on.
+    pub(crate) protocol: AuthProtocol,
+    /// The longest packet that may be sent to the client.
+    pub(crate) mtu: u16,
+    /// How often the client was refused before it renegotiated.
+    pub(crate) refusals: u32,
 }
 
 /// What a packet, a verdict or the time means for the link.
@@ -30,20 +42,15 @@ pub(crate) enum Outcome {
 }
 
 impl Authenticator {
-    /// Opens the conversation with a client that was refused `refusals` times before it renegotiated.
-    pub(crate) fn new(
-        now: Instant,
-        protocol: AuthProtocol,
-        config: &Config,
-        refusals: u32,
-        wire: &mut Wire,
-    ) -> Self {
-        match protocol {
+    /// Opens the conversation.
+    pub(crate) fn new(now: Instant, terms: Terms, config: &Config, wire: &mut Wire) -> Self {
+        match terms.protocol {
             AuthProtocol::MsChapV2 => {
-                Self::MsChapV2(mschapv2::Authenticator::challenge(now, config, refusals, wire))
+                Self::MsChapV2(mschapv2::Authenticator::challenge(now, config, terms.refusals, wire))
             }
             AuthProtocol::Chap => Self::Chap(chap::md5::Authenticator::challenge(now, config, wire)),
             AuthProtocol::Pap => Self::Pap(pap::Authenticator::listen(now)),
+            AuthProtocol::Eap => Self::Eap(Box::new(eap::Authenticator::new(now, config, terms, wire))),
         }
     }
 
@@ -52,22 +59,25 @@ impl Authenticator {
         match self {
             Self::MsChapV2(_) | Self::Chap(_) => Protocol::CHAP,
             Self::Pap(_) => Protocol::PAP,
+            Self::Eap(_) => Protocol::EAP,
         }
     }
 
-    pub(crate) fn handle_packet(&mut self, _now: Instant, packet: Packet<'_>, wire: &mut Wire) -> Outcome {
+    pub(crate) fn handle_packet(&mut self, now: Instant, packet: Packet<'_>, wire: &mut Wire) -> Outcome {
         match self {
             Self::MsChapV2(auth) => auth.handle_packet(packet, wire),
             Self::Chap(auth) => auth.handle_packet(packet, wire),
             Self::Pap(auth) => auth.handle_packet(packet, wire),
+            Self::Eap(auth) => auth.handle_packet(now, packet, wire),
         }
     }
 
-    pub(crate) fn handle_verdict(&mut self, _now: Instant, verdict: Verdict, wire: &mut Wire) -> Outcome {
+    pub(crate) fn handle_verdict(&mut self, now: Instant, verdict: Verdict, wire: &mut Wire) -> Outcome {
         match self {
             Self::MsChapV2(auth) => auth.handle_verdict(verdict, wire),
             Self::Chap(auth) => auth.handle_verdict(verdict, wire),
             Self::Pap(auth) => auth.handle_verdict(verdict, wire),
+            Self::Eap(auth) => auth.handle_verdict(now, verdict, wire),
         }
     }
 
@@ -76,6 +86,7 @@ impl Authenticator {
             Self::MsChapV2(auth) => auth.handle_timeout(now, wire),
             Self::Chap(auth) => auth.handle_timeout(now, wire),
             Self::Pap(auth) => auth.handle_timeout(now),
+            Self::Eap(auth) => auth.handle_timeout(now, wire),
         }
     }
 
@@ -84,6 +95,7 @@ impl Authenticator {
             Self::MsChapV2(auth) => auth.poll_timeout(),
             Self::Chap(auth) => auth.poll_timeout(),
             Self::Pap(auth) => auth.poll_timeout(),
+            Self::Eap(auth) => auth.poll_timeout(),
         }
     }
 
@@ -93,14 +105,16 @@ impl Authenticator {
             Self::MsChapV2(auth) => auth.repeat(wire),
             Self::Chap(auth) => auth.repeat(wire),
             Self::Pap(auth) => auth.repeat(wire),
+            Self::Eap(auth) => auth.repeat(wire),
         }
     }
 
     /// Why the client hung up, if a refusal explains it.
-    pub(crate) fn refusal(&self) -> Option<&Reason> {
+    pub(crate) fn refusal(&self) -> Option<Reason> {
         match self {
-            Self::MsChapV2(auth) => auth.refusal(),
             Self::Chap(_) | Self::Pap(_) => None,
+            Self::MsChapV2(auth) => auth.refusal().cloned(),
+            Self::Eap(auth) => auth.refusal(),
         }
     }
 }

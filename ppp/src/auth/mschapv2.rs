@@ -13,6 +13,7 @@
 //! ```
 
 pub(crate) mod hash;
+mod keys;
 pub(crate) mod message;
 pub(crate) mod new_password;
 pub(crate) mod proof;
@@ -26,6 +27,7 @@ use crate::packet::{self, Code, Packet, Protocol};
 use crate::reason::{Reason, printable};
 use crate::wire::{Discard, Wire};
 pub use hash::NtHash;
+pub(crate) use keys::MasterKey;
 pub use new_password::{NewPassword, NewPasswordProof};
 pub use proof::MsChapV2Proof;
 use proof::VALUE_LENGTH;
@@ -193,8 +195,8 @@ impl Authenticator {
     }
 }
 
-/// §4.
-fn parse_response(data: &[u8], challenge: [u8; 16]) -> Option<AuthRequest> {
+/// §4: from the value's size on.
+pub(crate) fn parse_response(data: &[u8], challenge: [u8; 16]) -> Option<AuthRequest> {
     let (&value_size, data) = data.split_first()?;
     let (value, name) = data.split_first_chunk::<VALUE_LENGTH>()?;
     let proof = MsChapV2Proof::parse(name, challenge, value)?;
@@ -204,7 +206,7 @@ fn parse_response(data: &[u8], challenge: [u8; 16]) -> Option<AuthRequest> {
 }
 
 /// §7: without a name, for it is the one of the Response.
-fn parse_change(name: &[u8], data: &[u8], challenge: [u8; 16]) -> Option<AuthRequest> {
+pub(crate) fn parse_change(name: &[u8], data: &[u8], challenge: [u8; 16]) -> Option<AuthRequest> {
     let proof = NewPasswordProof::parse(name, challenge, data)?;
     Some(AuthRequest { name: name.to_vec(), method: Method::MsChapV2, proof: Proof::NewPassword(proof) })
 }
@@ -213,9 +215,9 @@ fn parse_change(name: &[u8], data: &[u8], challenge: [u8; 16]) -> Option<AuthReq
 const CHANGE_PASSWORD: Code = Code(7);
 
 /// ERROR_PASSWD_EXPIRED, RFC 2759 §6.
-const PASSWORD_EXPIRED: u16 = 648;
+pub(crate) const PASSWORD_EXPIRED: u16 = 648;
 /// ERROR_AUTHENTICATION_FAILURE, RFC 2759 §6.
-const WRONG_PASSWORD: u16 = 691;
+pub(crate) const WRONG_PASSWORD: u16 = 691;
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,10 @@ pub struct ChapProof {
 }
 
 impl ChapProof {
+    pub(crate) fn new(identifier: u8, challenge: [u8; 16], response: [u8; 16]) -> Self {
+        Self { identifier, challenge, response }
+    }
+
     /// Compares in constant time; §4.1: MD5 over identifier, secret and challenge.
     pub fn verify(&self, password: &[u8]) -> Option<Verified> {
         let expected: [u8; 16] = Md5::new()

@@ -63,7 +63,7 @@ impl NtHash {
     }
 
     /// HashNtPasswordHash, §8.4.
-    fn hash(&self) -> Zeroizing<[u8; 16]> {
+    pub(super) fn hash(&self) -> Zeroizing<[u8; 16]> {
         Zeroizing::new(Md4::digest(self.0).into())
     }
 }

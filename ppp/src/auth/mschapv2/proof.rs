@@ -9,6 +9,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 
 use super::hash::{self, NtHash};
+use super::keys::MasterKey;
 use crate::auth::{Evidence, Verified};
 
 /// A client's Response, to be compared with what the account's password gives.
@@ -41,11 +42,14 @@ impl MsChapV2Proof {
             let expected = hash::challenge_response(&challenge_hash, nt_hash);
             bool::from(expected.ct_eq(&self.nt_response)).then(|| Verified {
                 question: self.challenge,
-                evidence: Evidence::MsChapV2(hash::authenticator_response(
-                    nt_hash,
-                    &self.nt_response,
-                    &challenge_hash,
-                )),
+                evidence: Evidence::MsChapV2 {
+                    authenticator_response: hash::authenticator_response(
+                        nt_hash,
+                        &self.nt_response,
+                        &challenge_hash,
+                    ),
+                    master_key: MasterKey::derive(nt_hash, &self.nt_response),
+                },
             })
         })
     }
@@ -75,8 +79,8 @@ mod tests {
         let challenge = hex!("5B5D7C7D7B3F2F3E3C2C602132262628");
         let proof = MsChapV2Proof::parse(b"User", challenge, &value).unwrap();
         let verified = proof.verify(&NtHash::from_password("clientPass")).unwrap();
-        let Evidence::MsChapV2(response) = verified.evidence else { panic!("no Authenticator Response") };
-        assert_eq!(response, hex!("407A5589115FD0D6209F510FE9C04566932CDA56"));
+        let response = verified.evidence.mschapv2().unwrap();
+        assert_eq!(*response, hex!("407A5589115FD0D6209F510FE9C04566932CDA56"));
         assert!(proof.verify(&NtHash::from_password("clientpass")).is_none());
         let other = MsChapV2Proof::parse(b"User", [0; 16], &value).unwrap();
         assert!(other.verify(&NtHash::from_password("clientPass")).is_none());

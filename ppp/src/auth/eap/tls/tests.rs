@@ -1,0 +1,254 @@
+//! EAP-TLS and PEAP with rustls at the other end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use std::io::{Read as _, Write as _};
+
+use super::fragment::{Incoming, Outgoing, Piece, Progress};
+use super::*;
+use crate::Addressing;
+use crate::stories::addressing;
+
+fn pki(name: &str) -> Vec<u8> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/pki/");
+    std::fs::read(format!("{directory}{name}")).expect("a file of tests/vectors/pki.bash")
+}
+
+/// A server of `server.pem` in 2027, whose packets are of at most `mtu` octets.
+pub(in crate::auth::eap) fn settings(mtu: usize) -> Settings {
+    let (cert, key, ca, crl) = (pki("server.pem"), pki("server.key"), pki("ca.pem"), pki("ca.crl"));
+    let files = TlsFiles { cert: &cert, key: &key, ca: Some(&ca), crl: Some(&crl) };
+    Settings {
+        server_name: "adit".to_owned(),
+        tls: Some(Arc::new(TlsCredentials::read(files).unwrap())),
+        now: UnixTime::since_unix_epoch(Duration::from_secs(1_798_761_600)),
+        mtu,
+        refusals: 0,
+        attempts: 3,
+    }
+}
+
+/// The client's end of the connection, and of what carries it.
+pub(in crate::auth::eap) struct Client {
+    connection: ClientConnection,
+    incoming: Incoming,
+    outgoing: Option<Outgoing>,
+    /// Records of nothing but an alert, once TLS has failed here.
+    pub(in crate::auth::eap) failed: bool,
+}
+
+impl Client {
+    /// With the certificate of this name, if any; believes this authority.
+    pub(in crate::auth::eap) fn new(
+        version: &'static SupportedProtocolVersion,
+        certificate: Option<&str>,
+        ca: &str,
+    ) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&pki(ca)).unwrap()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match certificate {
+            Some(name) => {
+                let chain = CertificateDer::pem_slice_iter(&pki(&format!("{name}.pem")))
+                    .collect::<Result<Vec<_>, _>>()
+                    .unwrap();
+                let key = PrivateKeyDer::from_pem_slice(&pki("client.key")).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+            None => builder.with_no_client_auth(),
+        };
+        let name = ServerName::try_from("vpn.example.net").unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        Self { connection, incoming: Incoming::default(), outgoing: None, failed: false }
+    }
+
+    /// The type-data of the Response to a Request's.
+    pub(in crate::auth::eap) fn answer(&mut self, request: &[u8], room: usize) -> Vec<u8> {
+        if let Some(next) = self.outgoing.as_mut().and_then(Outgoing::next) {
+            assert_eq!(request, [0], "an acknowledgement");
+            return next;
+        }
+        if request != START {
+            match self.incoming.add(Piece::parse(request).unwrap()) {
+                Progress::More => return vec![0],
+                Progress::Wrong => panic!("pieces that do not fit"),
+                Progress::Whole(records) => {
+                    let mut records = &records[..];
+                    while !records.is_empty() {
+                        self.connection.read_tls(&mut records).unwrap();
+                        self.failed |= self.connection.process_new_packets().is_err();
+                    }
+                }
+            }
+        }
+        self.flush(room)
+    }
+
+    /// Says something within the connection.
+    pub(in crate::auth::eap) fn say(&mut self, text: &[u8], room: usize) -> Vec<u8> {
+        self.connection.writer().write_all(text).unwrap();
+        self.flush(room)
+    }
+
+    /// What the server said within the connection.
+    pub(in crate::auth::eap) fn heard(&mut self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let _ = self.connection.reader().read_to_end(&mut text);
+        text
+    }
+
+    pub(in crate::auth::eap) fn export(&self, label: &[u8], context: Option<&[u8]>) -> [u8; 128] {
+        self.connection.export_keying_material([0; 128], label, context).unwrap()
+    }
+
+    fn flush(&mut self, room: usize) -> Vec<u8> {
+        let mut records = Vec::new();
+        while self.connection.wants_write() {
+            self.connection.write_tls(&mut records).unwrap();
+        }
+        let mut outgoing = Outgoing::new(records, room);
+        let first = outgoing.next();
+        self.outgoing = Some(outgoing);
+        first.unwrap_or_else(|| vec![0])
+    }
+}
+
+fn wire() -> Wire {
+    Wire::new([9; 32])
+}
+
+/// Talks until there is something else than a Request; counts the Requests.
+fn talk(tls: &mut Tls, mut request: Vec<u8>, client: &mut Client, room: usize) -> (Step, usize) {
+    let mut wire = wire();
+    for count in 1..200 {
+        match tls.handle_response(b"alice", &client.answer(&request, room), &mut wire) {
+            Step::Request(next) => request = next,
+            step => return (step, count),
+        }
+    }
+    panic!("no end");
+}
+
+fn accept(request: &AuthRequest) -> Verdict {
+    let Proof::Certificate(proof) = &request.proof else { panic!("another proof") };
+    let addressing = Addressing { ipv4: addressing(), ipv6: None };
+    Verdict::Accept(Box::new(Accept { verified: proof.verified(), message: String::new(), addressing }))
+}
+
+#[test]
+fn a_certificate_gets_in() {
+    // RFC 5216 §2.1.1 and RFC 9190 §2.1.1: the flights that they draw, each in one piece or in many.
+    for (version, mtu, requests) in [(&TLS12, 4000, 3), (&TLS13, 4000, 2), (&TLS12, 300, 8), (&TLS13, 300, 8)]
+    {
+        let settings = settings(mtu);
+        let (mut tls, start) = Tls::begin(&settings).unwrap();
+        let mut client = Client::new(version, Some("client"), "ca.pem");
+        let (step, count) = talk(&mut tls, start, &mut client, mtu - HEADER);
+        let Step::Ask(request) = step else { panic!("no question") };
+        assert!(if mtu == 4000 { count == requests } else { count >= requests }, "{count} Requests");
+        assert_eq!((request.method.to_string(), &*request.name), ("EAP-TLS".to_owned(), &b"alice"[..]));
+        let Proof::Certificate(proof) = &request.proof else { panic!("another proof") };
+        let names: Vec<_> = proof.certificate().names().collect();
+        assert_eq!(names, ["alice@example.net", "alice.example.net", "alice"]);
+        match tls.handle_verdict(b"alice", accept(&request)) {
+            Step::Accepted(_) => assert_eq!(version, &TLS12),
+            Step::Request(commitment) => {
+                assert_eq!(version, &TLS13);
+                let answer = client.answer(&commitment, mtu - HEADER);
+                assert_eq!((client.heard(), &*answer), (vec![0], &[0][..]), "RFC 9190 §2.5");
+                assert!(matches!(tls.handle_response(b"alice", &answer, &mut wire()), Step::Accepted(_)));
+            }
+            _ => panic!("not in"),
+        }
+    }
+}
+
+#[test]
+fn a_verdict_belongs_to_its_question() {
+    let settings = settings(1400);
+    let (mut tls, start) = Tls::begin(&settings).unwrap();
+    let mut client = Client::new(&TLS12, Some("client"), "ca.pem");
+    let (Step::Ask(mut other), _) = talk(&mut tls, start, &mut client, 1000) else { panic!("no question") };
+    let Proof::Certificate(proof) = &mut other.proof else { panic!("another proof") };
+    proof.conversation = [0; 16];
+    assert!(matches!(tls.handle_verdict(b"alice", accept(&other)), Step::Waiting));
+    let reject = Verdict::Reject(Reject { code: 691, message: String::new() });
+    let Step::Failed(Reason::AuthFailed { code: 691, .. }) = tls.handle_verdict(b"alice", reject) else {
+        panic!("no refusal")
+    };
+}
+
+/// The reason for which TLS fails; the client hears of it by an alert.
+#[track_caller]
+fn refused(version: &'static SupportedProtocolVersion, certificate: Option<&str>, words: &[&str]) {
+    let settings = settings(1400);
+    let (mut tls, start) = Tls::begin(&settings).unwrap();
+    let mut client = Client::new(version, certificate, "ca.pem");
+    let (step, _) = talk(&mut tls, start, &mut client, 1000);
+    let Step::Failed(reason) = step else { panic!("let in") };
+    assert!(client.failed, "the client has heard nothing of it");
+    let line = reason.to_string();
+    for word in ["\"alice\" (EAP-TLS)", "Windows shows"].iter().chain(words) {
+        assert!(line.contains(word), "no {word:?} in: {line}");
+    }
+}
+
+#[test]
+fn who_does_not_get_in_and_why() {
+    for version in [&TLS12, &TLS13] {
+        refused(version, None, &["sent no certificate", "`eap.ca`"]);
+        refused(
+            version,
+            Some("client-2021"),
+            &["O=Example,CN=alice", "expired on 2022-01-01", "issue a new one"],
+        );
+        refused(
+            version,
+            Some("client-other"),
+            &["CN=mallory", "issued by \"O=Elsewhere,CN=Root\"", "`eap.ca`"],
+        );
+        refused(version, Some("client-revoked"), &["CN=carol", "revoked", "`eap.crl`"]);
+        refused(version, Some("client-web"), &["CN=www", "other uses", "client authentication"]);
+        refused(version, Some("client-impostor"), &["CN=mallory", "did not sign it"]);
+    }
+}
+
+#[test]
+fn a_client_that_does_not_believe_us() {
+    for version in [&TLS12, &TLS13] {
+        let settings = settings(1400);
+        let (mut tls, start) = Tls::begin(&settings).unwrap();
+        let mut client = Client::new(version, Some("client"), "other-ca.pem");
+        let (Step::Failed(reason), _) = talk(&mut tls, start, &mut client, 1000) else { panic!("let in") };
+        let line = reason.to_string();
+        for word in ["does not believe this server's certificate", "UnknownCA", "install the authority"] {
+            assert!(line.contains(word), "no {word:?} in: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_tls_is_refused_and_what_makes_no_sense_discarded() {
+    let settings = settings(1400);
+    let mut wire = wire();
+    let (mut tls, _) = Tls::begin(&settings).unwrap();
+    assert!(matches!(tls.handle_response(b"alice", &[], &mut wire), Step::Discard(Discard::Truncated)));
+    assert!(matches!(tls.handle_response(b"alice", &[0], &mut wire), Step::Discard(Discard::Answer)));
+    let Step::Request(alert) = tls.handle_response(b"alice", b"\x00GET / HTTP/1.1\r\n", &mut wire) else {
+        panic!("no alert")
+    };
+    assert_eq!(alert[..2], [0, 21], "an alert");
+    let reason = tls.refusal(b"alice").unwrap().to_string();
+    assert!(reason.contains("not proper TLS"), "{reason}");
+    assert!(matches!(tls.handle_response(b"alice", &[0], &mut wire), Step::Failed(_)));
+}

@@ -1,0 +1,138 @@
+//! `eap`: which methods, and the certificate that some of them need.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ppp::{EapConfig, EapMethod, TlsCredentials, TlsCredentialsError, TlsFiles};
+use serde_saphyr::Spanned;
+
+use super::certificate;
+use super::check::words;
+use super::problem::{self, Findings};
+use super::raw;
+use super::yaml::Text;
+
+#[cfg(test)]
+mod tests;
+
+/// `ipsec` is what `ipsec.certificate` says, which is good for this as well.
+pub(super) fn read(
+    f: &mut Findings<'_>,
+    directory: &Path,
+    eap: raw::Eap,
+    ipsec: Option<&Spanned<raw::Certificate>>,
+) -> EapConfig {
+    let tls = match (&eap.certificate, ipsec) {
+        (Some(files), _) => credentials(f, directory, Files::of_eap(&files.value)),
+        // What is wrong with these is said where they are named.
+        (None, Some(files)) => {
+            credentials(&mut Findings::new(Path::new("")), directory, Files::of_ipsec(&files.value))
+        }
+        (None, None) => None,
+    };
+    let methods = match eap.methods {
+        Some(list) => {
+            // With files that cannot be read there is something else to say first.
+            let unknown = eap.certificate.is_some() && tls.is_none();
+            let certificates = tls.as_ref().is_some_and(TlsCredentials::takes_certificates);
+            methods(f, list, unknown || tls.is_some(), unknown || certificates)
+        }
+        None => by_default(tls.as_ref()),
+    };
+    EapConfig { methods, tls: tls.map(Arc::new), epoch: None }
+}
+
+/// The strongest first. MD5 is for who asks for it: it proves nothing about the server, and needs passwords that are kept as
+/// they are.
+fn by_default(tls: Option<&TlsCredentials>) -> Vec<EapMethod> {
+    let certificates = tls.is_some_and(TlsCredentials::takes_certificates);
+    let with_tls = certificates.then_some(EapMethod::Tls).into_iter().chain(tls.map(|_| EapMethod::Peap));
+    with_tls.chain([EapMethod::MsChapV2]).collect()
+}
+
+/// `tls` and `certificates`: whether there is a certificate of ours, and an authority of the users'.
+fn methods(f: &mut Findings<'_>, list: Spanned<Vec<Text>>, tls: bool, certificates: bool) -> Vec<EapMethod> {
+    let mut named = Vec::new();
+    if list.value.is_empty() {
+        f.wrong(
+            list.referenced,
+            format!("eap.methods: found an empty list, expected some of {}", words(METHODS)),
+        );
+    }
+    for text in list.value {
+        match METHODS.iter().find(|(word, _)| *word == text.value).map(|(_, method)| *method) {
+            None => f.wrong_value("eap.methods", &text, format_args!("one of {}", words(METHODS))),
+            Some(method) if named.contains(&method) => {
+                f.wrong_value("eap.methods", &text, "each method once")
+            }
+            Some(method) if method.needs_tls() && !tls => {
+                f.wrong_value("eap.methods", &text, "it with `eap.certificate` or `ipsec.certificate`");
+            }
+            Some(EapMethod::Tls) if !certificates => {
+                f.wrong_value("eap.methods", &text, "it with `ca` in `eap.certificate`");
+            }
+            Some(method) => named.push(method),
+        }
+    }
+    named
+}
+
+/// Where the files are.
+#[derive(Clone, Copy)]
+struct Files<'a> {
+    cert: &'a Text,
+    key: &'a Text,
+    ca: Option<&'a Text>,
+    crl: Option<&'a Text>,
+}
+
+impl<'a> Files<'a> {
+    fn of_eap(files: &'a raw::EapCertificate) -> Self {
+        let raw::EapCertificate { cert, key, ca, crl } = files;
+        Self { cert, key, ca: ca.as_ref(), crl: crl.as_ref() }
+    }
+
+    fn of_ipsec(files: &'a raw::Certificate) -> Self {
+        let raw::Certificate { cert, key, ca, crl } = files;
+        Self { cert, key, ca: Some(ca), crl: crl.as_ref() }
+    }
+}
+
+fn credentials(f: &mut Findings<'_>, directory: &Path, files: Files<'_>) -> Option<TlsCredentials> {
+    let Files { cert, key, ca, crl } = files;
+    let mut content =
+        |name, text: &Text| certificate::content_of(f, directory, ("eap.certificate", name), text);
+    let (cert_file, key_file) = (content("cert", cert), content("key", key));
+    let ca_file = ca.map(|ca| content("ca", ca)).transpose();
+    let crl_file = crl.map(|crl| content("crl", crl)).transpose();
+    let (Ok(cert_file), Ok(key_file), Ok(ca_file), Ok(crl_file)) = (cert_file, key_file, ca_file, crl_file)
+    else {
+        return None;
+    };
+    if let Some(open) = problem::readable_by_others(&directory.join(&key.value)) {
+        f.warn(key.referenced, format!("eap.certificate.key: {}", open.text));
+    }
+    let content = TlsFiles {
+        cert: &cert_file,
+        key: &key_file,
+        ca: ca_file.as_ref().map(|file| file.as_slice()),
+        crl: crl_file.as_ref().map(|file| file.as_slice()),
+    };
+    let wrong = |error| {
+        let (name, text) = match error {
+            TlsCredentialsError::Cert(_) => ("cert", Some(cert)),
+            TlsCredentialsError::Key(_) => ("key", Some(key)),
+            TlsCredentialsError::Ca(_) => ("ca", ca),
+            TlsCredentialsError::Crl(_) => ("crl", crl),
+        };
+        f.wrong(text.unwrap_or(cert).referenced, format!("eap.certificate.{name}: found {error}"));
+    };
+    TlsCredentials::read(content).map_err(wrong).ok()
+}
+
+const METHODS: &[(&str, EapMethod)] = &[
+    ("tls", EapMethod::Tls),
+    ("peap", EapMethod::Peap),
+    ("mschapv2", EapMethod::MsChapV2),
+    ("md5", EapMethod::Md5),
+];
