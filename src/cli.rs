@@ -48,6 +48,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Have a running server take changed files: accounts, pre-shared keys, dns, domain, routes
+    Reload(Running),
     /// End a user's sessions, or one session
     Disconnect {
         /// A user's name, or a connection's id as `adit status` and the log show it
@@ -139,6 +141,13 @@ fn execute(
                 writeln!(terminal.out, "{}", serde_json::to_string(&status)?)?;
             } else {
                 write!(terminal.out, "{}", status.table())?;
+            }
+        }
+        Command::Reload(running) => {
+            let report = control::reload(&socket(running)?)?;
+            writeln!(terminal.out, "{report}")?;
+            for remark in &report.remarks {
+                writeln!(terminal.err, "{remark}")?;
             }
         }
         Command::Disconnect { who, running } => match control::disconnect(&socket(running)?, &who)? {

@@ -5,6 +5,7 @@
 mod certificate;
 mod check;
 mod eap;
+mod live;
 pub(crate) use check::EXAMPLE_SECRET;
 pub(crate) mod problem;
 mod raw;
@@ -28,6 +29,8 @@ pub(crate) const CONTROL: &str = "/run/adit/control.sock";
 /// What an operator has decided.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where it was read from.
+    pub file: PathBuf,
     /// Local addresses; UDP 500 and 4500 on each. An unspecified one is all of its family, if there are any.
     pub listen: Vec<IpAddr>,
     /// The pre-shared keys, at least one unless there is a certificate; message 5 of main mode decides which of them a client

@@ -1,10 +1,11 @@
-//! The control socket: how `adit status` and `adit disconnect` reach a running server.
+//! The control socket: how `adit status`, `adit disconnect` and `adit reload` reach a running server.
 //!
 //! A unix socket that only its owner may open. One JSON object a line each way:
 //!
 //! ```text
 //! → {"command":"status"}                        ← {"status":{…}}
 //! → {"command":"disconnect","who":"alice"}      ← {"disconnected":1}
+//! → {"command":"reload"}                        ← {"reloaded":{…}}
 //!                                               ← {"error":"…"}
 //! ```
 //!
@@ -15,11 +16,14 @@ mod client;
 mod listener;
 mod socket;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::server::Reload;
 use crate::status::Status;
-pub use client::{disconnect, status};
+pub use client::{disconnect, reload, status};
 pub use listener::{Ask, Control, Waker, serve};
 
 /// A question to the event loop.
@@ -29,6 +33,8 @@ pub enum Command {
     Status(Reply<Status>),
     /// End the sessions of this user, or the one with this id; the answer is how many that were.
     Disconnect(String, Reply<usize>),
+    /// Take this over; the answer is what came of it, with what is to be taken apart.
+    Reload(Box<Reload>, Reply<Box<Reload>>),
 }
 
 /// Takes the answer to one [`Command`]. Dropping it tells the asker that there is none.
@@ -47,6 +53,7 @@ impl<T> Reply<T> {
 enum Request {
     Status,
     Disconnect { who: String },
+    Reload,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +61,33 @@ enum Request {
 enum Answer {
     Status(Box<Status>),
     Disconnected(usize),
+    Reloaded(Report),
     Error(String),
+}
+
+/// What came of a reload, for the operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// Accounts that there are.
+    pub users: usize,
+    /// Sessions that ended.
+    pub ended: usize,
+    /// Sessions that go on with other settings.
+    pub changed: usize,
+    /// Settings that take a restart, and warnings.
+    pub remarks: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let many = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            count => format!("{count} {what}s"),
+        };
+        let Self { users, ended, changed, .. } = *self;
+        write!(f, "{} ended, {changed} changed; {}", many(ended, "session"), many(users, "user"))
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ mod post;
 
 use crate::{
     config::Config,
-    control::{self, Command, Reply},
+    control::{self, Command, Control, Reply},
     host::{self, Host},
     io::{
         outer::{self, Offload, OuterSocket},
@@ -41,7 +41,8 @@ use crate::{
         steering::Exceptions,
         tun::{self, Interface, Tun},
     },
-    server::{Draft, Level, LogLine, Server, ShardId, Shards},
+    reload::Served,
+    server::{Draft, Level, LogLine, Reload, Server, ShardId, Shards},
     shard::Shard,
     status::Status,
     users::{Users, scribe::Scribe},
@@ -77,7 +78,8 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let (sender, commands) = mpsc::channel();
     let wake = waker.clone();
     let others = posts.others().iter().cloned().map(ask).collect();
-    let _control = control::serve(&config.control, sender, Arc::new(move || wake.wake()), others)?;
+    let served = Served::new(config.clone(), &users);
+    let control = control::serve(&config.control, sender, Arc::new(move || wake.wake()), others, served)?;
     // One core is left to packets, whatever burst of logins comes.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1);
     let workers = Workers::start(threads, &waker)?;
@@ -115,7 +117,9 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
         scribe,
         commands,
         signals,
+        control,
         drafts: Vec::new(),
+        reloads: Vec::new(),
         stop: Stop::No,
         lost: 0,
         _others: others,
@@ -195,8 +199,11 @@ struct EventLoop {
     scribe: Scribe,
     commands: mpsc::Receiver<Command>,
     signals: SignalFd,
+    control: Control,
     /// Statuses that were asked for.
     drafts: Vec<(Draft, Reply<Status>)>,
+    /// Accounts that are being taken over.
+    reloads: Vec<(Box<Reload>, Reply<Box<Reload>>)>,
     stop: Stop,
     /// Packets that another core had no room for.
     lost: u64,
@@ -244,6 +251,7 @@ impl EventLoop {
             self.flush();
             // 5. What the operator asked.
             more |= self.draw_up();
+            more |= self.take_over();
             // 6. The end.
             if self.finished(now) {
                 self.server.abandon(now);
@@ -321,6 +329,7 @@ impl EventLoop {
             match command {
                 Command::Status(reply) => self.drafts.push((Draft::default(), reply)),
                 Command::Disconnect(who, reply) => reply.send(self.server.disconnect(clock(), &who)),
+                Command::Reload(reload, reply) => self.reloads.push((reload, reply)),
             }
         }
     }
@@ -335,6 +344,18 @@ impl EventLoop {
         !self.drafts.is_empty()
     }
 
+    /// Goes on with the first reload; true if there is more to do.
+    fn take_over(&mut self) -> bool {
+        let Some((reload, _)) = self.reloads.first_mut() else { return false };
+        let done = self.server.reload(clock(), reload, SESSIONS_A_TURN);
+        self.flush();
+        if done {
+            let (reload, reply) = self.reloads.remove(0);
+            reply.send(reload);
+        }
+        !self.reloads.is_empty()
+    }
+
     /// The server's own account, and what the first core's sockets and queue let go.
     fn complete(&self, mut status: Status) -> Status {
         status.count(self.ports.discards().chain([("data", "other_core_behind", self.lost)]));
@@ -345,7 +366,7 @@ impl EventLoop {
     fn take_signals(&mut self) {
         while let Ok(Some(signal)) = self.signals.read_signal() {
             if signal.ssi_signo == Signal::SIGHUP as u32 {
-                tracing::warn!("SIGHUP: reloading is not built yet; restart to take a changed configuration");
+                self.control.reload();
                 continue;
             }
             let now = clock();
@@ -409,7 +430,7 @@ const IKE_PORT: u16 = 500;
 const WAKER: usize = 0;
 const SIGNALS: usize = 1;
 const FIRST_PORT: usize = 2;
-/// Sessions of a status in one turn: a tenth of a millisecond or so.
+/// Sessions of a status, or of a reload, in one turn: a tenth of a millisecond or so.
 const SESSIONS_A_TURN: usize = 64;
 /// How late a timer may be, so that several share one waking up.
 const SLACK: Duration = Duration::from_millis(10);

@@ -13,6 +13,7 @@ pub mod io;
 pub mod logging;
 pub mod onlink;
 pub mod pool;
+pub mod reload;
 mod replace;
 #[cfg(test)]
 mod scratch;

@@ -69,9 +69,16 @@ impl Pools {
 
     /// Takes `address` out of what `lease` hands out, for the one account it is configured for.
     ///
-    /// False when it is not a client address of any pool or is in use.
+    /// False when it is not a client address of any pool, or is in use: then it is reserved once that comes back.
     pub fn reserve(&mut self, address: Ipv4Addr) -> bool {
         self.space_of(address).is_some_and(|(space, offset)| space.reserve(offset))
+    }
+
+    /// Lets `lease` hand out `address` again, which was reserved.
+    pub fn give_back(&mut self, address: Ipv4Addr) {
+        if let Some((space, offset)) = self.space_of(address) {
+            space.give_back(offset);
+        }
     }
 
     /// Hands out a reserved address; false when it is in use or was never reserved.
@@ -127,7 +134,7 @@ struct Space {
 struct Free {
     /// The next offset that was never handed out or passed over.
     fresh: u32,
-    /// Offsets below `fresh` that came back, by when, and when each did. May still name offsets reserved meanwhile.
+    /// Offsets below `fresh` that came back, by when, and when each did.
     rested: BTreeMap<u64, u32>,
     rested_since: BTreeMap<u32, u64>,
 }
@@ -160,9 +167,6 @@ impl Space {
     }
 
     fn lease_again(&mut self, offset: u32) -> bool {
-        if self.reserved.contains(&offset) {
-            return false;
-        }
         let Some(free) = self.free_of(self.shard_of(offset)) else { return false };
         let Some(since) = free.rested_since.remove(&offset) else { return false };
         free.rested.remove(&since);
@@ -171,9 +175,18 @@ impl Space {
     }
 
     fn reserve(&mut self, offset: u32) -> bool {
-        !self.is_taken(offset) && {
-            self.reserved.insert(offset);
-            true
+        self.reserved.insert(offset);
+        if let Some(free) = self.free_of(self.shard_of(offset))
+            && let Some(since) = free.rested_since.remove(&offset)
+        {
+            free.rested.remove(&since);
+        }
+        !self.is_taken(offset)
+    }
+
+    fn give_back(&mut self, offset: u32) {
+        if self.reserved.remove(&offset) && !self.is_taken(offset) {
+            self.rest(offset);
         }
     }
 
@@ -191,21 +204,26 @@ impl Space {
         *word &= !bit;
         self.in_use = self.in_use.saturating_sub(1);
         if !self.reserved.contains(&offset) {
-            self.returns += 1;
-            let returns = self.returns;
-            if let Some(free) = self.free_of(self.shard_of(offset)) {
-                free.rested.insert(returns, offset);
-                free.rested_since.insert(offset, returns);
-            }
+            self.rest(offset);
         }
         true
+    }
+
+    /// Puts a free offset behind all others, unless its turn is still to come for the first time.
+    fn rest(&mut self, offset: u32) {
+        let returns = self.returns + 1;
+        if let Some(free) = self.free_of(self.shard_of(offset)).filter(|free| offset < free.fresh) {
+            free.rested.insert(returns, offset);
+            free.rested_since.insert(offset, returns);
+            self.returns = returns;
+        }
     }
 
     fn next_of(&mut self, shard: ShardId) -> Option<u32> {
         self.next_fresh(shard).or_else(|| self.next_rested(shard))
     }
 
-    /// Reserved offsets are passed over once in the life of the pool, so this is constant over any number of
+    /// Offsets that are, or were, reserved are passed over once in the life of the pool, so this is constant over any number of
     /// leases.
     fn next_fresh(&mut self, shard: ShardId) -> Option<u32> {
         let (clients, step) = (self.pool.range.clients(), self.shards.count().get());
@@ -213,7 +231,9 @@ impl Space {
         while free.fresh < clients {
             let offset = free.fresh;
             free.fresh = offset.saturating_add(step);
-            if !self.reserved.contains(&offset) {
+            let (word, bit) = position(offset);
+            let taken = self.taken.get(word).is_some_and(|word| word & bit != 0);
+            if !taken && !self.reserved.contains(&offset) {
                 return Some(offset);
             }
         }
@@ -222,13 +242,9 @@ impl Space {
 
     fn next_rested(&mut self, shard: ShardId) -> Option<u32> {
         let free = self.free.get_mut(shard.0 as usize)?;
-        loop {
-            let (_, offset) = free.rested.pop_first()?;
-            free.rested_since.remove(&offset);
-            if !self.reserved.contains(&offset) {
-                return Some(offset);
-            }
-        }
+        let (_, offset) = free.rested.pop_first()?;
+        free.rested_since.remove(&offset);
+        Some(offset)
     }
 
     fn shard_of(&self, offset: u32) -> ShardId {

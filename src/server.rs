@@ -25,6 +25,7 @@ mod on_link;
 mod passwords;
 mod plane;
 mod ppp_events;
+mod reload;
 mod report;
 mod same_client;
 mod session;
@@ -48,6 +49,7 @@ use timers::Timers;
 pub use crate::datapath::{Datagram, Discard, Downlink, Handover, Inside, Load, ShardId, Shards, Uplink};
 pub use log::{Level, LogLine};
 pub use plane::{Blueprint, Orders};
+pub use reload::{Reload, Reloaded};
 pub use report::Draft;
 
 use crate::{

@@ -81,6 +81,16 @@ impl Users {
         account.password_expires = None;
     }
 
+    /// Returns the account with exactly that name, as it stands in the file.
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.entries.get(&fold(name)).filter(|entry| *entry.name == *name).map(|entry| &entry.account)
+    }
+
+    /// Returns the name of the only user that has `address`.
+    pub fn owner(&self, address: Ipv4Addr) -> Option<&str> {
+        self.addresses.get(&address).map(String::as_str)
+    }
+
     /// Returns the addresses that belong to one account each, for
     /// [`Pools::reserve`](crate::pool::Pools::reserve).
     pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {

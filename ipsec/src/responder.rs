@@ -189,6 +189,11 @@ impl Responder {
         }
     }
 
+    /// From now on, first phases are held against these keys. Who is in stays, whichever key it came by.
+    pub fn set_psks(&mut self, psks: Vec<Psk>) {
+        self.config.psks = psks;
+    }
+
     /// An IKE message arrived; on port 4500 the owner has taken the non-ESP marker off.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, message: &[u8]) {
         if let Err(reason) = self.receive(now, path, message) {

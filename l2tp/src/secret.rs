@@ -12,6 +12,14 @@ use crate::iana::{Attribute, MessageType};
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Secret {}
+
 impl Secret {
     /// Takes the secret's bytes.
     pub fn new(secret: impl Into<Vec<u8>>) -> Self {

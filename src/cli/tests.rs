@@ -4,6 +4,7 @@ use clap::Parser as _;
 
 use super::{Arguments, Terminal, execute};
 use crate::control;
+use crate::reload::Served;
 use crate::scratch::Scratch;
 use crate::status::Status;
 
@@ -118,16 +119,19 @@ fn init_print_writes_nothing() {
 }
 
 #[test]
-fn status_and_disconnect_ask_the_server_that_the_configuration_names() {
+fn status_reload_and_disconnect_ask_the_server_that_the_configuration_names() {
     let scratch = Scratch::new();
     let path = scratch.write("adit.yaml", "control: c.sock").display().to_string();
     let (sender, receiver) = mpsc::channel();
-    let _control = control::serve(&scratch.path("c.sock"), sender, Arc::new(|| {}), Vec::new()).unwrap();
+    let _control =
+        control::serve(&scratch.path("c.sock"), sender, Arc::new(|| {}), Vec::new(), Served::example())
+            .unwrap();
     std::thread::spawn(move || {
         for command in receiver {
             match command {
                 control::Command::Status(reply) => reply.send(Status::default()),
                 control::Command::Disconnect(who, reply) => reply.send(who.len()),
+                control::Command::Reload(reload, reply) => reply.send(reload),
             }
         }
     });
@@ -137,6 +141,9 @@ fn status_and_disconnect_ask_the_server_that_the_configuration_names() {
     assert_eq!(adit(&format!("status --json --config {path}")), said(&format!("{json}\n")));
     assert_eq!(adit(&format!("disconnect --config {path} a")), said("1 session ended\n"));
     assert_eq!(adit(&format!("disconnect --config {path} alice")), said("5 sessions ended\n"));
+    let (out, err) = adit(&format!("reload --config {path}")).unwrap();
+    assert_eq!(out, "0 sessions ended, 0 changed; 3 users\n");
+    assert!(err.contains("this is the example's secret"), "{err}");
     let socket = scratch.path("c.sock").display().to_string();
     assert_eq!(adit(&format!("disconnect --control {socket} ab")), said("2 sessions ended\n"));
     let nowhere = scratch.path("d.sock").display().to_string();
@@ -152,7 +159,7 @@ fn disconnecting_nobody_is_a_no() {
     let scratch = Scratch::new();
     let (sender, receiver) = mpsc::channel();
     let socket = scratch.path("c.sock");
-    let _control = control::serve(&socket, sender, Arc::new(|| {}), Vec::new()).unwrap();
+    let _control = control::serve(&socket, sender, Arc::new(|| {}), Vec::new(), Served::example()).unwrap();
     std::thread::spawn(move || {
         for command in receiver {
             if let control::Command::Disconnect(_, reply) = command {

@@ -40,6 +40,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
     let pools = inside::pools(f, file.pools);
     let eap = eap::read(f, directory, file.eap.unwrap_or_default(), ipsec.certificate.as_ref());
     let mut config = Config {
+        file: path.to_owned(),
         listen: listen(f, file.listen),
         psks: psks(f, root, ipsec.psk, ipsec.certificate.is_some()),
         certificate: ipsec.certificate.and_then(|files| certificate::read(f, directory, files)),

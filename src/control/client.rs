@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::{Answer, Request};
+use super::{Answer, Report, Request};
 use crate::status::Status;
 
 /// Asks the server behind `socket` what is going on.
@@ -23,6 +23,14 @@ pub fn status(socket: &Path) -> anyhow::Result<Status> {
 pub fn disconnect(socket: &Path, who: &str) -> anyhow::Result<usize> {
     match ask(socket, &Request::Disconnect { who: who.to_owned() })? {
         Answer::Disconnected(count) => Ok(count),
+        other => unexpected(other),
+    }
+}
+
+/// Has the server behind `socket` read its files anew.
+pub fn reload(socket: &Path) -> anyhow::Result<Report> {
+    match ask(socket, &Request::Reload)? {
+        Answer::Reloaded(report) => Ok(report),
         other => unexpected(other),
     }
 }
@@ -49,6 +57,8 @@ fn ask(socket: &Path, request: &Request) -> anyhow::Result<Answer> {
 fn unexpected<T>(answer: Answer) -> anyhow::Result<T> {
     match answer {
         Answer::Error(text) => bail!("the server says: {text}"),
-        Answer::Status(_) | Answer::Disconnected(_) => bail!("the server has answered another question"),
+        Answer::Status(_) | Answer::Disconnected(_) | Answer::Reloaded(_) => {
+            bail!("the server has answered another question")
+        }
     }
 }

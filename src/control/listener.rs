@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, mpsc as async_mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{Answer, Command, Reply, Request, socket};
+use super::{Answer, Command, Reply, Report, Request, socket};
+use crate::reload::{Fresh, Served};
 use crate::server::Load;
 use crate::status::Status;
 
@@ -25,8 +26,16 @@ pub type Ask = Arc<dyn Fn(Reply<Load>) + Send + Sync>;
 /// The running control socket. Dropping it ends its thread and removes the file.
 pub struct Control {
     stop: Option<oneshot::Sender<()>>,
+    reload: async_mpsc::UnboundedSender<()>,
     thread: Option<thread::JoinHandle<()>>,
     _file: socket::File,
+}
+
+impl Control {
+    /// Has the files read anew, as `adit reload` does; the log says what came of it.
+    pub fn reload(&self) {
+        let _ended = self.reload.send(());
+    }
 }
 
 impl fmt::Debug for Control {
@@ -45,12 +54,13 @@ impl Drop for Control {
 }
 
 /// Binds the socket and serves it; every question goes into `commands`, followed by a call of `wake`, and that about the status to
-/// every one of `others` as well.
+/// every one of `others` as well. Files are read anew by the same thread.
 pub fn serve(
     path: &Path,
     commands: mpsc::Sender<Command>,
     wake: Waker,
     others: Vec<Ask>,
+    served: Served,
 ) -> anyhow::Result<Control> {
     let bound = socket::bind(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -62,19 +72,21 @@ pub fn serve(
         UnixListener::from_std(bound.listener).context("cannot watch the control socket")?
     };
     let (stop, stopped) = oneshot::channel();
-    let asks = Asks { commands, wake, others };
+    let (reload, reloads) = async_mpsc::unbounded_channel();
+    let asks = Asks { commands, wake, others, served: Arc::new(Mutex::new(served)) };
     let thread = thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, asks) => {}
+                    () = accept(listener, asks.clone()) => {}
+                    () = reload_when_told(reloads, asks) => {}
                     _ = stopped => {}
                 }
             });
         })
         .context("cannot start the control socket's thread")?;
-    Ok(Control { stop: Some(stop), thread: Some(thread), _file: bound.file })
+    Ok(Control { stop: Some(stop), reload, thread: Some(thread), _file: bound.file })
 }
 
 /// The way to the event loop.
@@ -83,6 +95,8 @@ struct Asks {
     commands: mpsc::Sender<Command>,
     wake: Waker,
     others: Vec<Ask>,
+    /// What the server serves by; locked while that changes.
+    served: Arc<Mutex<Served>>,
 }
 
 impl Asks {
@@ -96,6 +110,7 @@ impl Asks {
                 let ended = self.ask(|reply| Command::Disconnect(who, reply)).await;
                 ended.map_or_else(Answer::Error, Answer::Disconnected)
             }
+            Ok(Request::Reload) => self.reload().await.map_or_else(Answer::Error, Answer::Reloaded),
             Err(error) => Answer::Error(format!("not a command: {error}")),
         }
     }
@@ -109,6 +124,30 @@ impl Asks {
             status.include(&Self::patiently(answer).await?);
         }
         Ok(status)
+    }
+
+    /// Reads the files, and has the event loop take them over; the log says what came of it.
+    async fn reload(&self) -> Result<Report, String> {
+        let mut before = self.served.lock().await;
+        let report = self.take_over(&mut before).await;
+        match &report {
+            Ok(report) => {
+                tracing::info!("reloaded: {report}");
+                report.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+            }
+            Err(why) => why.lines().for_each(|line| tracing::error!("not reloaded: {line}")),
+        }
+        report
+    }
+
+    async fn take_over(&self, before: &mut Served) -> Result<Report, String> {
+        let Fresh { reload, served, remarks } = before.read().map_err(|error| format!("{error:#}"))?;
+        let reload = self.ask(|reply| Command::Reload(Box::new(reload), reply)).await?;
+        *before = served;
+        let done = reload.outcome();
+        // With it goes what was served until now: here, where nobody waits.
+        drop(reload);
+        Ok(Report { users: done.users, ended: done.ended, changed: done.changed, remarks })
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, String> {
@@ -125,6 +164,14 @@ impl Asks {
             Err(_) => Err(format!("the server has not answered for {} seconds", PATIENCE.as_secs())),
         }
     }
+}
+
+async fn reload_when_told(mut reloads: async_mpsc::UnboundedReceiver<()>, asks: Asks) {
+    while reloads.recv().await.is_some() {
+        let _logged = asks.reload().await;
+    }
+    // The other end is gone only when all of this is about to end.
+    std::future::pending().await
 }
 
 async fn accept(listener: UnixListener, asks: Asks) {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use super::{Ask, Command, Control, disconnect, serve, status};
+use super::{Ask, Command, Control, Report, disconnect, reload, serve, status};
+use crate::reload::Served;
 use crate::scratch::Scratch;
 use crate::server::Load;
 use crate::status::Status;
@@ -20,6 +21,7 @@ fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
         for command in receiver {
             match command {
                 Command::Status(reply) => reply.send(Status { uptime_seconds: 7, ..Status::default() }),
+                Command::Reload(reload, reply) => reply.send(reload),
                 Command::Disconnect(who, _silence) if who == "nobody answers" => {}
                 Command::Disconnect(who, reply) => reply.send(usize::from(who == "alice")),
             }
@@ -28,7 +30,7 @@ fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
     let wake = Arc::new(move || _ = waker.fetch_add(1, Ordering::SeqCst));
     let load = |count| Load { packets_in: count, discards: vec![("data", "runt", count)], ..Load::default() };
     let ask = |count| -> Ask { Arc::new(move |reply| reply.send(load(count))) };
-    let control = serve(path, sender, wake, vec![ask(10), ask(20)]).unwrap();
+    let control = serve(path, sender, wake, vec![ask(10), ask(20)], Served::example()).unwrap();
     (control, woken)
 }
 
@@ -42,7 +44,14 @@ fn asks_and_answers() {
     assert_eq!(status.shards.iter().map(|shard| shard.packets_in).collect::<Vec<_>>(), [10, 20]);
     assert_eq!(disconnect(&path, "alice").unwrap(), 1);
     assert_eq!(disconnect(&path, "bob").unwrap(), 0);
-    assert_eq!(woken.load(Ordering::SeqCst), 3);
+    let report = reload(&path).unwrap();
+    assert_eq!(report, Report { users: 3, ended: 0, changed: 0, remarks: report.remarks.clone() });
+    assert_eq!(report.to_string(), "0 sessions ended, 0 changed; 3 users");
+    control.reload();
+    while woken.load(Ordering::SeqCst) < 5 {
+        std::thread::yield_now();
+    }
+    assert_eq!(woken.load(Ordering::SeqCst), 5);
     let error = disconnect(&path, "nobody answers").unwrap_err();
     assert_eq!(error.to_string(), "the server says: the server is stopping");
     drop(control);
@@ -94,7 +103,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert!(path.exists());
     let (_control, _) = running(&path);
     let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {}), Vec::new()).unwrap_err();
+    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Served::example()).unwrap_err();
     let expected = format!("another adit serves here already: something answers on {}", path.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(status(&path).unwrap().uptime_seconds, 7);
@@ -106,7 +115,7 @@ fn a_file_in_the_way_stays() {
     let path = scratch.path("control.sock");
     fs::write(&path, "precious").unwrap();
     let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {}), Vec::new()).unwrap_err();
+    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Served::example()).unwrap_err();
     let expected = format!("{} is in the way of the control socket and is not a socket", path.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");

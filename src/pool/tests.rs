@@ -128,6 +128,7 @@ enum Step {
     Lease,
     Release(Ipv4Addr),
     Reserve(Ipv4Addr),
+    GiveBack(Ipv4Addr),
     Claim(Ipv4Addr),
 }
 
@@ -138,6 +139,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Lease),
         2 => address.clone().prop_map(Step::Release),
         1 => address.clone().prop_map(Step::Reserve),
+        1 => address.clone().prop_map(Step::GiveBack),
         1 => address.prop_map(Step::Claim),
     ]
 }
@@ -151,26 +153,39 @@ proptest! {
         let mut reserved = BTreeSet::new();
         let mut used = BTreeSet::new();
         let mut rested_at: BTreeMap<Ipv4Addr, usize> = BTreeMap::new();
+        // Those whose turn has not come yet.
+        let mut fresh = clients.clone();
         for (time, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Lease => {
                     let free = |a: &&Ipv4Addr| !used.contains(*a) && !reserved.contains(*a);
-                    let best = clients.iter().filter(free).min_by_key(|a| (rested_at.get(*a).copied(), **a)).copied();
+                    let first = fresh.iter().find(free).copied();
+                    fresh.retain(|address| first.is_some_and(|first| *address > first));
+                    let oldest = rested_at.iter().min_by_key(|(_, time)| **time).map(|(address, _)| *address);
+                    let best = first.or(oldest);
                     prop_assert_eq!(pools.lease("p", FIRST), best);
                     used.extend(best);
+                    best.map(|address| rested_at.remove(&address));
                 }
                 Step::Release(address) => {
                     let was = used.remove(&address);
                     prop_assert_eq!(pools.release(address), was);
-                    if was {
+                    if was && !reserved.contains(&address) && !fresh.contains(&address) {
                         rested_at.insert(address, time);
                     }
                 }
                 Step::Reserve(address) => {
                     let can = clients.contains(&address) && !used.contains(&address);
                     prop_assert_eq!(pools.reserve(address), can);
-                    if can {
+                    if clients.contains(&address) {
                         reserved.insert(address);
+                        rested_at.remove(&address);
+                    }
+                }
+                Step::GiveBack(address) => {
+                    pools.give_back(address);
+                    if reserved.remove(&address) && !used.contains(&address) && !fresh.contains(&address) {
+                        rested_at.insert(address, time);
                     }
                 }
                 Step::Claim(address) => {

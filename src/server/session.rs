@@ -76,6 +76,13 @@ impl Session {
         }
     }
 
+    pub(super) fn login_mut(&mut self) -> Option<&mut Login> {
+        match &mut self.stage {
+            Stage::Negotiating => None,
+            Stage::LoggedIn(login) | Stage::Up { login, .. } => Some(login),
+        }
+    }
+
     /// The account's name, once the password was right.
     pub(super) fn user(&self) -> Option<&str> {
         self.login().map(|login| &*login.user)

@@ -155,3 +155,95 @@ fn without_limits_a_session_lasts() {
     world.run(10 * HOUR);
     world.ping(device, SOON);
 }
+
+/// What the operator changes holds at once for those who are in: who is not allowed any more goes, others have new limits.
+#[test]
+fn changed_accounts_are_taken_over_at_once() {
+    let before = "\
+alice: { password: secret }
+bob: { password: secret, address: 10.20.0.9 }
+carol: { password: secret }
+dave: { password: secret, sessions: 2 }
+erin: { password: secret }
+";
+    let mut world = world(before, 0);
+    let dial = |world: &mut World, user: &str, number: u8| {
+        let device = world.dial_as(Profile::windows_10(), place(number), (user, "secret"));
+        world.until_up(device, SOON);
+        device
+    };
+    let users = ["alice", "bob", "carol", "dave", "dave", "erin"];
+    let [alice, bob, carol, old, new, erin] =
+        [0, 1, 2, 3, 4, 5].map(|number: u8| dial(&mut world, users[usize::from(number)], number + 1));
+    assert_eq!(world.address(bob), Ipv4Addr::new(10, 20, 0, 9));
+    let his = world.address(erin);
+    let after = format!(
+        "\
+alice: {{ password: other, to: [192.0.2.0/24], session_timeout: 2 h }}
+bob: {{ password: secret, address: 10.20.0.10 }}
+carol: {{ password: secret, disabled: true }}
+dave: {{ password: secret, sessions: 1 }}
+frank: {{ password: secret, address: {his} }}
+"
+    );
+    let reloaded = world.reload(&after, |_| {});
+    assert_eq!((reloaded.users, reloaded.ended), (5, 4), "{reloaded:?}\n{}", world.log.join("\n"));
+    for device in [bob, carol, old, erin] {
+        world.until_closed(device, SOON);
+    }
+    world.run(SOON);
+    for (user, why) in [
+        ("bob", "the user has another address now"),
+        ("carol", "the account is disabled"),
+        ("dave", "the user may have fewer sessions now"),
+        ("erin", "the account was removed"),
+    ] {
+        let line = format!("\"{user}\" is out");
+        assert_eq!(world.lines(&[&line, why]).len(), 1, "{user}: {}", world.log.join("\n"));
+    }
+    // Another password alone ends nothing; the new limits hold.
+    let packet = crate::inner::ping(world.address(alice), crate::world::HOST, 1);
+    world.with(alice, |client, now| client.send_packet(now, &packet));
+    world.run(SOON);
+    assert_eq!((world.discarded("out_of_reach"), world.is_up(new)), (1, true));
+    assert_eq!(world.status().pools[0].used, 2);
+    // What was somebody's is nobody's in particular now, and the other way round.
+    let frank = dial(&mut world, "frank", 7);
+    assert_eq!(world.address(frank), his);
+    let bob = dial(&mut world, "bob", 8);
+    assert_eq!(world.address(bob), Ipv4Addr::new(10, 20, 0, 10));
+    let left = 2 * HOUR - world.elapsed();
+    ends_among_others(&mut world, alice, left);
+    let again = world.reload(&after, |_| {});
+    assert_eq!((again.ended, again.changed), (0, 0), "nothing is new");
+}
+
+#[track_caller]
+fn ends_among_others(world: &mut World, device: Device, after: Duration) {
+    world.run(after - Duration::from_secs(10));
+    assert!(world.is_up(device), "log:\n{}", world.log.join("\n"));
+    world.until_closed(device, Duration::from_secs(20));
+}
+
+/// A key is replaced while devices are connected: they stay, and who dials anew needs the new one.
+#[test]
+fn a_changed_key_is_for_those_who_dial() {
+    let mut world = world("alice: { password: secret }", 0);
+    let device = up(&mut world, 1);
+    world.reload("alice: { password: secret }", |config| {
+        config.psks[0].secret = ipsec::Secret::new("another one");
+        config.dns.ipv4 = vec![Ipv4Addr::new(10, 0, 0, 53)];
+    });
+    world.ping(device, SOON);
+    let old = dial(&mut world, 2);
+    world.until_closed(old, Duration::from_secs(300));
+    assert_eq!(world.lines(&["198.51.100.2", "pre-shared key"]).len(), 1, "{}", world.log.join("\n"));
+    let credentials = load::Credentials {
+        psk: b"another one".to_vec(),
+        certificate: None,
+        user: "alice".into(),
+        password: "secret".into(),
+    };
+    let new = world.dial_with(Profile::windows_10(), place(3), credentials);
+    world.until_up(new, SOON);
+}

@@ -9,12 +9,15 @@ mod served;
 mod setup;
 mod shards;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use adit::server::{Server, ShardId, Shards};
+use adit::config::Config;
+use adit::server::{Reload, Reloaded, Server, ShardId, Shards};
 use adit::shard::Shard;
+use adit::users::Users;
 use load::{Client, End, Event, Mark, Profile, Stage};
 
 use self::network::{Arrival, Network};
@@ -74,6 +77,9 @@ pub(crate) struct World {
     /// Processor time of the server, by the stage its first client had reached.
     pub(crate) processor: BTreeMap<Option<Mark>, Duration>,
     pings: u16,
+    config: Config,
+    /// Those that one user each has.
+    addresses: BTreeSet<Ipv4Addr>,
     /// Datagrams that are there at the same time come to the server at once.
     batches: bool,
     /// What arrives with each datagram for the server: just before it, and just after.
@@ -91,6 +97,7 @@ impl World {
     /// A world whose server has these pre-shared keys.
     pub(crate) fn with_keys(setup: &Setup, keys: &[(&str, &str)]) -> Self {
         let (config, users) = setup.parse(keys);
+        let addresses = users.addresses().collect();
         let start = start();
         let shards = Shards::new(setup.shards.try_into().expect("a number of cores"));
         let wall = UNIX_EPOCH + setup.wall;
@@ -112,6 +119,8 @@ impl World {
             timers_that_spoke: Vec::new(),
             processor: BTreeMap::new(),
             pings: 0,
+            config,
+            addresses,
             batches: setup.batches,
             company: None,
         };
@@ -214,6 +223,18 @@ impl World {
         let result = act(&mut self.server, self.now);
         self.drain_server();
         result
+    }
+
+    /// The operator has the server take this file of accounts, and a configuration that says otherwise what `change` does.
+    pub(crate) fn reload(&mut self, users: &str, change: impl FnOnce(&mut Config)) -> Reloaded {
+        change(&mut self.config);
+        let users = Users::parse(Path::new("users.yaml"), users.as_bytes(), &self.config.pools);
+        let users = users.expect("right accounts");
+        let addresses = users.addresses().collect();
+        let mut reload = Reload::new(&self.addresses, users, &self.config);
+        self.addresses = addresses;
+        while !self.with_server(|server, now| server.reload(now, &mut reload, 3)) {}
+        reload.outcome()
     }
 
     pub(crate) fn is_up(&self, device: Device) -> bool {

@@ -1,0 +1,143 @@
+//! Files that are read anew while the server serves: all of it that takes time, beside the event loop.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use crate::config::Config;
+use crate::server::Reload;
+use crate::users::Users;
+
+/// What a server serves by.
+#[derive(Debug)]
+pub struct Served {
+    config: Config,
+    /// Those that one user each has.
+    addresses: BTreeSet<Ipv4Addr>,
+}
+
+/// What is to take its place.
+#[derive(Debug)]
+pub struct Fresh {
+    /// For the server.
+    pub reload: Reload,
+    /// What the server serves by once it has taken that over.
+    pub served: Served,
+    /// What the operator should know.
+    pub remarks: Vec<String>,
+}
+
+impl Served {
+    /// What a server begins with.
+    #[must_use]
+    pub fn new(config: Config, users: &Users) -> Self {
+        Self { config, addresses: users.addresses().collect() }
+    }
+
+    /// Reads both files and checks them.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be used: where, and why. Nothing changes then.
+    pub fn read(&self) -> anyhow::Result<Fresh> {
+        let newer = Config::load(&self.config.file)?;
+        let fixed = self.config.fixed(&newer);
+        let config = self.config.updated(&newer);
+        // The pools that are served, should the file have others.
+        let users = Users::load(&config.users, &config.pools)?;
+        let warnings = newer.warnings.iter().chain(users.warnings()).map(ToString::to_string);
+        let unchanged = fixed.iter().map(|key| format!("`{key}` has changed: that takes a restart"));
+        let remarks = warnings.chain(unchanged).collect();
+        let served = Self::new(config, &users);
+        let reload = Reload::new(&self.addresses, users, &served.config);
+        Ok(Fresh { reload, served, remarks })
+    }
+}
+
+#[cfg(test)]
+impl Served {
+    /// The files that come with the source.
+    pub(crate) fn example() -> Self {
+        let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/adit.yaml"));
+        let config = Config::load(path).unwrap();
+        let users = Users::load(&config.users, &config.pools).unwrap();
+        Self::new(config, &users)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    const CONFIG: &str = "ipsec: { psk: [{ name: main, secret: 0123456789abcdef }] }\nusers: users.yaml\n";
+
+    fn served(scratch: &Scratch) -> Served {
+        let path = scratch.path("adit.yaml");
+        let config = Config::load(&path).unwrap();
+        let users = Users::load(&config.users, &config.pools).unwrap();
+        Served::new(config, &users)
+    }
+
+    /// Readable by its owner only, as it should be.
+    fn write(scratch: &Scratch, name: &str, content: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = scratch.write(name, content);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn what_takes_a_restart_is_said_and_said_again() {
+        let scratch = Scratch::new();
+        write(&scratch, "adit.yaml", CONFIG);
+        write(&scratch, "users.yaml", "a: { password: a }");
+        let served = served(&scratch);
+        assert_eq!(served.read().unwrap().remarks, Vec::<String>::new());
+        write(
+            &scratch,
+            "adit.yaml",
+            &format!("{CONFIG}mtu: 1280\ndns: [9.9.9.10]\npools: [{{ name: x, range: 10.0.0.0/8 }}]\n"),
+        );
+        write(&scratch, "users.yaml", "a: { password: a, address: 10.20.0.7 }");
+        let fresh = served.read().unwrap();
+        let expected = ["pools", "mtu"].map(|key| format!("`{key}` has changed: that takes a restart"));
+        assert_eq!(fresh.remarks, expected);
+        assert_eq!(fresh.served.config.dns.ipv4, [Ipv4Addr::new(9, 9, 9, 10)]);
+        assert_eq!(fresh.served.config.mtu, 1400);
+        assert_eq!(fresh.served.read().unwrap().remarks, expected);
+    }
+
+    #[test]
+    fn a_broken_file_is_pointed_out() {
+        let scratch = Scratch::new();
+        write(&scratch, "adit.yaml", CONFIG);
+        write(&scratch, "users.yaml", "a: { password: a }");
+        let served = served(&scratch);
+        write(&scratch, "users.yaml", "a: { password: a }\nb: { pasword: b }");
+        let error = served.read().unwrap_err().to_string();
+        assert!(error.contains("users.yaml:2:6: found unknown key \"pasword\""), "{error}");
+        write(&scratch, "adit.yaml", "ipsec: {}\n");
+        let error = served.read().unwrap_err().to_string();
+        assert!(error.contains("adit.yaml:1:1: ipsec.psk: found no key"), "{error}");
+    }
+
+    /// Ten thousand accounts, each with a password to be hashed: all of this beside the event loop. How long
+    /// it takes is printed, not judged, since a machine may be busy.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it measures")]
+    #[expect(clippy::print_stdout, reason = "what it measures")]
+    fn ten_thousand_accounts_are_read() {
+        let scratch = Scratch::new();
+        write(&scratch, "adit.yaml", CONFIG);
+        let content: String = (0..10_000)
+            .map(|n| {
+                format!("user{n}: {{ password: \"secret {n}\", sessions: 2, quota: 10 GB per month }}\n")
+            })
+            .collect();
+        write(&scratch, "users.yaml", &content);
+        let served = served(&scratch);
+        let start = std::time::Instant::now();
+        let fresh = served.read().unwrap();
+        println!("ten thousand accounts read in {:?}", start.elapsed());
+        assert_eq!(fresh.reload.outcome().users, 10_000);
+    }
+}

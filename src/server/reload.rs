@@ -1,0 +1,142 @@
+//! Accounts that take the place of others while clients are connected.
+//!
+//! New logins are held against the new ones from the first moment on. Those who are in are gone through bit by bit, so that packets do
+//! not wait for ten thousand of them.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, ops::Bound, time::Instant};
+
+use super::{Server, engines, watch};
+use crate::{config::Config, datapath::SessionIndex, onlink::Directions, users::Users};
+
+/// What is to be taken over, and how far that has come.
+#[derive(Debug)]
+pub struct Reload {
+    begin: Option<Begin>,
+    /// Addresses that belong to nobody in particular any more.
+    given_back: Vec<Ipv4Addr>,
+    /// Addresses that belong to somebody now.
+    reserved: Vec<Ipv4Addr>,
+    /// The last session that was looked at.
+    last: SessionIndex,
+    outcome: Reloaded,
+    /// The accounts that there were, for whoever has time to take them apart.
+    retired: Option<Users>,
+}
+
+/// What changes at once.
+#[derive(Debug)]
+struct Begin {
+    users: Users,
+    psks: Vec<ipsec::Psk>,
+    directions: Directions,
+}
+
+/// What came of a reload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Accounts that there are.
+    pub users: usize,
+    /// Sessions that ended.
+    pub ended: usize,
+    /// Sessions that go on with other settings.
+    pub changed: usize,
+}
+
+impl Reload {
+    /// To `users`, from accounts with these addresses of their own, with what else of a configuration can change while it serves.
+    pub fn new(old: &BTreeSet<Ipv4Addr>, users: Users, config: &Config) -> Self {
+        let new: BTreeSet<Ipv4Addr> = users.addresses().collect();
+        Self {
+            given_back: old.difference(&new).copied().collect(),
+            reserved: new.difference(old).copied().collect(),
+            last: SessionIndex::default(),
+            outcome: Reloaded { users: users.len(), ..Reloaded::default() },
+            retired: None,
+            begin: Some(Begin { users, psks: config.psks.clone(), directions: engines::directions(config) }),
+        }
+    }
+
+    /// What came of it.
+    pub fn outcome(&self) -> Reloaded {
+        self.outcome
+    }
+}
+
+impl Server {
+    /// Goes on with a reload by so many addresses and sessions; true once those were the last.
+    pub fn reload(&mut self, now: Instant, reload: &mut Reload, steps: usize) -> bool {
+        if let Some(Begin { users, psks, directions }) = reload.begin.take() {
+            reload.retired = Some(std::mem::replace(&mut self.users, users));
+            self.ike.set_psks(psks);
+            self.directions = directions;
+        }
+        let done = (0..steps).any(|_| !self.reload_one(now, reload));
+        self.settle(now);
+        done
+    }
+
+    /// One address, or one session; false if there is none left.
+    fn reload_one(&mut self, now: Instant, reload: &mut Reload) -> bool {
+        if let Some(address) = reload.given_back.pop() {
+            self.pools.give_back(address);
+        } else if let Some(address) = reload.reserved.pop() {
+            self.pools.reserve(address);
+        } else if let Some(index) = self.session_after(reload.last) {
+            reload.last = index;
+            match self.reconsider(now, index) {
+                Standing::Same => {}
+                Standing::Changed => reload.outcome.changed += 1,
+                Standing::Over => reload.outcome.ended += 1,
+            }
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn session_after(&self, index: SessionIndex) -> Option<SessionIndex> {
+        self.sessions.range((Bound::Excluded(index), Bound::Unbounded)).next().map(|(index, _)| *index)
+    }
+
+    /// Holds a session against what its account is now.
+    fn reconsider(&mut self, now: Instant, index: SessionIndex) -> Standing {
+        let wall = self.wall(now);
+        let Some(login) = self.sessions.get_mut(&index).and_then(|session| session.login_mut()) else {
+            return Standing::Same;
+        };
+        let user = login.user.clone();
+        let account = self.users.account(&user).ok_or("the account was removed").and_then(|account| {
+            let another = self.users.owner(login.address).is_some_and(|owner| *owner != *user)
+                || account.address.is_some_and(|own| own != login.address);
+            let closed = account.settings.closed(wall).map(watch::closed);
+            let why = closed.or_else(|| another.then_some("the user has another address now"));
+            why.map_or(Ok(account), Err)
+        });
+        let settings = match account {
+            Ok(account) => account.settings.clone(),
+            Err(why) => {
+                self.hang_up(now, index, ppp::Reason::Policy(why));
+                return Standing::Over;
+            }
+        };
+        let before = std::mem::replace(&mut login.settings, settings.clone());
+        if before == settings {
+            return Standing::Same;
+        }
+        if let Some(most) = settings.sessions {
+            self.keep_newest(now, &user, most, "the user may have fewer sessions now");
+        }
+        if !self.sessions.contains_key(&index) {
+            return Standing::Over;
+        }
+        self.set_limits(now, index);
+        Standing::Changed
+    }
+}
+
+/// How a session stands after a look at its account.
+enum Standing {
+    Same,
+    Changed,
+    Over,
+}
