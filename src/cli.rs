@@ -1,6 +1,8 @@
 //! The command line. Exit codes: 0 done, 1 the answer is no, 2 wrong usage (from clap).
 
-use std::io::{self, IsTerminal as _, Write};
+mod user;
+
+use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -39,6 +41,11 @@ enum Command {
         /// Write nothing; only say what to type into devices
         #[arg(long)]
         print: bool,
+    },
+    /// Change who may log in, and show it
+    User {
+        #[command(subcommand)]
+        command: user::Command,
     },
     /// Show who is connected, and what was discarded and why
     Status {
@@ -83,8 +90,14 @@ const CONFIG: &str = "/etc/adit/adit.yaml";
 pub fn run(serve: impl FnOnce(Config, Users) -> anyhow::Result<()>) -> ExitCode {
     // Wrong usage ends here with 2, --help and --version with 0.
     let arguments = Arguments::parse();
-    let mut terminal =
-        Terminal { out: &mut io::stdout(), err: &mut io::stderr(), is_person: io::stdout().is_terminal() };
+    let stdin = io::stdin();
+    let mut piped = (!stdin.is_terminal()).then(|| stdin.lock());
+    let mut terminal = Terminal {
+        out: &mut io::stdout(),
+        err: &mut io::stderr(),
+        input: piped.as_mut().map(|input| input as &mut dyn BufRead),
+        is_person: io::stdout().is_terminal(),
+    };
     match execute(arguments.command, &mut terminal, serve) {
         // Whoever reads our output may have seen enough.
         Err(error) if !is_broken_pipe(&error) => {
@@ -99,6 +112,8 @@ pub fn run(serve: impl FnOnce(Config, Users) -> anyhow::Result<()>) -> ExitCode 
 struct Terminal<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
+    /// Where secrets come from; `None` if somebody has to type them.
+    input: Option<&'a mut dyn BufRead>,
     /// Whether `out` is a terminal: anything else may be a log, and secrets do not belong there.
     is_person: bool,
 }
@@ -135,6 +150,7 @@ fn execute(
             writeln!(terminal.out, "{}", init::instructions(server.as_deref(), credentials))?;
             writeln!(terminal.out, "To serve: adit serve --config {config}")?;
         }
+        Command::User { command } => user::execute(command, terminal)?,
         Command::Status { running, json } => {
             let status = control::status(&socket(running)?)?;
             if json {

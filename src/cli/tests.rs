@@ -10,15 +10,16 @@ use crate::status::Status;
 
 /// What a command says: standard output and standard error, or the sentence with which it exits with 1.
 fn adit(arguments: &str) -> Result<(String, String), String> {
-    run(arguments, false)
+    run(arguments, false, "")
 }
 
-fn run(arguments: &str, is_person: bool) -> Result<(String, String), String> {
+fn run(arguments: &str, is_person: bool, input: &str) -> Result<(String, String), String> {
     let words = std::iter::once("adit").chain(arguments.split_whitespace());
     let arguments =
         Arguments::try_parse_from(words).map_err(|error| format!("usage {}", error.exit_code()))?;
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut terminal = Terminal { out: &mut out, err: &mut err, is_person };
+    let mut input = input.as_bytes();
+    let mut terminal = Terminal { out: &mut out, err: &mut err, input: Some(&mut input), is_person };
     let result = execute(arguments.command, &mut terminal, |config, users| {
         anyhow::bail!("served {} with {} users", config.tun, users.len())
     });
@@ -88,8 +89,8 @@ fn serve_gets_what_was_checked() {
 #[test]
 fn init_tells_secrets_to_a_person_only() {
     let (log, screen) = (Scratch::new(), Scratch::new());
-    let (to_log, _) = run(&format!("init --dir {}", log.directory().display()), false).unwrap();
-    let (to_screen, _) = run(&format!("init --dir {}", screen.directory().display()), true).unwrap();
+    let (to_log, _) = run(&format!("init --dir {}", log.directory().display()), false, "").unwrap();
+    let (to_screen, _) = run(&format!("init --dir {}", screen.directory().display()), true, "").unwrap();
     let secret_in = |scratch: &Scratch, file: &str, key: &str| {
         let content = std::fs::read_to_string(scratch.path(file)).unwrap();
         let (_, rest) = content.rsplit_once(&format!(" {key}: \"")).unwrap();
@@ -169,4 +170,44 @@ fn disconnecting_nobody_is_a_no() {
     });
     let error = adit(&format!("disconnect --control {} bob", socket.display())).unwrap_err();
     assert_eq!(error, "no session has the user or id \"bob\"");
+}
+
+#[test]
+fn users_are_added_changed_and_removed() {
+    let scratch = Scratch::new();
+    adit(&format!("init --dir {}", scratch.directory().display())).unwrap();
+    let (config, path) = (scratch.path("adit.yaml").display().to_string(), scratch.path("users.yaml"));
+    let head = std::fs::read_to_string(&path).unwrap();
+    let users = |command: &str, input: &str| run(&format!("user {command} --config {config}"), false, input);
+    let done = |what: &str| {
+        let text = format!("{what} in {}; a running server takes it by: adit reload\n", path.display());
+        Ok((text, String::new()))
+    };
+    let added = |line: &str| assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{head}{line}"));
+
+    // Of `neu`.
+    let hash = "nt_hash: 6342d55378b5c5ab77da13dda4c47bdf";
+    assert_eq!(users("add alice", "neu\nignored\n"), done("\"alice\" is added"));
+    added(&format!("alice: {{ {hash} }}\n"));
+    assert_eq!(users("passwd ALICE --plain", "a b\r\n"), done("\"ALICE\" has a new password"));
+    added("alice: { password: \"a b\" }\n");
+    assert_eq!(users("disable alice", ""), done("\"alice\" is disabled"));
+    added("alice: { password: \"a b\", disabled: true }\n");
+    assert_eq!(users("list", "").unwrap().0, "alice  disabled\nvpn\n");
+    assert_eq!(users("enable alice", ""), done("\"alice\" is enabled"));
+    assert_eq!(users("remove alice", ""), done("\"alice\" is removed"));
+    added("");
+
+    let no = |command: &str, input: &str| users(command, input).unwrap_err();
+    assert_eq!(no("remove alice", ""), "there is no user \"alice\"");
+    assert_eq!(no("add vpn", "x"), "there is a user \"vpn\" already");
+    assert_eq!(no("add bob", "\n"), "the password is empty");
+    assert_eq!(no("add bob", ""), "the password is empty");
+    assert!(
+        no("add bob --group staff", "x").ends_with("found \"staff\", expected a group, and there is none")
+    );
+    assert_eq!(no("add", "x"), "usage 2");
+    added("");
+    let (_, err) = users("add erin", "Grüße").unwrap();
+    assert!(err.starts_with("warning: the password has characters beyond ASCII"), "{err}");
 }
