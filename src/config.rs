@@ -26,6 +26,9 @@ pub use problem::{Problem, Problems};
 /// Where the control socket is unless the configuration says otherwise.
 pub(crate) const CONTROL: &str = "/run/adit/control.sock";
 
+/// Where what outlasts a restart is unless the configuration says otherwise.
+const STATE: &str = "/var/lib/adit";
+
 /// What an operator has decided.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -78,6 +81,8 @@ pub struct Config {
     pub nat: bool,
     /// The control socket.
     pub control: PathBuf,
+    /// The directory of what outlasts a restart.
+    pub state: PathBuf,
     /// Where to serve metrics. Not used yet.
     pub metrics: Option<SocketAddr>,
     /// What is logged, and how.

@@ -45,7 +45,7 @@ use crate::{
     server::{Draft, Level, LogLine, Reload, Server, ShardId, Shards},
     shard::Shard,
     status::Status,
-    users::{Users, scribe::Scribe},
+    users::{Bookkeeper, Ledger, Users, scribe::Scribe},
     workers::Workers,
 };
 use cores::Cores;
@@ -87,7 +87,14 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random bytes")?;
     let now = clock();
-    let server = Server::new(now, wall_clock(), config, users, shards, seed);
+    let mut server = Server::new(now, wall_clock(), config, users, shards, seed);
+    let quotas = config.state.join("quotas.json");
+    let ledger = Ledger::load(&quotas).unwrap_or_else(|error| {
+        tracing::warn!("{error:#}");
+        Ledger::default()
+    });
+    server.restore(&ledger);
+    let bookkeeper = Bookkeeper::start(quotas, ledger)?;
     let mut others = Others::new(posts.clone());
     let mut first = None;
     for (((id, tun), sockets), (waker, mailbox)) in
@@ -115,12 +122,14 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
         waker,
         workers,
         scribe,
+        bookkeeper,
         commands,
         signals,
         control,
         drafts: Vec::new(),
         reloads: Vec::new(),
         stop: Stop::No,
+        look_at_calendar: now + CALENDAR,
         lost: 0,
         _others: others,
     }
@@ -197,6 +206,7 @@ struct EventLoop {
     waker: Waker,
     workers: Workers,
     scribe: Scribe,
+    bookkeeper: Bookkeeper,
     commands: mpsc::Receiver<Command>,
     signals: SignalFd,
     control: Control,
@@ -205,6 +215,8 @@ struct EventLoop {
     /// Accounts that are being taken over.
     reloads: Vec<(Box<Reload>, Reply<Box<Reload>>)>,
     stop: Stop,
+    /// When to see whether somebody has set the wall clock.
+    look_at_calendar: Instant,
     /// Packets that another core had no room for.
     lost: u64,
     /// Ended last: they still send the goodbyes.
@@ -244,6 +256,10 @@ impl EventLoop {
             more = self.ports.serve(ready, FIRST_PORT, &mut self.server)?;
             // 3. What is due. After the packets: they may have brought what a timer waits for.
             let now = clock();
+            if now >= self.look_at_calendar {
+                self.server.set_clock(now, wall_clock());
+                self.look_at_calendar = now + CALENDAR;
+            }
             if self.server.poll_timeout().is_some_and(|deadline| deadline <= now) {
                 self.server.handle_timeout(now);
             }
@@ -298,6 +314,9 @@ impl EventLoop {
         }
         while let Some(line) = self.server.poll_event() {
             write(&line);
+        }
+        while let Some(count) = self.server.poll_usage() {
+            self.bookkeeper.note(count);
         }
         while let Some(new) = self.server.poll_new_password() {
             self.scribe.store(new);
@@ -417,7 +436,7 @@ fn clock() -> Instant {
     Instant::now()
 }
 
-#[expect(clippy::disallowed_methods, reason = "read once, at the start, for account expiry")]
+#[expect(clippy::disallowed_methods, reason = "for what accounts have in the calendar")]
 fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
@@ -432,6 +451,8 @@ const SIGNALS: usize = 1;
 const FIRST_PORT: usize = 2;
 /// Sessions of a status, or of a reload, in one turn: a tenth of a millisecond or so.
 const SESSIONS_A_TURN: usize = 64;
+/// How often somebody may set the wall clock without being noticed; not worth waking up for.
+const CALENDAR: Duration = Duration::from_secs(30);
 /// How late a timer may be, so that several share one waking up.
 const SLACK: Duration = Duration::from_millis(10);
 /// How long clients have to answer the goodbye.

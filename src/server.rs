@@ -31,6 +31,7 @@ mod same_client;
 mod session;
 mod shards;
 mod timer;
+mod usage;
 mod watch;
 
 use std::{
@@ -61,10 +62,11 @@ use crate::{
     users::{NewPassword, Users},
 };
 use connection::Connection;
-use log::Throttle;
+use log::{Readable, Throttle};
 use plane::Plane;
 use session::Session;
 use timer::Timer;
+use usage::Usage;
 
 /// An L2TP/IPsec server without its sockets: datagrams and IP packets in, datagrams and IP packets out.
 pub struct Server {
@@ -84,6 +86,7 @@ pub struct Server {
     last_address: HashMap<Arc<str>, Ipv4Addr>,
     hello_interval: Duration,
     users: Users,
+    usage: Usage,
     pools: Pools,
     /// Our end of links whose client address lies outside of every pool.
     server_address: Ipv4Addr,
@@ -99,7 +102,7 @@ pub struct Server {
     log: VecDeque<LogLine>,
     new_passwords: VecDeque<NewPassword>,
     control: Vec<Control>,
-    /// What the wall clock said at one instant; it is asked for account expiry alone.
+    /// What the wall clock said at one instant; it is asked for what accounts have in the calendar, and for that alone.
     epoch: (Instant, SystemTime),
     started: Instant,
     stopping: bool,
@@ -155,6 +158,7 @@ impl Server {
             last_address: HashMap::new(),
             hello_interval: config.hello_interval,
             users,
+            usage: Usage::default(),
             pools,
             server_address: config.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.range.server()),
             directions: engines::directions(config),
@@ -329,6 +333,7 @@ impl Server {
 
     /// Tells every client that is still there that its keys are gone, without waiting for an answer.
     pub fn abandon(&mut self, now: Instant) {
+        self.charge_all(now);
         let all: Vec<PeerId> = self.connections.keys().copied().collect();
         for peer in all {
             self.ike.close_peer(now, peer);
@@ -479,6 +484,28 @@ impl Server {
         }
     }
 
+    /// Tells what the wall clock shows at `now`. Somebody may have set it: then hours and last days are meant by the new one.
+    pub fn set_clock(&mut self, now: Instant, wall: SystemTime) {
+        let before = self.wall(now);
+        let off = wall.duration_since(before).unwrap_or_else(|early| early.duration());
+        if off < TOLERANCE {
+            return;
+        }
+        self.epoch = (now, wall);
+        let way = if wall > before { "forward" } else { "back" };
+        self.say(Level::Info, None, format!("the clock was set {way} by {}", Readable(off)));
+        let bound = |session: &Session| {
+            session
+                .login()
+                .is_some_and(|login| login.settings.hours.is_some() || login.settings.expires.is_some())
+        };
+        let all = self.sessions.iter().filter(|(_, session)| bound(session)).map(|(index, _)| *index);
+        for index in all.collect::<Vec<_>>() {
+            self.set_limits(now, index);
+        }
+        self.settle(now);
+    }
+
     /// The wall clock's time at `now`.
     fn wall(&self, now: Instant) -> SystemTime {
         let (at, wall) = self.epoch;
@@ -493,6 +520,8 @@ impl Server {
     }
 }
 
+/// How far the wall clock may be from what it was thought to show: less is its being steered, not its being set.
+const TOLERANCE: Duration = Duration::from_secs(2);
 /// How long a client's SAs outlive its last tunnel: long enough to answer repeats of the goodbye and for a redial over the
 /// same SAs, short enough that a phone which never sends an IKE Delete (Android up to 7.1.1) does not stay on the books.
 const FAREWELL: Duration = Duration::from_secs(30);

@@ -64,6 +64,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
         shards: shards(f, file.shards),
         nat: word(f, "nat", file.nat, BOOLEAN, true),
         control: control(f, directory, file.control),
+        state: state(f, directory, file.state),
         metrics: metrics(f, file.metrics),
         log: Log {
             level: word(f, "log.level", log.level, LEVELS, LogLevel::Info),
@@ -230,6 +231,13 @@ fn shards(f: &mut Findings<'_>, text: Option<Text>) -> Option<NonZeroU32> {
         f.wrong_value("shards", &text, format_args!("auto or a number of cores from 1 to {MOST_SHARDS}"));
     }
     count
+}
+
+fn state(f: &mut Findings<'_>, directory: &Path, text: Option<Text>) -> std::path::PathBuf {
+    if let Some(text) = text.as_ref().filter(|text| text.value.is_empty()) {
+        f.wrong_value("state", text, "a directory");
+    }
+    directory.join(text.as_ref().map_or(super::STATE, |text| text.value.as_str()))
 }
 
 fn control(f: &mut Findings<'_>, directory: &Path, text: Option<Text>) -> std::path::PathBuf {

@@ -27,6 +27,7 @@ pub(super) struct File {
     pub(super) shards: Option<Text>,
     pub(super) nat: Option<Text>,
     pub(super) control: Option<Text>,
+    pub(super) state: Option<Text>,
     pub(super) metrics: Option<Text>,
     pub(super) log: Option<Log>,
     pub(super) limits: Option<Limits>,

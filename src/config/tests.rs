@@ -132,7 +132,7 @@ fn shape_problems_have_their_place() {
     let cases = [
         (
             "lisen: [0.0.0.0]",
-            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, domain, mtu, routes, client_to_client, auth, eap, users, tun, tun_offload, udp_gso, shards, nat, control, metrics, log, limits",
+            "adit.yaml:2:1: found unknown key \"lisen\", expected one of listen, ipsec, dead_after, l2tp, pools, dns, domain, mtu, routes, client_to_client, auth, eap, users, tun, tun_offload, udp_gso, shards, nat, control, state, metrics, log, limits",
         ),
         ("log:\n  levl: info", "adit.yaml:3:3: found unknown key \"levl\", expected one of level, format"),
         ("mtu: 1400\nmtu: 1300", "adit.yaml:3:1: found key \"mtu\" a second time, expected it once"),
@@ -298,6 +298,7 @@ fn value_problems_have_their_place() {
             "control: ''",
             "adit.yaml:2:10: control: found \"\", expected the path of a socket, at most 107 bytes long in full",
         ),
+        ("state: ''", "adit.yaml:2:8: state: found \"\", expected a directory"),
         ("metrics: 9469", "adit.yaml:2:10: metrics: found \"9469\", expected ADDRESS:PORT or null"),
         (
             "log: { level: loud }",

@@ -16,6 +16,7 @@ pub(super) enum Denial {
     PasswordExpired,
     /// Somebody is to have a new password, but not that one.
     NewPassword,
+    QuotaUsedUp,
     /// It has as many sessions as it may have, and the oldest is not to end.
     TooManySessions,
 }
@@ -41,7 +42,7 @@ impl Denial {
             Self::PasswordExpired => 648,
             Self::NewPassword => 709,
             // The nearest that there is: no permission to dial in.
-            Self::TooManySessions => 649,
+            Self::QuotaUsedUp | Self::TooManySessions => 649,
         }
     }
 
@@ -56,6 +57,7 @@ impl Denial {
             Self::Hours => "this account may not be used at this hour",
             Self::PasswordExpired => "this password has expired",
             Self::NewPassword => "the new password must not be empty, nor the old one",
+            Self::QuotaUsedUp => "this account's quota is used up",
             Self::TooManySessions => "this account is in use on as many devices as it may be",
         }
     }
@@ -87,6 +89,9 @@ impl Denial {
             }
             Self::NewPassword => {
                 "the new password is empty or the old one; Windows shows 709; choose another one there, or run `adit user passwd`"
+            }
+            Self::QuotaUsedUp => {
+                "the quota is used up; Windows shows 649; wait for the next period, or raise `quota` in the users file"
             }
             Self::TooManySessions => {
                 "it has as many sessions as it may have; Windows shows 649; disconnect a device, raise `sessions` in the users file, or set `when_full: replace`"

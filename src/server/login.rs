@@ -105,6 +105,9 @@ impl Server {
         if let Some(closed) = settings.closed(wall) {
             return Err(closed.into());
         }
+        if settings.quota.is_some_and(|quota| self.usage.is_used_up(user, quota, wall)) {
+            return Err(Denial::QuotaUsedUp);
+        }
         let by_password = !matches!(request.proof, Proof::Certificate(_));
         match &new_password {
             Some(password) if !account.may_change_to(password) => return Err(Denial::NewPassword),
@@ -187,14 +190,17 @@ impl Server {
     fn log_in(&mut self, index: SessionIndex, login: Login) {
         let Some(session) = self.sessions.get_mut(&index) else { return };
         session.stage = Stage::LoggedIn(login.clone());
-        session.watch.begin(login.at);
+        let moved = session.meter.read();
+        session.watch.begin(login.at, moved.bytes_in + moved.bytes_out);
         self.by_address.insert(login.address, index);
         self.by_user.insert((login.user, login.at, index));
     }
 
     fn forget_login(&mut self, now: Instant, index: SessionIndex) {
+        let wall = self.wall(now);
         let Some(session) = self.sessions.get_mut(&index) else { return };
         let peer = session.lac.peer;
+        self.usage.charge(now, wall, session);
         match std::mem::replace(&mut session.stage, Stage::Negotiating) {
             Stage::Negotiating => {}
             Stage::LoggedIn(before) => self.log_out(now, peer, index, &before),

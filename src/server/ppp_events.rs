@@ -202,6 +202,8 @@ impl Server {
         let peer = session.lac.peer;
         self.order(now, peer, Order::CloseSession { session: index });
         let traffic = session.traffic();
+        let wall = self.wall(now);
+        self.usage.charge(now, wall, &mut session);
         self.count_ppp(session.link.take_discards());
         if let Some(connection) = self.connections.get_mut(&peer) {
             connection.sessions.retain(|other| *other != index);

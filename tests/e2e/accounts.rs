@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use load::{End, Event, Profile, Refusal};
 
-use crate::world::{Device, Place, Setup, World};
+use crate::inner;
+use crate::world::{Device, HOST, Place, Setup, World};
 
 const SOON: Duration = Duration::from_secs(8);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -69,6 +70,31 @@ fn hours_close_the_door_and_end_the_session() {
     ends(&mut late, device, HOUR, "may not be used at this hour");
     let device = dial(&mut late, 1);
     assert_eq!(refusal(&mut late, device).code, 646);
+}
+
+/// A machine without a battery learns the time after it has started.
+#[test]
+fn a_clock_that_is_set_is_followed() {
+    let mut world =
+        world("alice: { password: secret, hours: [Fri 08:00-18:00 UTC] }\nbob: { password: secret }", 9);
+    let device = up(&mut world, 1);
+    let other = world.dial_as(Profile::windows_10(), place(2), ("bob", "secret"));
+    world.until_up(other, SOON);
+    let wall = std::time::UNIX_EPOCH + Setup::default().wall + HOUR * 9;
+    let passed = world.elapsed();
+    world.with_server(|server, now| server.set_clock(now, wall + passed + Duration::from_secs(1)));
+    world.run(MINUTE);
+    assert!(world.is_up(device), "a second is nothing");
+    let passed = world.elapsed();
+    world.with_server(|server, now| server.set_clock(now, wall + passed + 10 * HOUR));
+    world.until_closed(device, SOON);
+    assert!(world.is_up(other));
+    assert_eq!(world.lines(&["the clock was set forward by 10h"]).len(), 1, "{}", world.log.join("\n"));
+    let device = dial(&mut world, 3);
+    assert_eq!(refusal(&mut world, device).code, 646);
+    let passed = world.elapsed();
+    world.with_server(|server, now| server.set_clock(now, wall + passed));
+    up(&mut world, 4);
 }
 
 #[test]
@@ -147,6 +173,68 @@ fn a_session_without_data_ends() {
     ends(&mut world, device, 10 * MINUTE, "(idle_timeout)");
 }
 
+/// Moves a packet of so many bytes up, so often.
+fn send(world: &mut World, device: Device, bytes: usize, times: usize) {
+    let packet = inner::ipv4(world.address(device), HOST, 99, &vec![0xa5; bytes - 20]);
+    for _ in 0..times {
+        world.with(device, |client, now| client.send_packet(now, &packet));
+    }
+}
+
+#[test]
+fn a_quota_ends_all_sessions_of_its_user_until_the_next_period() {
+    let mut world = world("alice: { password: secret, quota: 1 MB per day }\nbob: { password: secret }", 22);
+    let [first, second] = [1, 2].map(|number| up(&mut world, number));
+    let other = world.dial_as(Profile::windows_10(), place(3), ("bob", "secret"));
+    world.until_up(other, SOON);
+    send(&mut world, first, 1000, 499);
+    send(&mut world, second, 1000, 499);
+    world.run(MINUTE);
+    assert!(world.is_up(first) && world.is_up(second), "{}", world.log.join("\n"));
+    send(&mut world, second, 1000, 2);
+    world.until_closed(first, Duration::from_secs(20));
+    world.until_closed(second, SOON);
+    world.run(SOON);
+    assert_eq!(world.lines(&["\"alice\" is out", "(quota)"]).len(), 2, "{}", world.log.join("\n"));
+    assert!(world.is_up(other));
+    let device = dial(&mut world, 4);
+    assert_eq!(refusal(&mut world, device).code, 649);
+    let words = ["Warn", "alice", "quota is used up", "Windows shows 649", "raise `quota`"];
+    assert_eq!(world.lines(&words).len(), 1, "{}", world.log.join("\n"));
+    // A new day.
+    world.run(2 * HOUR);
+    let device = up(&mut world, 5);
+    send(&mut world, device, 1000, 900);
+    world.run(MINUTE);
+    assert!(world.is_up(device));
+}
+
+/// What was used stands in a file, from which another server takes it up.
+#[test]
+fn a_quota_survives_a_restart() {
+    const USERS: &str = "alice: { password: secret, quota: 1 MB per month }";
+    let mut before = world(USERS, 0);
+    let device = up(&mut before, 1);
+    send(&mut before, device, 1000, 700);
+    before.run(MINUTE);
+    let counted = before.usage();
+    assert_eq!(counted.get("alice").map(|used| used.bytes), Some(700_000));
+    // What came since the last look is counted at the end.
+    send(&mut before, device, 1000, 200);
+    before.run(Duration::from_millis(100));
+    before.with_server(|server, now| server.shutdown(now));
+    before.until("nobody is there", MINUTE, |world| world.server.is_idle());
+    let counted = before.usage();
+    assert_eq!(counted.get("alice").map(|used| used.bytes), Some(900_000));
+    let mut after = world(USERS, 1);
+    after.restore(&counted);
+    let device = up(&mut after, 1);
+    send(&mut after, device, 1000, 101);
+    after.until_closed(device, Duration::from_secs(20));
+    let device = dial(&mut after, 2);
+    assert_eq!(refusal(&mut after, device).code, 649);
+}
+
 /// Nobody who may stay is looked after or dismissed.
 #[test]
 fn without_limits_a_session_lasts() {
@@ -202,7 +290,7 @@ frank: {{ password: secret, address: {his} }}
         assert_eq!(world.lines(&[&line, why]).len(), 1, "{user}: {}", world.log.join("\n"));
     }
     // Another password alone ends nothing; the new limits hold.
-    let packet = crate::inner::ping(world.address(alice), crate::world::HOST, 1);
+    let packet = inner::ping(world.address(alice), HOST, 1);
     world.with(alice, |client, now| client.send_packet(now, &packet));
     world.run(SOON);
     assert_eq!((world.discarded("out_of_reach"), world.is_up(new)), (1, true));

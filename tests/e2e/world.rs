@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use adit::config::Config;
 use adit::server::{Reload, Reloaded, Server, ShardId, Shards};
 use adit::shard::Shard;
-use adit::users::Users;
+use adit::users::{Used, Users};
 use load::{Client, End, Event, Mark, Profile, Stage};
 
 use self::network::{Arrival, Network};
@@ -80,6 +80,7 @@ pub(crate) struct World {
     config: Config,
     /// Those that one user each has.
     addresses: BTreeSet<Ipv4Addr>,
+    usage: BTreeMap<String, Used>,
     /// Datagrams that are there at the same time come to the server at once.
     batches: bool,
     /// What arrives with each datagram for the server: just before it, and just after.
@@ -121,6 +122,7 @@ impl World {
             pings: 0,
             config,
             addresses,
+            usage: BTreeMap::new(),
             batches: setup.batches,
             company: None,
         };
@@ -235,6 +237,21 @@ impl World {
         self.addresses = addresses;
         while !self.with_server(|server, now| server.reload(now, &mut reload, 3)) {}
         reload.outcome()
+    }
+
+    /// What users with quotas have used, as far as the server has told; and all that it told before.
+    pub(crate) fn usage(&mut self) -> BTreeMap<String, Used> {
+        self.usage.extend(std::iter::from_fn(|| {
+            let (user, used) = self.server.poll_usage()?;
+            Some((user.as_ref().to_owned(), used))
+        }));
+        self.usage.clone()
+    }
+
+    /// The server begins with what another one counted.
+    pub(crate) fn restore(&mut self, usage: &BTreeMap<String, Used>) {
+        let ledger = usage.iter().map(|(user, used)| (user.clone(), *used)).collect();
+        self.server.restore(&ledger);
     }
 
     pub(crate) fn is_up(&self, device: Device) -> bool {
