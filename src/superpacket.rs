@@ -1,4 +1,4 @@
-//! Several IPv4 packets of one flow that are still one, as a kernel hands them over that was asked to leave them so.
+//! Several IP packets of one flow that are still one, as a kernel hands them over that was asked to leave them so.
 //!
 //! ```text
 //!   headers │ payload 1 │ payload 2 │ payload 3        a superpacket
@@ -13,7 +13,7 @@
 
 use crate::checksum;
 
-/// An IPv4 packet, or several, and what is left to do for them.
+/// An IP packet, or several, and what is left to do for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Superpacket<'a> {
     bytes: &'a [u8],
@@ -81,7 +81,8 @@ impl<'a> Superpacket<'a> {
     pub fn count(self) -> usize {
         match self.left {
             Left::Segmentation { transport, size } if size > 0 => {
-                let headers = IP_LEN + transport.header_len();
+                let ip = if is_ipv6(self.bytes) { IPV6_LEN } else { IP_LEN };
+                let headers = ip + transport.header_len();
                 self.bytes.len().saturating_sub(headers).div_ceil(size.into()).max(1)
             }
             _ => 1,
@@ -135,16 +136,25 @@ impl Transport {
     }
 }
 
-/// The octets of the IPv4 header and of the transport header that `packet` begins with, if that is what it has.
+fn is_ipv6(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|byte| byte >> 4 == 6)
+}
+
+/// The octets of the IP header and of the transport header that `packet` begins with, if that is what it has. Of IPv6, the kernel
+/// hands over whole flows without extension headers only (`TUN_F_TSO6` covers no others).
 fn header_lens(transport: Transport, packet: &[u8]) -> Option<(usize, usize)> {
     let fixed = packet.first_chunk::<IP_LEN>()?;
-    let ip = usize::from(fixed[0] & 0x0f) * 4;
-    let len = match (transport, fixed[9]) {
+    let (ip, protocol) = match fixed[0] >> 4 {
+        4 => (usize::from(fixed[0] & 0x0f) * 4, fixed[9]),
+        6 => (IPV6_LEN, fixed[6]),
+        _ => return None,
+    };
+    let len = match (transport, protocol) {
         (Transport::Tcp, TCP) => usize::from(packet.get(ip + 12)? >> 4) * 4,
         (Transport::Udp, UDP) => UDP_LEN,
         _ => return None,
     };
-    (fixed[0] >> 4 == 4 && ip >= IP_LEN && len >= transport.header_len()).then_some((ip, len))
+    (ip >= IP_LEN && len >= transport.header_len()).then_some((ip, len))
 }
 
 /// A superpacket whose headers do not agree with what is said about it.
@@ -169,7 +179,7 @@ enum Work {
         start: usize,
         field: usize,
     },
-    /// To make headers of the whole, `ip` octets of them IPv4, those of one packet.
+    /// To make headers of the whole, `ip` octets of them IP, those of one packet.
     Headers {
         ip: usize,
         transport: Transport,
@@ -237,6 +247,13 @@ impl Segment<'_> {
 
     /// Returns the sum of the pseudo header.
     fn write_ip(&self, header: &mut [u8], transport_len: usize) -> u64 {
+        if is_ipv6(header) {
+            header[4..6].copy_from_slice(&narrow(transport_len).to_be_bytes());
+            let protocol = header[6];
+            return header
+                .last_chunk()
+                .map_or(0, |addresses| checksum::pseudo6(addresses, protocol, transport_len));
+        }
         let len = narrow(header.len() + transport_len);
         header[2..4].copy_from_slice(&len.to_be_bytes());
         // RFC 6864 lets atomic datagrams repeat it; the kernel's own segmentation counts up, and so do we.
@@ -282,6 +299,8 @@ fn narrow(value: usize) -> u16 {
 const MAX_LEN: usize = 65_535;
 /// An IPv4 header without options.
 const IP_LEN: usize = 20;
+/// An IPv6 header.
+const IPV6_LEN: usize = 40;
 const TCP_LEN: usize = 20;
 const UDP_LEN: usize = 8;
 const CHECKSUM_LEN: usize = 2;

@@ -167,3 +167,42 @@ proptest! {
         }
     }
 }
+
+/// The packet of [`uncut`] over IPv6.
+fn uncut6(protocol: u8, payload: usize) -> Vec<u8> {
+    let packet = uncut(protocol, payload);
+    let (_, transport) = packet.split_at(20);
+    let length = (transport.len() as u16).to_be_bytes();
+    let mut whole = vec![0x60, 0, 0, 0, length[0], length[1], protocol, 64];
+    whole.extend((0..32).map(|octet| 0x20 + octet));
+    whole.extend(transport);
+    whole
+}
+
+fn pseudo6(packet: &[u8]) -> Vec<u8> {
+    let length = ((packet.len() - 40) as u32).to_be_bytes();
+    [&packet[8..40], &length, &[0, 0, 0, packet[6]]].concat()
+}
+
+#[test]
+fn ipv6_is_cut_as_well() {
+    for (protocol, left, headers) in [(TCP, tcp(1000), 72), (UDP, udp(1000), 48)] {
+        let whole = uncut6(protocol, 2500);
+        let pieces = segments(&whole, left).unwrap();
+        assert_eq!(Superpacket::new(&whole, left).count(), 3);
+        assert_eq!(
+            pieces.iter().map(Vec::len).collect::<Vec<_>>(),
+            [headers + 1000, headers + 1000, headers + 500]
+        );
+        for piece in &pieces {
+            assert_eq!(usize::from(u16::from_be_bytes([piece[4], piece[5]])), piece.len() - 40);
+            assert_eq!((piece[0], &piece[6..40]), (0x60, &whole[6..40]));
+            assert!(valid(&piece[40..], &pseudo6(piece)));
+        }
+        let payload: Vec<u8> = pieces.iter().flat_map(|piece| &piece[headers..]).copied().collect();
+        assert_eq!(payload, whole[headers..]);
+    }
+    let mut extended = uncut6(TCP, 2500);
+    extended[6] = 0;
+    assert_eq!(segments(&extended, tcp(1000)), Err(Malformed), "an extension header");
+}

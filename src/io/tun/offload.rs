@@ -52,8 +52,8 @@ impl Offload {
 /// Asks for all there is, then for less and less; `None` if not even checksums may be left open.
 fn ask(grant: impl Fn(libc::c_uint) -> bool) -> Option<Kinds> {
     let checksums = libc::TUN_F_CSUM;
-    let tcp = checksums | libc::TUN_F_TSO4;
-    // Since Linux 6.2, and there only for both families at once; IPv6 is not routed here.
+    let tcp = checksums | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
+    // Since Linux 6.2, and there only for both families at once.
     let udp = tcp | libc::TUN_F_USO4 | libc::TUN_F_USO6;
     let steps = [
         (udp, Kinds { tcp: true, udp: true }),

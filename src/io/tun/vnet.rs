@@ -22,7 +22,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Superpacket<'_>, Unusable> {
     let [flags, gso_type, _, _, size0, size1, start0, start1, field0, field1] = *header;
     let size = u16::from_ne_bytes([size0, size1]);
     let left = match gso_type & !GSO_ECN {
-        GSO_TCPV4 => Left::Segmentation { transport: Transport::Tcp, size },
+        GSO_TCPV4 | GSO_TCPV6 => Left::Segmentation { transport: Transport::Tcp, size },
         GSO_UDP_L4 => Left::Segmentation { transport: Transport::Udp, size },
         GSO_NONE if flags & NEEDS_CSUM == 0 => Left::Nothing,
         GSO_NONE => Left::Checksum {
@@ -82,6 +82,7 @@ const TCP: u8 = 6;
 const NEEDS_CSUM: u8 = 1;
 const GSO_NONE: u8 = 0;
 const GSO_TCPV4: u8 = 1;
+const GSO_TCPV6: u8 = 4;
 const GSO_UDP_L4: u8 = 5;
 const GSO_ECN: u8 = 0x80;
 
@@ -106,7 +107,8 @@ mod tests {
         assert_eq!(left(NEEDS_CSUM, GSO_TCPV4), cut(Transport::Tcp));
         assert_eq!(left(NEEDS_CSUM, GSO_TCPV4 | GSO_ECN), cut(Transport::Tcp));
         assert_eq!(left(NEEDS_CSUM, GSO_UDP_L4), cut(Transport::Udp));
-        assert_eq!(left(NEEDS_CSUM, 4), Err(Unusable), "TCP over IPv6 was not asked for");
+        assert_eq!(left(NEEDS_CSUM, GSO_TCPV6), cut(Transport::Tcp));
+        assert_eq!(left(NEEDS_CSUM, 3), Err(Unusable), "fragments of UDP were not asked for");
     }
 
     #[test]

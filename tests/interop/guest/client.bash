@@ -6,8 +6,9 @@ server=203.0.113.1
 psk=unset user=unset password=unset
 ike=aes256-sha1-modp2048 esp=aes256-sha1
 aggressive=no id=%any fragment=1280
-# Further lines of the connection, of strongswan.conf's charon section, of xl2tpd's global section and of its lac section.
-more_conn='' more_charon='' more_global='' more_lac='' length_bit=yes
+# Further lines of the connection, of strongswan.conf's charon section, of xl2tpd's global section and of its lac section, and of pppd's
+# options.
+more_conn='' more_charon='' more_global='' more_lac='' more_ppp='' length_bit=yes
 # A directory with ca.pem and the client's certificate and key, in place of the pre-shared key; what the two are called, and the
 # kind of the key.
 certificates='' client=client key_kind=RSA
@@ -77,6 +78,7 @@ debug
 name $user
 password $password
 logfile $logs/ppp.log
+$more_ppp
 CONF
   # pppd runs these itself: the moment of the event, not the moment somebody looked.
   cat >/etc/ppp/ip-up <<'CONF'
@@ -144,6 +146,17 @@ ask_l2tp() {
   # Through a file: into a pipe it would go line by line, and there is an octet in it that ends one.
   printf %b "$(tr -d ' ' <<<"c8020037 00000000 00000000 $avps" | sed 's/../\\x&/g')" >/run/sccrq
   timeout 2 socat -t 5 - "UDP6:[$server]:1701,bind=[$1]:1701" </run/sccrq | od -An -v -tx1 | tr -d ' \n'
+}
+
+# has_ipv6: prints the address that the kernel has made of what the router said, once it has one.
+has_ipv6() { ip -6 -o addr show dev ppp0 scope global | awk '/dynamic/ && !/tentative/ { sub("/.*", "", $4); print $4; found = 1 } END { exit !found }'; }
+
+# ask_dhcpv6: an Information-request made by hand, for name servers and domain; prints the answer in hex.
+ask_dhcpv6() {
+  local link_local
+  link_local=$(ip -6 -o addr show dev ppp0 scope link | awk '{ sub("/.*", "", $4); print $4 }')
+  printf %b "$(sed 's/../\\x&/g' <<<0b0102030006000400170018)" >/run/information
+  timeout 3 socat -t 2 - "UDP6-DATAGRAM:[ff02::1:2%ppp0]:547,bind=[$link_local%ppp0]:546" </run/information | od -An -v -tx1 | tr -d ' \n'
 }
 
 # ask_dhcp ADDRESS CODES: a DHCPINFORM made by hand, as macOS and Windows send it when they do not send everything into the tunnel: from
