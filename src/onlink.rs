@@ -11,10 +11,12 @@ mod dhcpv6;
 mod ipv6;
 mod router;
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::domain::Domain;
 use crate::pool::{Range, Range6};
+use crate::users::Settings;
 pub use dhcpv6::ServerId;
 pub use ipv6::{Link6, answer as answer6};
 pub use router::{INTERVAL, advertisement};
@@ -32,4 +34,27 @@ pub struct Directions {
     pub routes: Vec<Range>,
     /// Those of IPv6.
     pub routes6: Vec<Range6>,
+}
+
+impl Directions {
+    /// The same for somebody who has some of it of their own.
+    #[must_use]
+    pub fn of_user(&self, settings: &Settings) -> Cow<'_, Self> {
+        let Settings { dns, domain, routes, .. } = settings;
+        if dns.is_none() && domain.is_none() && routes.is_none() {
+            return Cow::Borrowed(self);
+        }
+        let mut own = self.clone();
+        if let Some(dns) = dns {
+            own.dns = [0, 1].map(|place| dns.get(place).copied());
+            // Asking somebody else over IPv6 is not what was meant.
+            own.dns6 = [None, None];
+        }
+        if let Some(routes) = routes {
+            own.routes.clone_from(routes);
+            own.routes6.clear();
+        }
+        own.domain = domain.clone().or(own.domain);
+        Cow::Owned(own)
+    }
 }

@@ -97,6 +97,11 @@ impl Pools {
         Some(space.pool.range.server())
     }
 
+    /// Returns the name of the pool that an address is from.
+    pub fn name_of(&self, client: Ipv4Addr) -> Option<&str> {
+        Some(&self.spaces.iter().find(|space| space.pool.range.contains(client))?.pool.name)
+    }
+
     /// Returns the IPv6 prefix that goes with a client's address, if there is one.
     pub fn prefix_of(&self, client: Ipv4Addr) -> Option<Prefix> {
         self.spaces.iter().find(|space| space.pool.range.contains(client))?.pool.prefix_of(client)

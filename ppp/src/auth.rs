@@ -202,8 +202,8 @@ pub struct Accept {
 /// A client's place in the network.
 #[derive(Clone, Debug)]
 pub struct Addressing {
-    /// What IPCP is to agree on.
-    pub ipv4: Ipv4Config,
+    /// What IPCP is to agree on. Nothing: no address is free, and the client is told so by the end of IPCP.
+    pub ipv4: Option<Ipv4Config>,
     /// What IPV6CP is to agree on, if the client may have IPv6.
     pub ipv6: Option<Ipv6Config>,
 }

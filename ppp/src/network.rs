@@ -7,20 +7,30 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::auth::Addressing;
-use crate::automaton::{Automaton, Signal};
+use crate::automaton::{Automaton, RESTART_INTERVAL, Signal};
 use crate::ipcp::Ipcp;
 use crate::ipv6cp::{Ipv6Config, Ipv6cp};
 use crate::link::Event;
-use crate::packet::{Packet, Protocol};
+use crate::packet::{Code, Packet, Protocol};
 use crate::reason::Reason;
 use crate::wire::{Discard, Wire};
 
 /// The network control protocols of a client that is in.
 pub(crate) struct Network {
-    ipcp: Automaton<Ipcp>,
+    ipv4: Ipv4,
     ipv6: Ipv6,
     /// Until then something is up or the link is given up.
     setup_by: Instant,
+}
+
+/// Whether there is an address for the client.
+enum Ipv4 {
+    /// None: it is told so until it has heard it, or for that long. Of all ways to refuse, this one has Windows say that the server ended the
+    /// protocol (736), and pppd repeat our words.
+    Exhausted {
+        until: Instant,
+    },
+    Begun(Automaton<Ipcp>),
 }
 
 /// How far IPv6 has come.
@@ -41,8 +51,14 @@ pub(crate) struct Surroundings<'a> {
 impl Network {
     /// Begins IPCP.
     pub(crate) fn open(now: Instant, addressing: &Addressing, setup_by: Instant, wire: &mut Wire) -> Self {
-        let ipcp = Automaton::open(now, Ipcp::new(addressing.ipv4), wire);
-        Self { ipcp, ipv6: addressing.ipv6.map_or(Ipv6::Refused, Ipv6::Awaited), setup_by }
+        let ipv4 = match addressing.ipv4 {
+            Some(config) => Ipv4::Begun(Automaton::open(now, Ipcp::new(config), wire)),
+            None => {
+                say_exhausted(wire);
+                Ipv4::Exhausted { until: now + RESTART_INTERVAL }
+            }
+        };
+        Self { ipv4, ipv6: addressing.ipv6.map_or(Ipv6::Refused, Ipv6::Awaited), setup_by }
     }
 
     /// Whether a packet of that protocol is for [`Self::handle_packet`].
@@ -56,7 +72,7 @@ impl Network {
 
     /// Whether IPv4 packets may flow.
     pub(crate) fn has_ipv4(&self) -> bool {
-        self.ipcp.is_opened()
+        matches!(&self.ipv4, Ipv4::Begun(ipcp) if ipcp.is_opened())
     }
 
     /// Whether IPv6 packets may flow.
@@ -76,8 +92,18 @@ impl Network {
             self.handle_ipv6cp(now, packet, around);
             return None;
         }
-        let signal = self.ipcp.handle_packet(now, packet, around.wire);
-        self.handle_ipcp_signal(now, signal, around)
+        match &mut self.ipv4 {
+            Ipv4::Exhausted { .. } if packet.code == Code::TERMINATE_ACK => Some(Reason::NoAddress),
+            Ipv4::Exhausted { .. } => {
+                // It was not listening yet when it was told.
+                say_exhausted(around.wire);
+                None
+            }
+            Ipv4::Begun(ipcp) => {
+                let signal = ipcp.handle_packet(now, packet, around.wire);
+                self.handle_ipcp_signal(now, signal, around)
+            }
+        }
     }
 
     /// The client does not speak a protocol.
@@ -89,7 +115,8 @@ impl Network {
     ) -> Option<Reason> {
         match (protocol, &self.ipv6) {
             (Protocol::IPCP, _) => {
-                let signal = self.ipcp.protocol_rejected(now, around.wire);
+                let Ipv4::Begun(ipcp) = &mut self.ipv4 else { return Some(Reason::NoAddress) };
+                let signal = ipcp.protocol_rejected(now, around.wire);
                 self.handle_ipcp_signal(now, signal, around)
             }
             (Protocol::IPV4, _) => Some(Reason::IpcpRejected),
@@ -106,8 +133,13 @@ impl Network {
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, around: &mut Surroundings<'_>) -> Option<Reason> {
         self.drive_ipv6cp(now, around, |ipv6cp, wire| ipv6cp.handle_timeout(now, wire));
-        let signal = self.ipcp.handle_timeout(now, around.wire);
-        let reason = self.handle_ipcp_signal(now, signal, around);
+        let reason = match &mut self.ipv4 {
+            Ipv4::Exhausted { until } => (*until <= now).then_some(Reason::NoAddress),
+            Ipv4::Begun(ipcp) => {
+                let signal = ipcp.handle_timeout(now, around.wire);
+                self.handle_ipcp_signal(now, signal, around)
+            }
+        };
         reason.or_else(|| self.setup_deadline().is_some_and(|at| at <= now).then_some(Reason::SetupTimeout))
     }
 
@@ -116,18 +148,24 @@ impl Network {
             Ipv6::Begun(ipv6cp) => ipv6cp.poll_timeout(),
             Ipv6::Refused | Ipv6::Awaited(_) => None,
         };
-        [self.ipcp.poll_timeout(), ipv6cp, self.setup_deadline()].into_iter().flatten().min()
+        let ipcp = match &self.ipv4 {
+            Ipv4::Exhausted { until } => Some(*until),
+            Ipv4::Begun(ipcp) => ipcp.poll_timeout(),
+        };
+        [ipcp, ipv6cp, self.setup_deadline()].into_iter().flatten().min()
     }
 
     /// Our request is about to be repeated to a client that has not said a word about IPCP.
     pub(crate) fn repeats_into_silence(&self, now: Instant) -> bool {
-        self.ipcp.repeats_into_silence(now)
+        matches!(&self.ipv4, Ipv4::Begun(ipcp) if ipcp.repeats_into_silence(now))
     }
 
     /// The layer below is gone.
     pub(crate) fn lower_down(mut self, now: Instant, around: &mut Surroundings<'_>) {
         self.drive_ipv6cp(now, around, |ipv6cp, wire| ipv6cp.lower_down(now, wire));
-        if self.ipcp.lower_down(now, around.wire) == Some(Signal::Down) {
+        if let Ipv4::Begun(ipcp) = &mut self.ipv4
+            && ipcp.lower_down(now, around.wire) == Some(Signal::Down)
+        {
             around.events.push_back(Event::NetworkDown);
         }
     }
@@ -142,12 +180,13 @@ impl Network {
         signal: Option<Signal>,
         around: &mut Surroundings<'_>,
     ) -> Option<Reason> {
+        let Ipv4::Begun(ipcp) = &self.ipv4 else { return None };
         let reason = match signal {
             // After Finished the client has put IP down but not hung up, and may want it back: RouterOS does.
             // The setup limit is running again.
             None | Some(Signal::Repeated | Signal::Finished) => return None,
             Some(Signal::Up) => {
-                around.events.push_back(Event::NetworkUp { address: self.ipcp.protocol.peer() });
+                around.events.push_back(Event::NetworkUp { address: ipcp.protocol.peer() });
                 return None;
             }
             Some(Signal::Down) => {
@@ -190,6 +229,11 @@ impl Network {
             (true, true) | (false, false) => {}
         }
     }
+}
+
+/// RFC 1661 §5.5: the end of a protocol, in words.
+fn say_exhausted(wire: &mut Wire) {
+    wire.send(Protocol::IPCP, Code::TERMINATE_REQUEST, 1, Reason::NoAddress.summary().as_bytes());
 }
 
 /// How long a client may take from the first frame to its address, and anew after each refused password. Windows'

@@ -173,7 +173,7 @@ impl fmt::Display for Reason {
             Self::IpcpRejected => {
                 f.write_str("; Windows shows error 720, 732 or 733: enable IPv4 in the connection")
             }
-            Self::NoAddress => f.write_str("; Windows shows error 720 or 738: enlarge the pool"),
+            Self::NoAddress => f.write_str("; Windows shows error 736: enlarge the pool"),
             Self::PeerSilent => f.write_str(" and did not answer LCP echoes"),
             Self::LcpRejected => f.write_str(
                 "; Windows shows error 720: the client's PPP is broken, or it is no client of L2TP/IPsec",

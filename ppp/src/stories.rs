@@ -6,6 +6,7 @@
 mod chap;
 mod closing;
 mod eap;
+mod exhausted;
 mod hostile;
 mod ipv6;
 mod limits;
@@ -34,6 +35,8 @@ pub(crate) struct Story {
     /// The authentication protocol and the magic number in our first request.
     pub(crate) auth: String,
     pub(crate) magic: String,
+    /// The client's address, if one is free.
+    pub(crate) ipv4: Option<Ipv4Config>,
     /// What accounts may have of IPv6.
     pub(crate) ipv6: Option<Ipv6Config>,
 }
@@ -61,7 +64,7 @@ impl Story {
         let now = start();
         let auth = config.auth.first().map(|protocol| hex(protocol.option())).expect("a protocol to offer");
         let link = Link::new(now, Arc::new(config), [7; 32]);
-        let mut story = Self { link, now, auth, magic: String::new(), ipv6: None };
+        let mut story = Self { link, now, auth, magic: String::new(), ipv4: Some(addressing()), ipv6: None };
         let request = story.sent();
         story.magic = request[request.len() - 8..].to_owned();
         assert_eq!(request, frame(&story.lcp_request(1)));
@@ -144,7 +147,7 @@ impl Story {
 
     /// Lets the client in.
     pub(crate) fn admit(&mut self, verified: Verified) {
-        let addressing = Addressing { ipv4: addressing(), ipv6: self.ipv6 };
+        let addressing = Addressing { ipv4: self.ipv4, ipv6: self.ipv6 };
         let accept = Accept { verified, message: "Welcome".to_owned(), addressing };
         self.link.handle_verdict(self.now, Verdict::Accept(Box::new(accept)));
     }

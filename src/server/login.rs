@@ -43,26 +43,16 @@ impl Server {
                 Verdict::Reject(Reject { code: denial.code(), message: denial.message().into() })
             }
             Ok(Admitted { user, verified, address, settings, new_password }) => {
-                let Some(address) = self.take_address(now, index, address, &user) else {
-                    self.log_denial(
-                        now,
-                        index,
-                        request,
-                        "no address is free; Windows shows 720; enlarge `range` in `pools`",
-                    );
-                    return self.hang_up(now, index, ppp::Reason::NoAddress);
-                };
                 if let Some(password) = new_password {
                     self.change_password(index, &user, password);
                 }
-                let prefix = self.pools.prefix_of(address);
-                self.log_in(index, Login { user, address, prefix, at: now, settings });
-                let ipv4 = Ipv4Config {
-                    peer: address,
-                    local: self.local_address(address),
-                    dns: self.directions.dns,
+                let addressing = match self.take_address(now, index, address, &user, &settings) {
+                    Some(address) => self.take_in(now, index, user, address, settings),
+                    None => {
+                        self.log_denial(now, index, request, &exhausted(&settings));
+                        Addressing { ipv4: None, ipv6: None }
+                    }
                 };
-                let addressing = Addressing { ipv4, ipv6: prefix.map(|_| IDENTIFIERS) };
                 Verdict::Accept(Box::new(Accept { verified, message: "Welcome".into(), addressing }))
             }
         };
@@ -71,6 +61,22 @@ impl Server {
             self.touched.insert(index);
         }
         self.set_limits(now, index);
+    }
+
+    /// Somebody is in with that address: what their client is to be told by IPCP and IPV6CP.
+    fn take_in(
+        &mut self,
+        now: Instant,
+        index: SessionIndex,
+        user: Arc<str>,
+        address: Ipv4Addr,
+        settings: Arc<Settings>,
+    ) -> Addressing {
+        let prefix = self.pools.prefix_of(address);
+        let dns = self.directions.of_user(&settings).dns;
+        let ipv4 = Ipv4Config { peer: address, local: self.local_address(address), dns };
+        self.log_in(index, Login { user, address, prefix, at: now, settings });
+        Addressing { ipv4: Some(ipv4), ipv6: prefix.map(|_| IDENTIFIERS) }
     }
 
     fn admit(&self, now: Instant, request: &AuthRequest) -> Result<Admitted, Denial> {
@@ -161,19 +167,26 @@ impl Server {
     }
 
     /// An address for a session: the account's own, whose former session ends; or the one the user had last, if it is free; or any
-    /// that is free.
+    /// that is free in the user's pool, or in any pool if the user has none.
     fn take_address(
         &mut self,
         now: Instant,
         index: SessionIndex,
         own: Option<Ipv4Addr>,
         user: &Arc<str>,
+        settings: &Settings,
     ) -> Option<Ipv4Addr> {
         let Some(address) = own else {
             let last = self.last_address.get(user).copied();
+            let pool = settings.pool.as_deref();
+            // The user may have been put into another pool since.
+            let last = last.filter(|last| pool.is_none_or(|pool| self.pools.name_of(*last) == Some(pool)));
             let again = last.filter(|address| self.pools.lease_again(*address));
             let shard = self.plane.shard_of(self.sessions.get(&index)?.lac.peer);
-            return again.or_else(|| self.pools.lease_any(shard));
+            return again.or_else(|| match pool {
+                Some(pool) => self.pools.lease(pool, shard),
+                None => self.pools.lease_any(shard),
+            });
         };
         if let Some(holder) = self.by_address.get(&address) {
             self.replace(now, *holder);
@@ -243,6 +256,12 @@ impl Server {
         let text = format!("login of {name:?}{whose} from {remote} refused ({method}): {cause}");
         self.say_of_client(now, Level::Warn, peer, text);
     }
+}
+
+/// Why there is no address, for the operator.
+fn exhausted(settings: &Settings) -> String {
+    let place = settings.pool.as_ref().map_or_else(|| "any pool".to_owned(), |pool| format!("pool {pool:?}"));
+    format!("no address is free in {place}; Windows shows 736; enlarge `range` in `pools`")
 }
 
 /// The two ends of every link: fe80::1 is ours, and fe80::2 is for a client that has no name of its own.

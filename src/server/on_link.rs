@@ -21,9 +21,9 @@ impl Server {
             return;
         };
         if packet.first().is_some_and(|byte| byte >> 4 == 6) {
-            let answer = session
-                .link6
-                .and_then(|link| onlink::answer6(packet, link, &self.directions, &self.server_id));
+            let directions = session.directions(&self.directions);
+            let answer =
+                session.link6.and_then(|link| onlink::answer6(packet, link, &directions, &self.server_id));
             return match answer {
                 Some(answer) => self.say_on_link(now, index, &ppp::DATA_HEADER_IPV6, &answer),
                 None => self.plane.local.discards.count(Discard::OnLink),
@@ -32,10 +32,11 @@ impl Server {
         let Stage::Up { login, .. } = &session.stage else { return };
         let (user, client) = (login.user.clone(), login.address);
         let ends = Ends { client, server: self.local_address(client) };
-        let Some(answer) = dhcp::answer(packet, ends, &self.directions) else {
+        let directions = session.directions(&self.directions);
+        let Some(answer) = dhcp::answer(packet, ends, &directions) else {
             return self.plane.local.discards.count(Discard::OnLink);
         };
-        let told = told(self.directions.routes.len());
+        let told = told(directions.routes.len());
         let text = format!("{user:?} asked by DHCP what to send here: {told}");
         self.say_of_client(now, Level::Debug, peer, text);
         self.say_on_link(now, index, &ppp::DATA_HEADER_IPV4, &answer);
@@ -70,8 +71,9 @@ impl Server {
 
     /// Says unasked what a Router Solicitation would be answered with.
     pub(super) fn advertise(&mut self, now: Instant, index: SessionIndex) {
-        let Some(link) = self.sessions.get(&index).and_then(|session| session.link6) else { return };
-        let packet = onlink::advertisement(link, &self.directions);
+        let Some(session) = self.sessions.get(&index) else { return };
+        let Some(link) = session.link6 else { return };
+        let packet = onlink::advertisement(link, &session.directions(&self.directions));
         self.say_on_link(now, index, &ppp::DATA_HEADER_IPV6, &packet);
         self.timers.set(Timer::Advertisement(index), now + onlink::INTERVAL);
     }

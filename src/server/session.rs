@@ -1,6 +1,6 @@
 //! What is known of one PPP session.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Instant};
+use std::{borrow::Cow, net::Ipv4Addr, sync::Arc, time::Instant};
 
 use l2tp::SessionKey;
 use ppp::Link;
@@ -8,7 +8,7 @@ use ppp::Link;
 use super::{Lac, watch::Watch};
 use crate::{
     datapath::{Inside, Meter, Traffic},
-    onlink::Link6,
+    onlink::{Directions, Link6},
     pool::Prefix,
     users::Settings,
 };
@@ -67,6 +67,11 @@ impl Session {
     /// What it moved since its login.
     pub(super) fn traffic(&self) -> Traffic {
         self.meter.read().since(self.counted)
+    }
+
+    /// What its client is told: what everybody is, but for what its user has of their own.
+    pub(super) fn directions<'a>(&self, everybodys: &'a Directions) -> Cow<'a, Directions> {
+        self.login().map_or(Cow::Borrowed(everybodys), |login| everybodys.of_user(&login.settings))
     }
 
     pub(super) fn login(&self) -> Option<&Login> {

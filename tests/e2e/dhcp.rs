@@ -99,6 +99,24 @@ fn windows_is_told_its_routes_under_both_numbers() {
 }
 
 #[test]
+fn somebody_with_directions_of_their_own_is_told_those() {
+    let users =
+        "alice: { password: secret, routes: [10.99.0.0/16], dns: [10.99.0.53], domain: lab.example }\n";
+    let setup = Setup { extra: SPLIT, users, ..Setup::default() };
+    let (mut world, device) = connected(Profile::windows_10(), &setup);
+    assert_eq!(world.device(device).client.dns(), [Ipv4Addr::new(10, 99, 0, 53)], "by IPCP as well");
+    let expected = [
+        (53, vec![5]),
+        (54, vec![10, 20, 0, 1]),
+        (1, vec![255; 4]),
+        (6, vec![10, 99, 0, 53]),
+        (15, b"lab.example".to_vec()),
+        (249, vec![16, 10, 99, 10, 20, 0, 1]),
+    ];
+    assert_eq!(ask(&mut world, device, Ipv4Addr::BROADCAST, MACOS), expected);
+}
+
+#[test]
 fn without_routes_everything_goes_here() {
     let (mut world, device) = connected(Profile::windows_10(), &Setup::default());
     let options = ask(&mut world, device, Ipv4Addr::BROADCAST, WINDOWS);

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a test that fails shows what it printed")]
 
 mod accounts;
+mod addresses;
 mod clients;
 mod connect;
 mod determinism;

@@ -294,9 +294,11 @@ fn no_address_left() {
         world.until_up(*device, SOON);
     }
     let late = world.dial(Profile::windows_10(), place);
+    world.until("the end of IPCP", SOON, |world| world.device(late).client.ipcp_ended().is_some());
+    assert_eq!(world.device(late).client.ipcp_ended(), Some("no free address"));
     let end = world.until_closed(late, Duration::from_secs(30));
     assert!(matches!(end, End::Dismissed(_)), "{end:?}");
-    one_line(&world, &["192.0.2.10:", "alice", "no address is free", "720", "enlarge `range`"]);
+    one_line(&world, &["192.0.2.10:", "alice", "no address is free in any pool", "736", "enlarge `range`"]);
     // Somebody leaves, and the next one has that address.
     let free = world.address(lucky[2]);
     world.with(lucky[2], |client, now| client.disconnect(now));

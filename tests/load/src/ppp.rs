@@ -51,6 +51,8 @@ pub(crate) struct Link {
     extras: Vec<Negotiation>,
     /// Protocols the server rejected.
     rejected: Vec<u16>,
+    /// What the server said as it ended IPCP: Windows' error 736.
+    ipcp_ended: Option<String>,
     /// The last refusal, until a response is accepted.
     refusal: Option<Refusal>,
     phase: Phase,
@@ -107,6 +109,7 @@ impl Link {
             ipcp: Negotiation::new(IPCP, profile.first_identifier, ipcp, profile.restart),
             extras: Vec::new(),
             rejected: Vec::new(),
+            ipcp_ended: None,
             refusal: None,
             phase: Phase::Establish,
             attached_at,
@@ -171,6 +174,11 @@ impl Link {
     /// Protocols the server rejected.
     pub(crate) fn rejected(&self) -> &[u16] {
         &self.rejected
+    }
+
+    /// What the server said as it ended IPCP.
+    pub(crate) fn ipcp_ended(&self) -> Option<&str> {
+        self.ipcp_ended.as_deref()
     }
 
     fn ipcp_value(&self, kind: u8) -> Option<Ipv4Addr> {
@@ -333,6 +341,11 @@ impl Link {
             }
             code::CONFIGURE_ACK..=code::CONFIGURE_REJECT => {
                 self.ipcp.handle_answer(now, packet, &mut self.outgoing);
+            }
+            code::TERMINATE_REQUEST => {
+                let ack = Packet { code: code::TERMINATE_ACK, identifier: packet.identifier, data: &[] };
+                self.outgoing.push_back(frame(IPCP, &ack.encode()));
+                self.ipcp_ended = Some(String::from_utf8_lossy(packet.data).into_owned());
             }
             _ => {}
         }

@@ -114,6 +114,11 @@ impl Client {
         self.link().map_or(&[], Link::rejected)
     }
 
+    /// What the server said as it ended IPCP.
+    pub fn ipcp_ended(&self) -> Option<&str> {
+        self.link()?.ipcp_ended()
+    }
+
     /// The tunnel and session id it chose.
     pub fn l2tp_ids(&self) -> Option<(u16, u16)> {
         match &self.upper {

@@ -86,7 +86,7 @@ impl Story {
     }
 
     fn accept(&mut self, verified: Verified) -> Vec<u8> {
-        let addressing = Addressing { ipv4: addressing(), ipv6: None };
+        let addressing = Addressing { ipv4: Some(addressing()), ipv6: None };
         let accept = Accept { verified, message: "Welcome".to_owned(), addressing };
         let step = self.peap.handle_verdict(Verdict::Accept(Box::new(accept)), &mut self.wire);
         self.hear(step)

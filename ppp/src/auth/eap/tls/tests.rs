@@ -141,7 +141,7 @@ fn talk(tls: &mut Tls, mut request: Vec<u8>, client: &mut Client, room: usize) -
 
 fn accept(request: &AuthRequest) -> Verdict {
     let Proof::Certificate(proof) = &request.proof else { panic!("another proof") };
-    let addressing = Addressing { ipv4: addressing(), ipv6: None };
+    let addressing = Addressing { ipv4: Some(addressing()), ipv6: None };
     Verdict::Accept(Box::new(Accept { verified: proof.verified(), message: String::new(), addressing }))
 }
 
