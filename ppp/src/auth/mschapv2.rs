@@ -1,15 +1,11 @@
 //! The authenticator's side of MS-CHAPv2, RFC 2759, in the packets of CHAP.
 //!
 //! ```text
-//!  Challenge                                    Failure, with the next challenge
-//!      │                                              ▲            │
-//!      ▼            Response                          │ 691        ▼ Response, while attempts are left
-//!  Challenged ──────────────────► Deciding ───────────┴──────► Refused
-//!                                    │  ▲
-//!                                    │  └─ Change-Password ──┐
-//!                                    ├── Failure 648 ──► Expired
-//!                                    ├── Success ──► Accepted
-//!                                    └── Failure ──► Failed
+//!  Challenged ── Response ─────► Deciding
+//!  Deciding   ── Success ──────► Accepted
+//!             ── Failure 691 ──► Refused ── Response ────────► Deciding, while attempts are left
+//!             ── Failure 648 ──► Expired ── Change-Password ─► Deciding
+//!             ── Failure ──────► Failed
 //! ```
 
 pub(crate) mod hash;

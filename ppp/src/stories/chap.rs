@@ -5,12 +5,12 @@ use md5::{Digest, Md5};
 use super::{Challenge, Story, hex, verify};
 use crate::{AuthProtocol, Config, Discard, Event, Method};
 
-fn to_challenge() -> (Story, Challenge) {
+pub(super) fn to_challenge() -> (Story, Challenge) {
     Story::to_challenge_with(Config { auth: vec![AuthProtocol::Chap], ..Config::default() })
 }
 
 /// A client's Response.
-fn response(challenge: &Challenge, name: &str, password: &str) -> String {
+pub(super) fn response(challenge: &Challenge, name: &str, password: &str) -> String {
     let value = Md5::new()
         .chain_update([challenge.identifier])
         .chain_update(password)

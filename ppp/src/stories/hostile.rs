@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Story, acked, bytes, hex, response, verify};
+use super::{Story, acked, bytes, chap, hex, new_password, pap, response, verify};
 use crate::{Event, Reason};
 
 /// One link in every phase.
-fn phases() -> [Story; 6] {
+fn phases() -> [Story; 9] {
     let refused = {
         let (mut story, challenge) = Story::to_challenge();
         story.peer(&response(&challenge, 0, "alice", "wrong"));
@@ -22,7 +22,17 @@ fn phases() -> [Story; 6] {
         story.link.close(story.now, Reason::Shutdown);
         story
     };
-    [Story::new(), Story::to_challenge().0, refused, Story::to_network(), Story::to_up(), leaving]
+    [
+        Story::new(),
+        Story::to_challenge().0,
+        refused,
+        new_password::expired().0,
+        chap::to_challenge().0,
+        pap::listening(),
+        Story::to_network(),
+        Story::to_up(),
+        leaving,
+    ]
 }
 
 /// Everything that a well-behaved client says.
@@ -31,6 +41,9 @@ fn vocabulary() -> Vec<Vec<u8>> {
     let mut frames = vec![
         bytes(&acked(&story.lcp_request(1))),
         bytes(&response(&challenge, 0, "OFFICE\\alice", "secret")),
+        bytes(&new_password::change(&new_password::expired().1, 1, "secret", "better")),
+        bytes(&chap::response(&chap::to_challenge().1, "alice", "secret")),
+        bytes(&pap::request(1, b"alice", b"secret")),
     ];
     frames.extend(
         [
@@ -82,7 +95,7 @@ fn every_prefix_of_every_valid_frame_is_discarded() {
                 story.link.handle_frame(story.now, prefix);
                 let (frames, ends) = drain(&mut story);
                 // What we do not speak we send back, whole or not.
-                let unsupported = ["80fd", "8057"].iter().any(|start| hex(prefix).starts_with(start));
+                let unsupported = ["80fd", "8057", "c023"].iter().any(|start| hex(prefix).starts_with(start));
                 assert_eq!((story.link.is_up(), ends), (up, 0), "{}", hex(prefix));
                 if unsupported {
                     assert!(frames <= 1, "{}", hex(prefix));
@@ -106,7 +119,8 @@ enum Move {
 
 fn moves() -> impl Strategy<Value = Move> {
     let noise = proptest::collection::vec(any::<u8>(), 0..80);
-    let protocol = proptest::sample::select(vec![[0xc0, 0x21], [0xc2, 0x23], [0x80, 0x21], [0x80, 0xfd]]);
+    let protocol =
+        proptest::sample::select(vec![[0xc0, 0x21], [0xc0, 0x23], [0xc2, 0x23], [0x80, 0x21], [0x80, 0xfd]]);
     // A well-formed packet with made-up content gets deeper than noise does.
     let packet = (protocol, 0_u8..15, 0_u8..4, proptest::collection::vec(any::<u8>(), 0..64)).prop_map(
         |(protocol, code, identifier, data)| {
@@ -136,7 +150,7 @@ fn moves() -> impl Strategy<Value = Move> {
 
 proptest! {
     #[test]
-    fn nothing_a_peer_does_breaks_a_link(start in 0..6_usize, moves in proptest::collection::vec(moves(), 1..60)) {
+    fn nothing_a_peer_does_breaks_a_link(start in 0..9_usize, moves in proptest::collection::vec(moves(), 1..60)) {
         let mut story = phases().into_iter().nth(start).unwrap();
         let (_, mut ends) = drain(&mut story);
         let mut request = None;

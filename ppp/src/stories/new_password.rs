@@ -9,7 +9,7 @@ use crate::auth::mschapv2::hash;
 use crate::{AuthRequest, Discard, Event, NewPassword, NtHash, Proof};
 
 /// As far as the Failure that asks for a new password.
-fn expired() -> (Story, Challenge, String) {
+pub(super) fn expired() -> (Story, Challenge, String) {
     let (mut story, challenge) = Story::to_challenge();
     let old = response(&challenge, 0, "alice", "secret");
     story.peer(&old);
@@ -35,7 +35,7 @@ fn failed(story: &mut Story, code: u16, retry: u8) -> Challenge {
 }
 
 /// A Change-Password; `later` is added to the Failure's identifier.
-fn change(challenge: &Challenge, later: u8, old: &str, new: &str) -> String {
+pub(super) fn change(challenge: &Challenge, later: u8, old: &str, new: &str) -> String {
     let (old_hash, new_hash) = (NtHash::from_password(old), NtHash::from_password(new));
     let utf16: Vec<u8> = new.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut block = [0x77; 516];

@@ -4,7 +4,7 @@ use super::{Story, hex, verify};
 use crate::{AuthProtocol, Config, Discard, Event, Method, NtHash, Proof};
 
 /// As far as waiting for the client's request.
-fn listening() -> Story {
+pub(super) fn listening() -> Story {
     let mut story = Story::with(Config { auth: vec![AuthProtocol::Pap], ..Config::default() });
     story.open();
     story.quiet();
@@ -12,7 +12,7 @@ fn listening() -> Story {
 }
 
 /// An Authenticate-Request.
-fn request(identifier: u8, name: &[u8], password: &[u8]) -> String {
+pub(super) fn request(identifier: u8, name: &[u8], password: &[u8]) -> String {
     let counted = |octets: &[u8]| format!("{:02x} {}", octets.len(), hex(octets));
     format!("c023 01 {identifier:02x} .. {} {}", counted(name), counted(password))
 }
