@@ -75,7 +75,7 @@ impl Denial {
                 "wrong password; Windows shows 691, phones ask for it again; type it anew there or set it in the users file"
             }
             Self::OnlyHash => {
-                "the account has only an nt_hash, and CHAP-MD5 needs the password itself; Windows shows 691, phones ask for the password again; allow MS-CHAPv2 on the device, or give the user a `password` in the users file"
+                "the account has only an nt_hash, and MD5 needs the password itself; Windows shows 691, phones ask for the password again; allow MS-CHAPv2 on the device, or give the user a `password` in the users file"
             }
             Self::Disabled => {
                 "the account is disabled; Windows shows 647; remove `disabled` in the users file"
