@@ -12,6 +12,8 @@ more_conn='' more_charon='' more_global='' more_lac='' more_ppp='' length_bit=ye
 # A directory with ca.pem and the client's certificate and key, in place of the pre-shared key; what the two are called, and the
 # kind of the key.
 certificates='' client=client key_kind=RSA
+# What pppd is not to log in with.
+refuse=refuse-eap
 # Who the server must say it is, and with certificates prove to be.
 server_id=%any
 # The UDP port of L2TP here, or %any.
@@ -66,7 +68,7 @@ CONF
   cat >/etc/ppp/options.l2tp <<CONF
 ipcp-accept-local
 ipcp-accept-remote
-refuse-eap
+$refuse
 noccp
 noauth
 mtu 1400
