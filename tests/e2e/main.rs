@@ -10,6 +10,7 @@ mod clients;
 mod connect;
 mod determinism;
 mod dhcp;
+mod eap;
 mod hostile;
 mod inner;
 mod inner6;

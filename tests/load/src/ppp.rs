@@ -1,6 +1,7 @@
-//! PPP, the caller's side: LCP, MS-CHAP-V2, CHAP, PAP, IPCP, IPV6CP, RFC 1661, 2759, 1994, 1334, 1332, 5072.
+//! PPP, the caller's side: LCP, MS-CHAP-V2, CHAP, PAP, EAP, IPCP, IPV6CP, RFC 1661, 2759, 1994, 1334, 3748, 1332, 5072.
 
 mod chap;
+mod eap;
 mod login;
 mod mschap;
 mod negotiation;
@@ -16,6 +17,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 
 use self::chap::Response;
+use self::eap::Conversation;
 use self::negotiation::{ConfigOption, Negotiation, Packet, code, frame};
 use self::options::{DNS_1, DNS_2, IP_ADDRESS, ipcp_option, judge_ipcp, judge_ipv6cp, judge_lcp, lcp_option};
 use self::pap::Request;
@@ -74,6 +76,8 @@ enum Phase {
     Responded(Response),
     /// Waits for the verdict on this password.
     Requested(Request),
+    /// Speaks EAP.
+    Conversing(Box<Conversation>),
     /// The login was refused, and another password may be tried with this challenge.
     Refused {
         identifier: u8,
@@ -263,6 +267,7 @@ impl Link {
             _ if !self.lcp.is_open() => {}
             CHAP => self.handle_chap(now, &Packet::decode(rest)?),
             PAP => self.handle_pap(now, &Packet::decode(rest)?),
+            EAP => self.handle_eap(now, &Packet::decode(rest)?),
             IPCP => self.handle_ipcp(now, &Packet::decode(rest)?),
             _ => self.handle_other(now, protocol, rest),
         }
@@ -311,8 +316,12 @@ impl Link {
             let packet = Packet { code: code::IDENTIFICATION, identifier, data: &data };
             self.outgoing.push_back(frame(LCP, &packet.encode()));
         }
-        if self.profile.authentication == Authentication::Pap {
-            self.request(now);
+        match self.profile.authentication {
+            Authentication::MsChapV2 | Authentication::Chap => {}
+            Authentication::Pap => self.request(now),
+            Authentication::Eap(method) => {
+                self.phase = Phase::Conversing(Box::new(Conversation::new(method)));
+            }
         }
     }
 
@@ -392,6 +401,7 @@ const IPV6CP: u16 = 0x8057;
 const LCP: u16 = 0xc021;
 const PAP: u16 = 0xc023;
 const CHAP: u16 = 0xc223;
+const EAP: u16 = 0xc227;
 const IPCP: u16 = 0x8021;
 
 #[cfg(test)]

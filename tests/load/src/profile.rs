@@ -24,7 +24,7 @@ pub use self::esp::{EspLayout, EspProfile, EspTransform, GcmKey, IdentityPort};
 pub use self::identifier::Identifier;
 pub use self::ike::{IkeLayout, IkePadding, IkeProfile, IkeTransform, InitialContact, MessageIds};
 pub use self::l2tp::{Avp, DataHeader, L2tpDemands, L2tpProfile, Pace, ResultCode};
-pub use self::ppp::{Authentication, IpcpOption, LcpOption, PppProfile};
+pub use self::ppp::{Authentication, Eap, IpcpOption, LcpOption, PppProfile, TlsClient};
 use crate::crypto::{Cipher, Hash};
 use crate::dh::Group;
 

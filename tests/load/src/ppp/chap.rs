@@ -158,7 +158,7 @@ impl Link {
                 refusal
             }),
             // There is no second try.
-            Authentication::Chap | Authentication::Pap => {
+            Authentication::Chap | Authentication::Pap | Authentication::Eap(_) => {
                 self.phase = Phase::Authenticate;
                 Refusal::decode(&text).map(|(refusal, _)| refusal)
             }

@@ -10,6 +10,10 @@ use crate::timeline::Mark;
 impl Link {
     /// Answers a refusal that allows another try.
     pub(crate) fn retry(&mut self, now: Instant, password: &str) {
+        if let Phase::Conversing(_) = self.phase {
+            self.password = password.into();
+            return self.converse_again();
+        }
         let Phase::Refused { identifier, challenge } = self.phase else { return };
         self.password = password.into();
         let response = self.respond(identifier.wrapping_add(1), &challenge);

@@ -37,6 +37,33 @@ impl Exchange<'_> {
         digest.iter().map(|byte| format!("{byte:02X}")).collect()
     }
 
+    /// MasterReceiveKey and MasterSendKey of the server, RFC 3079 §3.3, for keys of 128 bits.
+    pub(super) fn session_keys(&self) -> [u8; 32] {
+        const MASTER: &[u8] = b"This is the MPPE Master Key";
+        const RECEIVE: &[u8] =
+            b"On the client side, this is the send key; on the server side, it is the receive key.";
+        const SEND: &[u8] =
+            b"On the client side, this is the receive key; on the server side, it is the send key.";
+        let hash_hash = Md4::digest(nt_hash(self.password));
+        let master = Sha1::new()
+            .chain_update(hash_hash)
+            .chain_update(self.nt_response())
+            .chain_update(MASTER)
+            .finalize();
+        let key = |magic: &[u8]| {
+            Sha1::new()
+                .chain_update(&master[..16])
+                .chain_update([0; 40])
+                .chain_update(magic)
+                .chain_update([0xf2; 40])
+                .finalize()
+        };
+        let mut keys = [0; 32];
+        keys[..16].copy_from_slice(&key(RECEIVE)[..16]);
+        keys[16..].copy_from_slice(&key(SEND)[..16]);
+        keys
+    }
+
     /// ChallengeHash, §8.2: the name without its domain.
     fn challenge_hash(&self) -> [u8; 8] {
         let name = self.user.rsplit('\\').next().unwrap_or(self.user);

@@ -11,6 +11,7 @@ pub(super) fn judge_lcp(options: &[ConfigOption], wanted: Authentication) -> Ans
         Authentication::MsChapV2 => MS_CHAP_V2,
         Authentication::Chap => CHAP_MD5,
         Authentication::Pap => PAP,
+        Authentication::Eap(_) => EAP,
     };
     let known = |(kind, _): &&ConfigOption| [1, 2, 3, 5, 7, 8].contains(kind);
     let foreign: Vec<ConfigOption> = options.iter().filter(|option| !known(option)).cloned().collect();
@@ -73,6 +74,7 @@ const AUTHENTICATION: u8 = 3;
 const MS_CHAP_V2: &[u8] = &[0xc2, 0x23, 0x81];
 /// CHAP with algorithm 5.
 const CHAP_MD5: &[u8] = &[0xc2, 0x23, 0x05];
+const EAP: &[u8] = &[0xc2, 0x27];
 const PAP: &[u8] = &[0xc0, 0x23];
 
 /// IPCP options, RFC 1332 §3.3 and RFC 1877 §1.

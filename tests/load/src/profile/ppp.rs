@@ -36,6 +36,34 @@ pub enum Authentication {
     Chap,
     /// RFC 1334: a box of its own in Windows' security settings.
     Pap,
+    /// RFC 3748, with this method.
+    Eap(Eap),
+}
+
+/// An EAP method, and what it needs beside name and password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eap {
+    /// RFC 3748 §5.4.
+    Md5,
+    /// EAP-MSCHAPv2.
+    MsChapV2,
+    /// RFC 5216, RFC 9190.
+    Tls(TlsClient),
+    /// PEAP version 0 with EAP-MSCHAPv2 and cryptobinding.
+    Peap(TlsClient),
+}
+
+/// TLS as a client is set up for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsClient {
+    /// The authority whose servers it believes, in PEM.
+    pub ca: &'static str,
+    /// The name that the server's certificate must have.
+    pub server: &'static str,
+    /// Its user's certificate, with those above it, and the key, in PEM.
+    pub certificate: Option<(&'static str, &'static str)>,
+    /// Whether it speaks 1.3, and otherwise 1.2.
+    pub tls13: bool,
 }
 
 /// An LCP option (RFC 1661 §6).
