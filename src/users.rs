@@ -45,6 +45,8 @@ pub use settings::{Closed, Settings, WhenFull};
 pub struct Users {
     entries: HashMap<String, Entry>,
     addresses: BTreeMap<Ipv4Addr, String>,
+    /// What a certificate has to say to be somebody's in particular, and whose.
+    certificates: HashMap<String, String>,
     warnings: Vec<Problem>,
 }
 
@@ -78,7 +80,7 @@ impl Users {
         let Some(Entry { account, .. }) = self.entries.get_mut(&fold(name)) else { return };
         let is_plain = account.password.is_some();
         let (nt_hash, bytewise) = hashes(password);
-        account.nt_hash = nt_hash;
+        account.nt_hash = Some(nt_hash);
         account.nt_hash_bytewise = bytewise.filter(|_| is_plain);
         account.password = is_plain.then(|| Zeroizing::new(password.to_owned()));
         account.password_expires = None;
@@ -127,12 +129,14 @@ impl Users {
 /// One user.
 #[derive(Clone)]
 pub struct Account {
-    /// The password's NT hash.
-    pub nt_hash: NtHash,
+    /// The password's NT hash; none if a certificate is all that the user has.
+    pub nt_hash: Option<NtHash>,
     /// What some clients make of a password that is not ASCII; see [`Account::nt_hashes`].
     pub nt_hash_bytewise: Option<NtHash>,
     /// The password itself, where the file has it: CHAP with MD5 can be answered with nothing less.
     pub password: Option<Zeroizing<String>>,
+    /// Whether the file says which certificate is the user's: no other is then.
+    pub bound: bool,
     /// The last day on which the password is good.
     pub password_expires: Option<Date>,
     /// The address that only this user has; `None`: one from a pool.
@@ -146,7 +150,8 @@ pub struct Account {
 impl Account {
     /// Tells whether the user may take that password for a new one.
     pub fn may_change_to(&self, password: &str) -> bool {
-        !password.is_empty() && !self.nt_hash.is(&NtHash::from_password(password))
+        let same = self.nt_hash.as_ref().is_some_and(|hash| hash.is(&NtHash::from_password(password)));
+        !password.is_empty() && !same
     }
 
     /// Tells whether the password's last day is over.
@@ -159,7 +164,7 @@ impl Account {
     /// The hash is over UTF-16 (RFC 2759 §8.3), but pppd and Apple widen each *byte* of the UTF-8 text to 16
     /// bits.
     pub fn nt_hashes(&self) -> impl Iterator<Item = &NtHash> {
-        std::iter::once(&self.nt_hash).chain(&self.nt_hash_bytewise)
+        self.nt_hash.iter().chain(&self.nt_hash_bytewise)
     }
 }
 

@@ -10,6 +10,8 @@ pub(super) enum Denial {
     WrongPassword,
     /// The account has an NT hash, which what the client shows cannot be compared with.
     OnlyHash,
+    /// The account has no password at all.
+    OnlyCertificate,
     Disabled,
     Expired,
     Hours,
@@ -35,7 +37,11 @@ impl Denial {
     /// What the device shows, RFC 2759 §6; 708 is Windows' own.
     pub(super) const fn code(self) -> u16 {
         match self {
-            Self::UnknownUser | Self::UnknownCertificate | Self::WrongPassword | Self::OnlyHash => 691,
+            Self::UnknownUser
+            | Self::UnknownCertificate
+            | Self::WrongPassword
+            | Self::OnlyHash
+            | Self::OnlyCertificate => 691,
             Self::Disabled => 647,
             Self::Expired => 708,
             Self::Hours => 646,
@@ -49,9 +55,11 @@ impl Denial {
     /// What the client is told. A stranger does not learn whether it was the name or the password.
     pub(super) const fn message(self) -> &'static str {
         match self {
-            Self::UnknownUser | Self::UnknownCertificate | Self::WrongPassword | Self::OnlyHash => {
-                "wrong user name or password"
-            }
+            Self::UnknownUser
+            | Self::UnknownCertificate
+            | Self::WrongPassword
+            | Self::OnlyHash
+            | Self::OnlyCertificate => "wrong user name or password",
             Self::Disabled => "this account is disabled",
             Self::Expired => "this account has expired",
             Self::Hours => "this account may not be used at this hour",
@@ -69,7 +77,10 @@ impl Denial {
                 "no such user; Windows shows 691, phones ask for the password again; add the user to the users file"
             }
             Self::UnknownCertificate => {
-                "no user is called as the certificate says; Windows shows 691; name a user after one of these, in full, in the users file"
+                "no user is called as the certificate says; Windows shows 691; name a user after one of these, in full, or give it to one as `certificate`, in the users file"
+            }
+            Self::OnlyCertificate => {
+                "the account has only a certificate, and no password; Windows shows 691; allow EAP-TLS on the device, or give the user a password in the users file"
             }
             Self::WrongPassword => {
                 "wrong password; Windows shows 691, phones ask for it again; type it anew there or set it in the users file"

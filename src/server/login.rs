@@ -90,6 +90,10 @@ impl Server {
                 .ok_or(Denial::UnknownCertificate),
         };
         let (user, account) = found?;
+        let by_password = !matches!(request.proof, Proof::Certificate(_));
+        if by_password && account.nt_hash.is_none() {
+            return Err(Denial::OnlyCertificate);
+        }
         let mut new_password = None;
         let verified = match &request.proof {
             Proof::MsChapV2(proof) => account.nt_hashes().find_map(|hash| proof.verify(hash)),
@@ -114,7 +118,6 @@ impl Server {
         if settings.quota.is_some_and(|quota| self.usage.is_used_up(user, quota, wall)) {
             return Err(Denial::QuotaUsedUp);
         }
-        let by_password = !matches!(request.proof, Proof::Certificate(_));
         match &new_password {
             Some(password) if !account.may_change_to(password) => return Err(Denial::NewPassword),
             None if by_password && account.is_password_expired(wall) => return Err(Denial::PasswordExpired),

@@ -1,13 +1,15 @@
 //! Whose a certificate is.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use ppp::ClientCertificate;
 
-use super::{Account, Users, fold};
+use super::{Account, Entry, Users, fold};
 
 impl Users {
-    /// Finds the account that is called as a certificate names somebody, and the name it has in the file.
+    /// Finds the account whose `certificate` is this one, or else that is called as it names somebody; and the name it has in
+    /// the file.
     ///
     /// Names in full: unlike what somebody types, a certificate does not leave out or add a domain. Of several, the one that
     /// the client calls itself (`identity`) goes first, then those that are likelier to be an account.
@@ -19,7 +21,29 @@ impl Users {
         let identity = str::from_utf8(identity).map(fold).unwrap_or_default();
         let names: Vec<String> = certificate.names().map(fold).collect();
         let called = names.iter().filter(|name| **name == identity);
-        let entry = called.chain(&names).find_map(|name| self.entries.get(name))?;
+        let by_own_name = |name| self.entries.get(name).filter(|entry| !entry.account.bound);
+        let entry = self
+            .bound(&hexadecimal(certificate.fingerprint()))
+            .or_else(|| called.clone().chain(&names).find_map(|name| self.bound(name)))
+            .or_else(|| called.chain(&names).find_map(by_own_name))?;
         Some((&entry.name, &entry.account))
     }
+
+    fn bound(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(self.certificates.get(key)?)
+    }
+}
+
+/// What `certificate` says, as it is looked up: a fingerprint without the colons that openssl writes, or a name.
+pub(super) fn key(text: &str) -> String {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    let is_print = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if is_print { digits.to_ascii_lowercase() } else { fold(text) }
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        write!(text, "{octet:02x}").expect("a String takes everything");
+        text
+    })
 }

@@ -10,7 +10,7 @@ use serde_saphyr::{Location, Spanned};
 use zeroize::Zeroizing;
 
 use super::raw::{self, Raw};
-use super::{Account, Entry, Settings, Users, fold, overlay};
+use super::{Account, Entry, Settings, Users, certificate, fold, overlay};
 use crate::config::problem::{Findings, Problems};
 use crate::config::yaml::{Hidden, Text};
 use crate::pool::Pool;
@@ -34,7 +34,8 @@ pub(super) fn users(path: &Path, pools: &[Pool], file: Option<raw::File>) -> Res
     if file.users.is_empty() {
         f.warn(Location::UNKNOWN, "found no user: nobody can log in");
     }
-    let mut reading = Reading { pools, default, groups, addresses: BTreeMap::new() };
+    let (addresses, certificates) = (BTreeMap::new(), HashMap::new());
+    let mut reading = Reading { pools, default, groups, addresses, certificates };
     let mut entries: HashMap<String, Entry> = HashMap::with_capacity(file.users.len());
     for (name, raw) in file.users {
         if name.value.is_empty() {
@@ -49,7 +50,8 @@ pub(super) fn users(path: &Path, pools: &[Pool], file: Option<raw::File>) -> Res
         entries.insert(folded, Entry { name: name.value.into(), account });
     }
     let warnings = f.finish()?;
-    Ok(Users { entries, addresses: reading.addresses, warnings })
+    let Reading { addresses, certificates, .. } = reading;
+    Ok(Users { entries, addresses, certificates, warnings })
 }
 
 /// What several users have in common.
@@ -65,6 +67,7 @@ fn shared(
     let places = [
         ("password", secret(&raw.password)),
         ("nt_hash", secret(&raw.nt_hash)),
+        ("certificate", place(&raw.certificate)),
         ("password_expires", place(&raw.password_expires)),
         ("address", place(&raw.address)),
         ("group", place(&raw.group)),
@@ -83,6 +86,8 @@ struct Reading<'a> {
     default: Arc<Settings>,
     groups: BTreeMap<String, Arc<Settings>>,
     addresses: BTreeMap<Ipv4Addr, String>,
+    /// What a certificate has to say, and whose it is then.
+    certificates: HashMap<String, String>,
 }
 
 impl Reading<'_> {
@@ -95,19 +100,23 @@ impl Reading<'_> {
             })
         });
         let settings = overlay::apply(f, base, &raw, self.pools);
-        let Raw { group, password, nt_hash, address, password_expires, .. } = raw;
+        let Raw { group, password, nt_hash, certificate, address, password_expires, .. } = raw;
+        if let Some(text) = &certificate {
+            self.bind(f, text, name);
+        }
         let address = address.and_then(|text| self.address(f, &text, name));
         let password_expires = password_expires.and_then(|text| overlay::date(f, "password_expires", &text));
         let (nt_hash, nt_hash_bytewise, password) = match (password, nt_hash) {
             (Some(password), None) => {
                 let (hash, bytewise) = from_password(f, &password)?;
-                (hash, bytewise, Some(password.value.0))
+                (Some(hash), bytewise, Some(password.value.0))
             }
-            (None, Some(hash)) => (from_hash(f, &hash)?, None, None),
+            (None, Some(hash)) => (Some(from_hash(f, &hash)?), None, None),
             (Some(_), Some(hash)) => {
                 f.wrong(hash.referenced, "found both password and nt_hash, expected one of them");
                 return None;
             }
+            (None, None) if certificate.is_some() => (None, None, None),
             (None, None) => {
                 let text = format!(
                     "user {:?}: found neither password nor nt_hash, expected one of them",
@@ -118,7 +127,31 @@ impl Reading<'_> {
             }
         };
         let group = group.map(|group| group.value.into());
-        Some(Account { nt_hash, nt_hash_bytewise, password, address, password_expires, group, settings })
+        let bound = certificate.is_some();
+        Some(Account {
+            nt_hash,
+            nt_hash_bytewise,
+            password,
+            bound,
+            password_expires,
+            address,
+            group,
+            settings,
+        })
+    }
+
+    fn bind(&mut self, f: &mut Findings<'_>, text: &Text, name: &Text) {
+        let key = certificate::key(&text.value);
+        if key.is_empty() {
+            return f.wrong_value(
+                "certificate",
+                text,
+                "a name in the user's certificate, or its SHA2-256 fingerprint",
+            );
+        }
+        if let Some(other) = self.certificates.insert(key, fold(&name.value)) {
+            f.wrong_value("certificate", text, format_args!("one that is not already {other:?}'s"));
+        }
     }
 
     fn known(groups: &BTreeMap<String, Arc<Settings>>) -> String {

@@ -54,6 +54,7 @@ impl<'de> Deserialize<'de> for File {
 pub(super) struct Raw {
     pub(super) password: Option<Spanned<Hidden>>,
     pub(super) nt_hash: Option<Spanned<Hidden>>,
+    pub(super) certificate: Option<Text>,
     pub(super) password_expires: Option<Text>,
     pub(super) address: Option<Text>,
     pub(super) group: Option<Text>,

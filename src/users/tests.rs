@@ -99,7 +99,7 @@ fn problems_have_their_place() {
         ),
         (
             "alice: { pasword: a }",
-            "users.yaml:1:10: found unknown key \"pasword\", expected one of password, nt_hash, password_expires, address, group, pool, sessions, when_full, expires, disabled, hours, rate_up, rate_down, quota, idle_timeout, session_timeout, routes, dns, domain, to",
+            "users.yaml:1:10: found unknown key \"pasword\", expected one of password, nt_hash, certificate, password_expires, address, group, pool, sessions, when_full, expires, disabled, hours, rate_up, rate_down, quota, idle_timeout, session_timeout, routes, dns, domain, to",
         ),
         (
             "alice: { password: a, password: b }",
@@ -233,6 +233,30 @@ fn problems_have_their_place() {
 }
 
 #[test]
+fn a_certificate_is_one_users() {
+    let users = parsed("a: { certificate: 'A@corp.example' }\nb: { password: x, certificate: '00:11' }");
+    let (_, a) = users.find(b"a").unwrap();
+    assert!(a.bound && a.nt_hashes().next().is_none());
+    assert!(users.find(b"b").unwrap().1.nt_hash.is_some());
+    for (content, problem) in [
+        (
+            "a: { certificate: '' }",
+            "users.yaml:1:19: certificate: found \"\", expected a name in the user's certificate, or its SHA2-256 fingerprint",
+        ),
+        (
+            "a: { certificate: c@d }\nb: { certificate: C@D }",
+            "users.yaml:2:19: certificate: found \"C@D\", expected one that is not already \"a\"'s",
+        ),
+        (
+            "default: { certificate: c@d }\na: { password: x }",
+            "users.yaml:1:25: certificate: found it in default, expected it in a user's own settings",
+        ),
+    ] {
+        assert_eq!(problems(content), problem);
+    }
+}
+
+#[test]
 fn problems_of_several_users_are_told_at_once() {
     let expected = "\
 users.yaml:1:29: sessions: found \"x\", expected a number from 1 to 65535 (to lock an account: `disabled: true`)
@@ -336,7 +360,7 @@ fn a_new_password_takes_the_old_ones_place() {
         let (_, account) = users.find(name.as_bytes()).unwrap();
         assert_eq!(account.password.as_ref().map(|password| password.as_str()), plain);
         assert_eq!(account.nt_hashes().count(), hashes);
-        assert!(account.nt_hash.is(&ppp::NtHash::from_password("Grüße")));
+        assert!(account.nt_hash.as_ref().unwrap().is(&ppp::NtHash::from_password("Grüße")));
         assert_eq!(account.password_expires, None);
         assert!(!account.may_change_to("Grüße") && !account.may_change_to("") && account.may_change_to("x"));
     }

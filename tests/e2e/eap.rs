@@ -150,6 +150,25 @@ fn whose_a_certificate_is() {
     assert_eq!(world.lines(&words).len(), 1, "{}", world.log.join("\n"));
 }
 
+/// The file may say whose it is, by a name in it or by its fingerprint; then a name of the user's own is nothing.
+#[test]
+fn a_certificate_that_is_given_to_somebody() {
+    for users in [
+        "zoe: { certificate: 'Alice@example.net' }\nalice: { password: secret }\n",
+        "zoe: { certificate: '13:F5:6A:91:00:9F:78:9E:56:20:D4:4C:05:3C:72:06:68:9E:82:E8:14:D1:58:58:B9:0D:2F:2A:8E:38:B7:0A' }\n",
+    ] {
+        let (mut world, device) = dial(&Setup { users, ..with(ALL) }, tls(ALICE, true), ("alice", ""));
+        world.until_up(device, SOON);
+        assert_eq!(world.status().sessions[0].user, "zoe");
+        let setup = Setup { users, ..with(ALL) };
+        let words = ["(EAP-MSCHAPv2)", "only a certificate", "EAP-TLS on the device"];
+        refused(&setup, Eap::MsChapV2, ("zoe", "secret"), &words);
+    }
+    let users = "alice: { password: secret, certificate: another@example.net }\n";
+    let words = ["(EAP-TLS)", "no user is called", "give it to one as `certificate`"];
+    refused(&Setup { users, ..with(ALL) }, tls(ALICE, true), ("alice", ""), &words);
+}
+
 #[test]
 fn a_certificate_of_nobody() {
     let words =
