@@ -1,5 +1,5 @@
-//! PPP, server side: LCP (RFC 1661), MS-CHAPv2 (RFC 2759), CHAP (RFC 1994), PAP (RFC 1334), IPCP (RFC 1332, RFC 1877),
-//! IPV6CP (RFC 5072), without IO.
+//! PPP, server side: LCP (RFC 1661), MS-CHAPv2 (RFC 2759), CHAP (RFC 1994), PAP (RFC 1334), EAP (RFC 3748) with
+//! EAP-TLS (RFC 5216, RFC 9190) and PEAP, IPCP (RFC 1332, RFC 1877), IPV6CP (RFC 5072), without IO.
 //!
 //! One [`Link`] is one client. It receives whole PPP frames, except IPv4 and IPv6 data, and gives back frames, events
 //! and the time at which it wants to be called again; it neither reads a clock nor owns a socket.
@@ -26,7 +26,10 @@
 //!   there is nobody left to negotiate with, and the tunnel below knows how to call again (`link.rs`).
 //! - An option of a known type but a wrong length is rejected; RFC 1661 §5.3 would rather see a Nak (`lcp.rs`).
 //! - A Success that seems to be lost is repeated unasked together with the next IPCP request: clients built on
-//!   pppd do not repeat their Response (`link.rs`).
+//!   pppd do not repeat their Response (`link.rs`). EAP's Success likewise, which RFC 3748 §4.2 has said once.
+//! - A Nak that wants nothing of what there is ends the conversation: RFC 3748 §5.3.1 leaves it open, and another
+//!   method would only be refused as well (`eap.rs`).
+//! - TLS takes its randomness where it does its arithmetic, and not from the link's seed (`eap/tls/tunnel.rs`).
 #![forbid(unsafe_code)]
 
 mod auth;

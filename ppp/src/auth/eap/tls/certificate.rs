@@ -10,8 +10,8 @@ use x509_cert::der::asn1::{
     Ia5StringRef, ObjectIdentifier, PrintableStringRef, TeletexStringRef, Utf8StringRef,
 };
 use x509_cert::der::{Any, Decode};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{KeyUsage, SubjectAltName};
 
 /// The certificate of a client that holds its key: TLS has verified both, and the path to an authority.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub struct ClientCertificate {
     issuer: String,
     serial: String,
     fingerprint: [u8; 32],
+    may_sign: bool,
 }
 
 impl ClientCertificate {
@@ -33,6 +34,7 @@ impl ClientCertificate {
             issuer: certificate.issuer().to_string(),
             serial: certificate.serial_number().to_string(),
             fingerprint: Sha256::digest(der).into(),
+            may_sign: may_sign(&parsed),
         })
     }
 
@@ -61,11 +63,25 @@ impl ClientCertificate {
     pub fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
     }
+
+    /// Whether its key is for signatures, which is what TLS has clients do with it.
+    pub(super) fn may_sign(&self) -> bool {
+        self.may_sign
+    }
 }
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ClientCertificate").field(&self.subject).finish()
+    }
+}
+
+/// RFC 5280 §4.2.1.3: if the extension is there, it must allow digital signatures. webpki does not look at it.
+fn may_sign(certificate: &Parsed) -> bool {
+    match certificate.tbs_certificate().get_extension::<KeyUsage>() {
+        Ok(Some((_, usage))) => usage.digital_signature(),
+        Ok(None) => true,
+        Err(_) => false,
     }
 }
 

@@ -105,7 +105,7 @@ fn certificate(f: &mut fmt::Formatter<'_>, issuer: &str, error: &CertificateErro
             "or one above it, is revoked by `eap.crl`; issue a new one if its user may log in",
         ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => f.write_str(
-            "is for other uses: its extended key usage lacks client authentication; issue one that has it",
+            "is for other uses: its key usage lacks digital signature, or its extended key usage client authentication; issue one that has them",
         ),
         CertificateError::BadSignature => f.write_str(
             "is not the one that the client has the key of, or its authority did not sign it; install certificate and key on \

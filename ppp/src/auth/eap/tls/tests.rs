@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -10,6 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 use std::io::{Read as _, Write as _};
 
+use super::super::peap::Peap;
 use super::fragment::{Incoming, Outgoing, Piece, Progress};
 use super::*;
 use crate::Addressing;
@@ -219,6 +221,7 @@ fn who_does_not_get_in_and_why() {
         );
         refused(version, Some("client-revoked"), &["CN=carol", "revoked", "`eap.crl`"]);
         refused(version, Some("client-web"), &["CN=www", "other uses", "client authentication"]);
+        refused(version, Some("client-encipher"), &["CN=mail", "other uses", "digital signature"]);
         refused(version, Some("client-impostor"), &["CN=mallory", "did not sign it"]);
     }
 }
@@ -233,6 +236,23 @@ fn a_client_that_does_not_believe_us() {
         let line = reason.to_string();
         for word in ["does not believe this server's certificate", "UnknownCA", "install the authority"] {
             assert!(line.contains(word), "no {word:?} in: {line}");
+        }
+    }
+}
+
+proptest! {
+    /// Whatever comes in whichever pieces: there is an answer or there is none, and never a question to the owner.
+    #[test]
+    fn strangers_get_nowhere(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 1..8)) {
+        let settings = settings(1400);
+        let mut wire = wire();
+        let (mut tls, _) = Tls::begin(&settings).unwrap();
+        let (mut peap, _) = Peap::begin(&settings).unwrap();
+        for piece in &pieces {
+            let step = tls.handle_response(b"alice", piece, &mut wire);
+            prop_assert!(!matches!(step, Step::Ask(_) | Step::Accepted(_)));
+            let step = peap.handle_response(b"alice", piece, &settings, &mut wire);
+            prop_assert!(!matches!(step, Step::Ask(_) | Step::Accepted(_)));
         }
     }
 }

@@ -12,7 +12,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ServerConnection};
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, ProtocolVersion, ServerConfig, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ProtocolVersion, ServerConfig,
+    SignatureScheme,
 };
 use zeroize::Zeroizing;
 
@@ -137,12 +138,12 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if let Some(certificate) = ClientCertificate::from_der(end_entity) {
-            let names = (certificate.subject().to_owned(), certificate.issuer().to_owned());
-            // A connection sees one certificate.
-            let _ = self.presented.set(names);
-        }
-        self.inner.verify_client_cert(end_entity, intermediates, now)
+        let certificate = ClientCertificate::from_der(end_entity).ok_or(CertificateError::BadEncoding)?;
+        let names = (certificate.subject().to_owned(), certificate.issuer().to_owned());
+        // A connection sees one certificate.
+        let _ = self.presented.set(names);
+        let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
+        if certificate.may_sign() { Ok(verified) } else { Err(CertificateError::InvalidPurpose.into()) }
     }
 
     fn verify_tls12_signature(
