@@ -6,7 +6,7 @@ mod certificate;
 mod check;
 mod eap;
 mod live;
-pub(crate) use check::EXAMPLE_SECRET;
+pub(crate) use check::{EXAMPLE_SECRET, MTU_UNFRAGMENTED};
 pub(crate) mod problem;
 mod raw;
 pub(crate) mod yaml;

@@ -20,6 +20,7 @@ mod checksum;
 mod discard;
 mod down;
 mod elsewhere;
+mod fit;
 mod inside;
 mod limits;
 mod load;
@@ -30,6 +31,7 @@ mod rules;
 mod sa;
 mod scatter;
 mod steering;
+mod too_big;
 mod up;
 
 use std::{
@@ -53,6 +55,7 @@ pub use down::Downlink;
 use elsewhere::Elsewhere;
 pub use elsewhere::Handover;
 pub(crate) use elsewhere::Origin;
+pub(crate) use fit::inner_mtu;
 pub use inside::Inside;
 use limits::Limiter;
 pub(crate) use limits::Limits;
@@ -81,6 +84,7 @@ pub(crate) struct Datapath {
     pub(crate) esp_discards: ipsec::EspDiscards,
     /// Clients whose outbound SA ran out of sequence numbers in the last batch.
     exhausted: Vec<PeerId>,
+    too_big: too_big::Rate,
     elsewhere: Elsewhere,
     packets_in: u64,
     packets_out: u64,
@@ -164,6 +168,8 @@ struct Session {
     address: Option<Ipv4Addr>,
     /// Set once IPV6CP has opened.
     prefix6: Option<Prefix>,
+    /// The longest packet that its client takes.
+    mtu: u16,
     /// The largest TCP segment that may be announced through this session over IPv4.
     mss: u16,
     heard: Instant,
@@ -239,6 +245,7 @@ impl Datapath {
             discards: Discards::default(),
             esp_discards: ipsec::EspDiscards::default(),
             exhausted: Vec::new(),
+            too_big: too_big::Rate::default(),
             elsewhere: Elsewhere::new(shard, shards),
             packets_in: 0,
             packets_out: 0,
@@ -258,6 +265,7 @@ impl Datapath {
             prefix: prefix(port, theirs),
             address: None,
             prefix6: None,
+            mtu: u16::MAX,
             mss: self.policy.mss,
             heard: now,
             meter,
@@ -285,8 +293,8 @@ impl Datapath {
                 Inside::V4(address) => entry.address = Some(address),
                 Inside::V6(prefix) => entry.prefix6 = Some(prefix),
             }
-            let mss = self.policy.mss.min(mtu.saturating_sub(TCP_IPV4_HEADERS));
-            entry.mss = self.peers.get(entry.peer).map_or(mss, |peer| mss.min(peer.mss()));
+            entry.mtu = mtu;
+            entry.mss = self.policy.mss.min(mtu.saturating_sub(TCP_IPV4_HEADERS));
         }
     }
 
@@ -374,22 +382,6 @@ impl Session {
 }
 
 impl Peer {
-    /// The largest TCP segment that need not travel in fragments to a client over IPv6, whose header is 20 bytes longer than
-    /// the one that the configured MTU reckons with. Over IPv4 that MTU is the operator's choice.
-    fn mss(&self) -> u16 {
-        let newest =
-            self.current.and_then(|current| self.outbound.get(current)).or_else(|| self.outbound.last());
-        let Some(suite) =
-            newest.map(|outbound| outbound.sa.suite()).filter(|_| checksum::is_needed(self.path))
-        else {
-            return u16::MAX;
-        };
-        let fits = |inner: &u16| {
-            suite.packet_len(PREFIX_LEN + usize::from(*inner)) + UDP_IPV6_HEADERS <= ETHERNET_MTU
-        };
-        (0..=1500).rev().find(fits).unwrap_or_default().saturating_sub(TCP_IPV4_HEADERS)
-    }
-
     /// A client has one session, seldom more: a scan beats a map.
     fn session(&self, port: u16, key: SessionKey) -> Option<usize> {
         self.sessions.iter().find(|known| known.key == key && known.port == port).map(|known| known.place)
@@ -426,9 +418,6 @@ fn udp_header(port: u16, payload_len: u16) -> [u8; UDP_LEN] {
 
 /// IPv4 and TCP headers without options, RFC 9293 §3.7.1.
 pub(crate) const TCP_IPV4_HEADERS: u16 = 40;
-/// IPv6 and UDP headers around ESP, RFC 8200 §3.
-const UDP_IPV6_HEADERS: usize = 48;
-const ETHERNET_MTU: usize = 1500;
 /// RFC 2661 §8.1.
 pub(crate) const L2TP_PORT: u16 = 1701;
 const UDP_LEN: usize = 8;

@@ -94,6 +94,8 @@ pub struct Server {
     /// Who we are to DHCPv6.
     server_id: ServerId,
     ppp: Arc<ppp::Config>,
+    /// The same with a smaller MRU: for clients around whose packets more has to be put.
+    narrow: BTreeMap<u16, Arc<ppp::Config>>,
     rng: ChaCha20Rng,
     timers: Timers<Timer>,
     /// Links that something was said to since they were last drained.
@@ -164,6 +166,7 @@ impl Server {
             directions: engines::directions(config),
             server_id,
             ppp: Arc::new(engines::ppp(now, wall, config)),
+            narrow: BTreeMap::new(),
             rng,
             timers: Timers::default(),
             touched: BTreeSet::new(),

@@ -1,6 +1,7 @@
 //! From what stands in `adit.yaml` to a [`Config`]: defaults, ranges, and what must fit together.
 
 mod inside;
+pub(crate) use inside::MTU_UNFRAGMENTED;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -39,6 +39,8 @@ pub enum Discard {
     NoSa,
     /// Something from the TUN device that is neither IPv4 nor IPv6.
     NotIp,
+    /// A packet longer than its client takes, which must not be cut: its sender is told.
+    TooBig,
     /// A packet too large for one UDP datagram around it.
     TooLarge,
     /// L2TP from yet another UDP port of a client that uses many already.
@@ -49,7 +51,7 @@ pub enum Discard {
 
 impl Discard {
     /// Every variant, in counter order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Runt,
         Self::Keepalive,
         Self::UnknownSpi,
@@ -68,6 +70,7 @@ impl Discard {
         Self::NoRoute,
         Self::NoSa,
         Self::NotIp,
+        Self::TooBig,
         Self::TooLarge,
         Self::TooManyPorts,
         Self::Exhausted,
@@ -94,6 +97,7 @@ impl Discard {
             Self::NoRoute => "no_route",
             Self::NoSa => "no_sa",
             Self::NotIp => "not_ip",
+            Self::TooBig => "too_big",
             Self::TooLarge => "too_large",
             Self::TooManyPorts => "too_many_ports",
             Self::Exhausted => "sequence_exhausted",

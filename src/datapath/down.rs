@@ -7,7 +7,7 @@ use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
 
 use super::{
     Datapath, Discard, Inside, LANES, Origin, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN,
-    address::Ipv4, address6::Ipv6, ahead::AHEAD, checksum, mss, udp_header,
+    address::Ipv4, address6::Ipv6, ahead::AHEAD, checksum, mss, too_big, udp_header,
 };
 use crate::pool::Prefix;
 use crate::superpacket::{Left, Superpacket};
@@ -19,6 +19,8 @@ pub struct Downlink {
     used: usize,
     packets: usize,
     runs: Vec<Run>,
+    /// What senders of packets are told that could not be sent.
+    back: Vec<Vec<u8>>,
 }
 
 /// Packets to one client, all of one size but for a shorter last; runs follow each other without a gap.
@@ -36,10 +38,16 @@ impl Downlink {
         self.runs.iter().map(|run| (run.path, &self.arena[run.bytes.clone()], run.segment))
     }
 
+    /// IP packets for the TUN device: to senders whose packets are too long for a client.
+    pub fn back(&self) -> impl Iterator<Item = &[u8]> {
+        self.back.iter().map(Vec::as_slice)
+    }
+
     fn clear(&mut self) {
         self.used = 0;
         self.packets = 0;
         self.runs.clear();
+        self.back.clear();
     }
 
     /// Room for one more packet of `len` bytes.
@@ -114,7 +122,7 @@ impl Datapath {
             let handed = self.elsewhere.hand_ip(origin, inside, packet);
             return if handed { Ok(()) } else { Err(Discard::NoRoute) };
         };
-        let Session { peer, prefix, mss, meter, limits, .. } = &mut self.sessions[session];
+        let Session { peer, prefix, mtu, mss, meter, limits, .. } = &mut self.sessions[session];
         let mss = match inside {
             Inside::V4(_) => *mss,
             Inside::V6(_) => mss::over_ipv6(*mss),
@@ -128,6 +136,13 @@ impl Datapath {
         // Of these, none opens a connection.
         let is_cut = matches!(packet.left(), Left::Segmentation { .. });
         for segment in segments.iter() {
+            // What may be cut on its way and was not is sent whole: most clients take it.
+            if segment.len() > usize::from(*mtu) && too_big::is_atomic(packet.bytes()) {
+                if self.too_big.admit(now) {
+                    down.back.extend(too_big::answer(packet.bytes(), *mtu));
+                }
+                return Err(Discard::TooBig);
+            }
             if let Some(limits) = limits
                 && let Err(discard) = limits.admit_down(now, segment.len())
             {

@@ -199,5 +199,6 @@ impl Ports {
             let local = socket.local();
             socket.send(self.downlink.runs().filter(|(path, ..)| outer::serves(local, path.local)));
         }
+        self.tun.send(self.downlink.back());
     }
 }

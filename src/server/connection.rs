@@ -7,7 +7,10 @@ use std::{
 
 use ipsec::{Encapsulation, EspSuite, Path, Phase1};
 
-use crate::datapath::SessionIndex;
+use crate::{
+    config::MTU_UNFRAGMENTED,
+    datapath::{SessionIndex, inner_mtu},
+};
 
 /// One client: its path, what was negotiated with it, and how many tunnels it has.
 #[derive(Debug)]
@@ -68,6 +71,18 @@ impl Connection {
             (None, _) => String::new(),
             (Some(suite), Encapsulation::Udp) => suite.to_string(),
             (Some(suite), Encapsulation::Native) => format!("{suite} (native)"),
+        }
+    }
+
+    /// The longest inner packet to it that need not travel in fragments: as long as the operator says, unless more is put around it than
+    /// the operator could know of.
+    pub(super) fn mtu(&self, configured: u16) -> u16 {
+        let over_ipv6 = self.path.remote.ip().to_canonical().is_ipv6();
+        let fits = self.esp.map(|suite| inner_mtu(suite, self.encapsulation, over_ipv6));
+        // Above that it was said that packets are cut, over IPv4.
+        match fits {
+            Some(fits) if over_ipv6 || configured <= MTU_UNFRAGMENTED => configured.min(fits),
+            _ => configured,
         }
     }
 

@@ -116,13 +116,25 @@ impl Server {
             connection.sessions.push(index);
         }
         self.by_key.insert((key, index));
-        let link = Link::new(now, self.ppp.clone(), self.next_seed());
+        let config = self.ppp_for(peer);
+        let link = Link::new(now, config, self.next_seed());
         let stage = Stage::Negotiating;
         let (counted, watch) = (Traffic::default(), Watch::new(now));
         let session =
             Session { link, lac, key, opened: now, heard: now, stage, link6: None, meter, counted, watch };
         self.sessions.insert(index, Box::new(session));
         self.touched.insert(index);
+    }
+
+    /// What is decided about the links of a client: one thing for all, but for the length of packets.
+    fn ppp_for(&mut self, peer: PeerId) -> Arc<ppp::Config> {
+        let configured = self.ppp.mru;
+        let mru = self.connections.get(&peer).map_or(configured, |connection| connection.mtu(configured));
+        if mru == configured {
+            return self.ppp.clone();
+        }
+        let narrow = || Arc::new(ppp::Config { mru, ..(*self.ppp).clone() });
+        self.narrow.entry(mru).or_insert_with(narrow).clone()
     }
 }
 

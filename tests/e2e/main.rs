@@ -18,6 +18,7 @@ mod ipv6;
 mod lifecycle;
 mod limits;
 mod logins;
+mod mtu;
 mod nat;
 mod native;
 mod no_waiting;

@@ -178,3 +178,17 @@ fn failed(story: &mut Story, identifier: u8, retry: u8) -> super::Challenge {
     let value = super::bytes(digits).try_into().unwrap();
     super::Challenge { frame, identifier, value }
 }
+
+/// Compression, bridging, MPLS, OSI, IPX, multilink's neighbours: each is refused by name, and nothing else comes of it.
+#[test]
+fn whatever_else_is_offered_is_rejected() {
+    let mut story = Story::to_up();
+    for (number, protocol) in
+        (1..).zip(["80fd", "8031", "8281", "8023", "802b", "80fb", "8235", "c02b", "c029"])
+    {
+        story.peer(&format!("{protocol} 01 05 .. 0102"));
+        story.ours(&format!("c021 08 {number:02x} .. {protocol} 01 05 0006 0102"));
+    }
+    story.quiet();
+    assert!(story.link.is_up());
+}

@@ -20,7 +20,7 @@ const MTU: RangeInclusive<u16> = 576..=1500;
 /// The largest inner packet whose outer one is at most 1500 bytes with AES-CBC and a 12-byte ICV: 1500 − 20
 /// (IP) − 8 (UDP) − 8 (ESP) − 16 (IV) − 12 (ICV) is 89 whole blocks; less padding trailer 2, UDP 8, L2TP 6,
 /// PPP 4.
-const MTU_UNFRAGMENTED: u16 = 1404;
+pub(crate) const MTU_UNFRAGMENTED: u16 = 1404;
 /// RFC 8200 §5: what every link with IPv6 carries.
 const IPV6_MINIMUM_MTU: u16 = 1280;
 

@@ -123,6 +123,7 @@ impl World {
     }
 
     fn send_down(&mut self, down: &Downlink) {
+        self.beyond.extend(down.back().map(<[u8]>::to_vec));
         for (path, bytes, segment) in down.runs() {
             for payload in bytes.chunks(segment) {
                 send(&mut self.network, &mut self.record, self.now, path, payload.to_vec());

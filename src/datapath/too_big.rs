@@ -1,0 +1,170 @@
+//! What the sender of a packet hears that the client's link cannot carry: RFC 1191 for IPv4, RFC 4443 §3.2 for IPv6.
+//!
+//! ```text
+//! ┌────────────────────────┬───────────┬────────────┬────────────────────────────────────┐
+//! │ IP, back to the sender │ 3, 4 or 2 │ the MTU    │ the packet, as much of it as fits  │
+//! └────────────────────────┴───────────┴────────────┴────────────────────────────────────┘
+//! ```
+//!
+//! The device has the MTU of the configuration; a client may have asked for less. It is said in the name of the packet's destination,
+//! as a kernel does it for its own tunnels: from one of the machine's own addresses it would be taken for forged.
+
+use std::time::{Duration, Instant};
+
+use crate::checksum;
+
+/// How often it may be said: a sender that goes on regardless is told often enough.
+#[derive(Debug, Default)]
+pub(super) struct Rate {
+    /// When the present second began.
+    second: Option<Instant>,
+    said: u32,
+}
+
+impl Rate {
+    pub(super) fn admit(&mut self, now: Instant) -> bool {
+        let is_over = |second| now.saturating_duration_since(second) >= Duration::from_secs(1);
+        if self.second.is_none_or(is_over) {
+            *self = Self { second: Some(now), said: 0 };
+        }
+        self.said += 1;
+        self.said <= MOST
+    }
+}
+
+/// The packet that says so, if `packet` may not be cut on its way: IPv4 that forbids it, and all of IPv6. Nothing is said of what is
+/// itself such a message.
+pub(super) fn answer(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
+    match packet.first()? >> 4 {
+        4 => answer_ipv4(packet, mtu),
+        6 => answer_ipv6(packet, mtu),
+        _ => None,
+    }
+}
+
+/// Whether `packet` must arrive whole or not at all.
+pub(super) fn is_atomic(packet: &[u8]) -> bool {
+    match packet.first().map(|byte| byte >> 4) {
+        Some(4) => packet.get(6).is_some_and(|flags| flags & DONT_FRAGMENT != 0),
+        Some(6) => true,
+        _ => false,
+    }
+}
+
+fn answer_ipv4(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
+    let header: &[u8; 20] = packet.first_chunk()?;
+    let quoted = packet.get(..(usize::from(header[0] & 0x0f) * 4 + 8).min(packet.len()))?;
+    // RFC 1122 §3.2.2: not of an error. Of ICMP, only echo is none.
+    if header[9] == ICMP && !matches!(quoted.last_chunk::<8>()?[0], 0 | 8) {
+        return None;
+    }
+    let [m0, m1] = mtu.to_be_bytes();
+    let mut message = vec![3, 4, 0, 0, 0, 0, m0, m1];
+    message.extend(quoted);
+    let sum = checksum::finish(checksum::sum(&message));
+    message[2..4].copy_from_slice(&sum);
+    let [l0, l1] = u16::try_from(header.len() + message.len()).ok()?.to_be_bytes();
+    let mut ip = [0x45, 0xc0, l0, l1, 0, 0, 0, 0, 64, ICMP, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    ip[12..16].copy_from_slice(&header[16..20]);
+    ip[16..20].copy_from_slice(&header[12..16]);
+    let sum = checksum::finish(checksum::sum(&ip));
+    ip[10..12].copy_from_slice(&sum);
+    Some([&ip[..], &message].concat())
+}
+
+fn answer_ipv6(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
+    let (header, payload) = packet.split_first_chunk::<40>()?;
+    // RFC 4443 §2.4 (e): not of an error, whose types are those below 128.
+    if header[6] == ICMPV6 && payload.first()? & 0x80 == 0 {
+        return None;
+    }
+    let mut message = vec![2, 0, 0, 0];
+    message.extend(u32::from(mtu).to_be_bytes());
+    message.extend(packet.get(..MINIMUM_MTU - 48).unwrap_or(packet));
+    let [l0, l1] = u16::try_from(message.len()).ok()?.to_be_bytes();
+    let mut ip = vec![0x60, 0, 0, 0, l0, l1, ICMPV6, 64];
+    ip.extend(&header[24..40]);
+    ip.extend(&header[8..24]);
+    let pseudo = checksum::pseudo6(ip.last_chunk()?, ICMPV6, message.len());
+    let sum = checksum::finish(pseudo + checksum::sum(&message));
+    message[2..4].copy_from_slice(&sum);
+    Some([ip, message].concat())
+}
+
+/// A second.
+const MOST: u32 = 100;
+/// RFC 791 §3.1.
+const DONT_FRAGMENT: u8 = 0x40;
+const ICMP: u8 = 1;
+const ICMPV6: u8 = 58;
+/// RFC 8200 §5: as long as the answer may be.
+const MINIMUM_MTU: usize = 1280;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ipv4(flags: u8, protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let mut packet =
+            vec![0x45, 0, 0, 0, 0, 7, flags, 0, 64, protocol, 0, 0, 198, 51, 100, 7, 10, 20, 0, 2];
+        packet.extend(payload);
+        packet
+    }
+
+    fn ipv6(next_header: u8, payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0x60, 0, 0, 0, 5, 0x78, next_header, 64];
+        packet.extend([1; 16].iter().chain(&[2; 16]).chain(payload));
+        packet
+    }
+
+    #[test]
+    fn the_sender_over_ipv4_hears_the_mtu() {
+        let packet = ipv4(DONT_FRAGMENT, 17, &[7; 1380]);
+        let answer = answer(&packet, 1300).unwrap();
+        let (ip, message) = answer.split_at(20);
+        assert_eq!(checksum::finish(checksum::sum(ip)), [0, 0]);
+        assert_eq!(checksum::finish(checksum::sum(message)), [0, 0]);
+        assert_eq!((&ip[12..16], &ip[16..]), (&[10, 20, 0, 2][..], &[198, 51, 100, 7][..]));
+        assert_eq!((&message[..2], &message[4..8]), (&[3, 4][..], &[0, 0, 5, 20][..]));
+        assert_eq!(message[8..], packet[..28]);
+    }
+
+    #[test]
+    fn the_sender_over_ipv6_hears_the_mtu() {
+        let packet = ipv6(17, &[7; 1400]);
+        let answer = answer(&packet, 1300).unwrap();
+        assert_eq!(answer.len(), 1280);
+        let (ip, message) = answer.split_at(40);
+        let pseudo = checksum::pseudo6(ip.last_chunk().unwrap(), 58, message.len());
+        assert_eq!(checksum::finish(pseudo + checksum::sum(message)), [0, 0]);
+        assert_eq!((&ip[8..24], &ip[24..]), (&[2; 16][..], &[1; 16][..]));
+        assert_eq!((&message[..2], &message[4..8]), (&[2, 0][..], &[0, 0, 5, 20][..]));
+        assert_eq!(message[8..], packet[..1232]);
+    }
+
+    #[test]
+    fn of_errors_nothing_is_said_but_of_pings_it_is() {
+        assert!(answer(&ipv4(DONT_FRAGMENT, ICMP, &[3; 1400]), 1300).is_none());
+        assert!(answer(&ipv4(DONT_FRAGMENT, ICMP, &[8; 1400]), 1300).is_some());
+        assert!(answer(&ipv6(ICMPV6, &[1; 1400]), 1300).is_none());
+        assert!(answer(&ipv6(ICMPV6, &[128; 1400]), 1300).is_some());
+        for len in 0..20 {
+            assert!(answer(&ipv4(DONT_FRAGMENT, 17, &[])[..len], 1300).is_none());
+        }
+    }
+
+    #[test]
+    fn what_may_be_cut_is_not_atomic() {
+        assert!(!is_atomic(&ipv4(0, 17, &[])) && is_atomic(&ipv4(DONT_FRAGMENT, 17, &[])));
+        assert!(is_atomic(&ipv6(17, &[])) && !is_atomic(&[]));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a start for virtual time")]
+    fn it_is_said_so_often_a_second() {
+        let now = Instant::now();
+        let mut rate = Rate::default();
+        assert_eq!((0..200).filter(|_| rate.admit(now)).count(), 100);
+        assert!(rate.admit(now + Duration::from_secs(1)));
+    }
+}

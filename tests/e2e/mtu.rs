@@ -1,0 +1,112 @@
+//! How long packets may be: what a client asks for, what fits around it outside, and what their senders hear.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use load::Profile;
+use load::profile::LcpOption;
+
+use crate::inner;
+use crate::inner6;
+use crate::world::{Device, HOST, Place, Setup, World};
+
+const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 99);
+const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7);
+const SOON: Duration = Duration::from_secs(8);
+
+/// A client that asks for packets of 1300 octets at most, as some makers' Android does.
+fn narrow() -> (World, Device) {
+    let mut profile = Profile::windows_10();
+    for option in &mut profile.ppp.lcp {
+        if let LcpOption::Mru(size) = option {
+            *size = 1300;
+        }
+    }
+    let mut world = World::new(&Setup { range6: Some("2001:db8:1::/48"), ..Setup::default() });
+    let device = world.dial(profile, Place::Public(CLIENT));
+    world.until_up(device, SOON);
+    world.run(SOON);
+    world.beyond.clear();
+    (world, device)
+}
+
+/// A packet of `len` octets that must not be cut, or may be.
+fn datagram(world: &World, device: Device, len: usize, whole: bool) -> Vec<u8> {
+    let mut payload = vec![7; len - 20];
+    payload[..8].copy_from_slice(&[0x13, 0xc4, 0, 9, 0, 0, 0, 0]);
+    let mut packet = inner::ipv4(HOST, world.address(device), 17, &payload);
+    if !whole {
+        packet[6] = 0;
+        packet[10..12].fill(0);
+        let sum = inner::checksum(&packet[..20]).to_be_bytes();
+        packet[10..12].copy_from_slice(&sum);
+    }
+    packet
+}
+
+fn sent(world: &mut World, device: Device, packet: &[u8]) -> bool {
+    let before = world.device(device).packets.len();
+    world.send_from_beyond(&[packet]);
+    world.run(SOON);
+    world.device(device).packets.len() > before
+}
+
+#[test]
+fn the_sender_of_what_a_client_does_not_take_is_told() {
+    let (mut world, device) = narrow();
+    let fits = datagram(&world, device, 1300, true);
+    assert!(sent(&mut world, device, &fits) && world.beyond.is_empty());
+    let long = datagram(&world, device, 1301, true);
+    assert!(!sent(&mut world, device, &long));
+    assert_eq!(world.discarded("too_big"), 1);
+    let told = world.beyond.pop().expect("the sender hears of it");
+    assert_eq!((inner::source(&told), inner::destination(&told)), (world.address(device), HOST));
+    assert_eq!(told[20..28], [3, 4, told[22], told[23], 0, 0, 0x05, 0x14]);
+    assert_eq!(told[28..], long[..28]);
+}
+
+#[test]
+fn what_may_be_cut_is_sent_whole() {
+    let (mut world, device) = narrow();
+    let long = datagram(&world, device, 1400, false);
+    assert!(sent(&mut world, device, &long) && world.beyond.is_empty());
+}
+
+#[test]
+fn a_flood_of_long_packets_is_not_answered_with_another() {
+    let (mut world, device) = narrow();
+    let long = datagram(&world, device, 1400, true);
+    let many: Vec<&[u8]> = (0..1000).map(|_| &long[..]).collect();
+    world.send_from_beyond(&many);
+    assert_eq!((world.discarded("too_big"), world.beyond.len()), (1000, 100));
+}
+
+#[test]
+fn over_ipv6_as_well() {
+    let (mut world, device) = narrow();
+    let own = Ipv6Addr::new(0x2001, 0xdb8, 1, world.address(device).octets()[3].into(), 0, 0, 0, 9);
+    let datagram = |len: usize| inner6::udp((HOST6, own), (5060, 9), &vec![7; len - 48]);
+    assert!(sent(&mut world, device, &datagram(1300)) && world.beyond.is_empty());
+    assert!(!sent(&mut world, device, &datagram(1301)));
+    let told = world.beyond.pop().expect("the sender hears of it");
+    let (next_header, message) = inner6::payload(&told).expect("a right checksum");
+    assert_eq!((next_header, &message[..2], &message[4..8]), (58, &[2, 0][..], &[0, 0, 0x05, 0x14][..]));
+    assert_eq!(message[8..], datagram(1301)[..1232]);
+    assert_eq!(inner6::source(&told), own);
+}
+
+/// Around the packets of a client that comes over IPv6 is so much that 1400 octets would travel in fragments.
+#[test]
+fn what_is_put_around_packets_is_reckoned_with() {
+    let mut world = World::new(&Setup::default());
+    let home = Ipv6Addr::new(0x2001, 0xdb8, 7, 0, 0, 0, 0, 5);
+    let device = world.dial(Profile::windows_10(), Place::PublicV6(home));
+    world.until_up(device, SOON);
+    let longest = (1300..=1400).rev().find(|len| {
+        let packet = datagram(&world, device, *len, true);
+        sent(&mut world, device, &packet)
+    });
+    assert_eq!(longest, Some(1388), "AES-256 and SHA-1");
+    let outer = world.record.iter().filter(|sent| !sent.to_server).map(|sent| sent.payload.len()).max();
+    assert!(outer.is_some_and(|payload| (1430..=1452).contains(&payload)), "{outer:?}");
+}
