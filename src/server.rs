@@ -18,6 +18,7 @@ mod connection;
 mod denial;
 mod engines;
 mod ipsec_events;
+mod job;
 mod l2tp_events;
 mod log;
 mod login;
@@ -41,13 +42,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use ipsec::{EspSuite, Job, JobDone, PeerId, Responder, Transmit};
+use ipsec::{EspSuite, PeerId, Responder, Transmit};
 use l2tp::{Lns, SessionKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use timers::Timers;
 
 pub use crate::datapath::{Datagram, Discard, Downlink, Handover, Inside, Load, ShardId, Shards, Uplink};
+pub use job::{Job, JobDone};
 pub use log::{Level, LogLine};
 pub use plane::{Blueprint, Orders};
 pub use reload::{Reload, Reloaded};
@@ -100,6 +102,8 @@ pub struct Server {
     timers: Timers<Timer>,
     /// Links that something was said to since they were last drained.
     touched: BTreeSet<SessionIndex>,
+    /// Arithmetic of logins.
+    jobs: VecDeque<(SessionIndex, ppp::Job)>,
     transmits: VecDeque<Transmit>,
     log: VecDeque<LogLine>,
     new_passwords: VecDeque<NewPassword>,
@@ -170,6 +174,7 @@ impl Server {
             rng,
             timers: Timers::default(),
             touched: BTreeSet::new(),
+            jobs: VecDeque::new(),
             transmits: VecDeque::new(),
             log: VecDeque::new(),
             new_passwords: VecDeque::new(),
@@ -274,7 +279,16 @@ impl Server {
 
     /// Takes the result of a job that [`Server::poll_job`] handed out.
     pub fn handle_job(&mut self, now: Instant, done: JobDone) {
-        self.ike.handle_job(now, done);
+        match done.0 {
+            job::Done::Ike(done) => self.ike.handle_job(now, done),
+            // The session may have ended since.
+            job::Done::Ppp(index, done) => {
+                if let Some(session) = self.sessions.get_mut(&index) {
+                    session.link.handle_job(now, done);
+                    self.touched.insert(index);
+                }
+            }
+        }
         self.settle(now);
     }
 
@@ -292,7 +306,8 @@ impl Server {
 
     /// The next piece of long arithmetic, to be run anywhere and brought back to [`Server::handle_job`].
     pub fn poll_job(&mut self) -> Option<Job> {
-        self.ike.poll_job()
+        let login = || self.jobs.pop_front().map(|(index, job)| job::Engine::Ppp(index, job));
+        self.ike.poll_job().map(job::Engine::Ike).or_else(login).map(Job)
     }
 
     /// The next line for the log.

@@ -9,11 +9,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use ipsec::{Job, JobDone};
 
-use crate::io::poll::Waker;
+use crate::{
+    io::poll::Waker,
+    server::{Job, JobDone},
+};
 
-/// Runs jobs beside the event loop. How many may wait is bounded by who hands them out: the responder has a cap.
+/// Runs jobs beside the event loop. How many may wait is bounded by who hands them out: the responder has a cap, and a
+/// link has one at a time.
 #[derive(Debug)]
 pub(crate) struct Workers {
     jobs: Sender<Job>,

@@ -51,7 +51,8 @@ mod wire;
 
 pub use auth::chap::md5::ChapProof;
 pub use auth::eap::{
-    CertificateProof, ClientCertificate, EapMethod, TlsCredentials, TlsCredentialsError, TlsFiles,
+    CertificateProof, ClientCertificate, EapMethod, Job, JobDone, TlsCredentials, TlsCredentialsError,
+    TlsFiles,
 };
 pub use auth::mschapv2::{MsChapV2Proof, NewPassword, NewPasswordProof, NtHash};
 pub use auth::pap::Password;

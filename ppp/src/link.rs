@@ -16,6 +16,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::auth::eap::{Job, JobDone};
 use crate::auth::{Addressing, AuthRequest, Authenticator, Outcome, Terms, Verdict};
 use crate::automaton::{Automaton, REJECTED_COPY, Signal};
 use crate::config::Config;
@@ -50,12 +51,14 @@ pub struct Link {
 }
 
 /// What a link tells its owner.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Event {
     /// LCP is opened, and the client asked to authenticate itself. Again, if the client renegotiates.
     LcpUp,
     /// May this client come in? To be answered with [`Link::handle_verdict`].
     AuthRequest(AuthRequest),
+    /// Long arithmetic, to be run anywhere and brought back to [`Link::handle_job`].
+    Job(Job),
     /// IPv4 packets may flow.
     NetworkUp {
         /// The client's address.
@@ -135,6 +138,13 @@ impl Link {
     pub fn handle_verdict(&mut self, now: Instant, verdict: Verdict) {
         let Phase::Authenticate(auth) = &mut self.phase else { return };
         let outcome = auth.handle_verdict(now, verdict, &mut self.wire);
+        self.carry_out(now, outcome);
+    }
+
+    /// Takes the result of the last [`Event::Job`].
+    pub fn handle_job(&mut self, now: Instant, done: JobDone) {
+        let Phase::Authenticate(auth) = &mut self.phase else { return };
+        let outcome = auth.handle_job(now, done, &mut self.wire);
         self.carry_out(now, outcome);
     }
 
@@ -360,6 +370,7 @@ impl Link {
     fn carry_out(&mut self, now: Instant, outcome: Outcome) {
         match outcome {
             Outcome::Waiting => {}
+            Outcome::Working(job) => self.events.push_back(Event::Job(job)),
             Outcome::Asking(request) => self.events.push_back(Event::AuthRequest(request)),
             Outcome::Accepted(addressing) => self.enter_network(now, addressing),
             Outcome::Refused => {

@@ -69,6 +69,7 @@ impl Server {
     fn handle_ppp_event(&mut self, now: Instant, index: SessionIndex, event: Event) {
         match event {
             Event::LcpUp => {}
+            Event::Job(job) => self.jobs.push_back((index, job)),
             Event::AuthRequest(request) => self.login(now, index, &request),
             Event::NetworkUp { .. } => self.network_up(now, index),
             Event::NetworkDown => {

@@ -9,10 +9,10 @@ use std::path::Path as File;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use adit::config::Config;
-use adit::server::{Datagram, Downlink, Server, Shards, Uplink};
+use adit::server::{Datagram, Downlink, Job, Server, Shards, Uplink};
 use adit::superpacket::Superpacket;
 use adit::users::Users;
-use ipsec::{Job, Path};
+use ipsec::Path;
 use load::{Client, Credentials, IKE_PORT, NAT_T_PORT, Profile, Stage};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 

@@ -31,6 +31,8 @@ pub(crate) struct Terms {
 pub(crate) enum Outcome {
     /// Nothing, for now.
     Waiting,
+    /// Nothing, before this is done.
+    Working(eap::Job),
     /// The owner has to decide.
     Asking(AuthRequest),
     /// The client is in.
@@ -78,6 +80,13 @@ impl Authenticator {
             Self::Chap(auth) => auth.handle_verdict(verdict, wire),
             Self::Pap(auth) => auth.handle_verdict(verdict, wire),
             Self::Eap(auth) => auth.handle_verdict(now, verdict, wire),
+        }
+    }
+
+    pub(crate) fn handle_job(&mut self, now: Instant, done: eap::JobDone, wire: &mut Wire) -> Outcome {
+        match self {
+            Self::MsChapV2(_) | Self::Chap(_) | Self::Pap(_) => Outcome::Waiting,
+            Self::Eap(auth) => auth.handle_job(now, done, wire),
         }
     }
 

@@ -31,7 +31,9 @@ use crate::reason::Reason;
 use crate::wire::{Discard, Wire};
 use method::{Method, Settings, Step};
 use packet::{Response, Type};
-pub use tls::{CertificateProof, ClientCertificate, TlsCredentials, TlsCredentialsError, TlsFiles};
+pub use tls::{
+    CertificateProof, ClientCertificate, Job, JobDone, TlsCredentials, TlsCredentialsError, TlsFiles,
+};
 
 /// A way to prove within EAP who one is. `Display` is what stands in the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,6 +97,8 @@ enum State {
     Begun(Method),
     /// The method runs.
     Running(Method),
+    /// Its arithmetic is being done elsewhere.
+    Working(Method),
     /// The owner decides.
     Deciding(Method),
     Accepted,
@@ -165,7 +169,7 @@ impl Authenticator {
                     wire.repeat(&self.last.frame);
                     return Outcome::Waiting;
                 }
-                State::Deciding(_) | State::Failed => Discard::Response,
+                State::Working(_) | State::Deciding(_) | State::Failed => Discard::Response,
             },
         };
         wire.discard(discard);
@@ -196,12 +200,28 @@ impl Authenticator {
         self.carry_out(now, step, wire)
     }
 
+    pub(crate) fn handle_job(&mut self, now: Instant, done: JobDone, wire: &mut Wire) -> Outcome {
+        let State::Working(method) = &mut self.state else { return Outcome::Waiting };
+        match method.handle_job(&self.identity, done, &self.settings, wire) {
+            // It was of another conversation on this link.
+            Step::Waiting => Outcome::Waiting,
+            step => {
+                self.run(State::Running);
+                self.carry_out(now, step, wire)
+            }
+        }
+    }
+
     fn carry_out(&mut self, now: Instant, step: Step, wire: &mut Wire) -> Outcome {
         match step {
             Step::Waiting => Outcome::Waiting,
             Step::Discard(why) => {
                 wire.discard(why);
                 Outcome::Waiting
+            }
+            Step::Work(job) => {
+                self.run(State::Working);
+                Outcome::Working(job)
             }
             Step::Request(data) => {
                 self.go_on(now, &data, wire);
@@ -237,7 +257,10 @@ impl Authenticator {
     /// Goes to another state with the method that there is.
     fn run(&mut self, next: fn(Method) -> State) {
         self.state = match std::mem::replace(&mut self.state, State::Failed) {
-            State::Begun(method) | State::Running(method) | State::Deciding(method) => next(method),
+            State::Begun(method)
+            | State::Running(method)
+            | State::Working(method)
+            | State::Deciding(method) => next(method),
             state @ (State::Identity | State::Accepted | State::Failed) => state,
         };
     }
@@ -273,7 +296,7 @@ impl Authenticator {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
             State::Identity | State::Begun(_) | State::Running(_) => Some(self.last.resend_at),
-            State::Deciding(_) | State::Accepted | State::Failed => None,
+            State::Working(_) | State::Deciding(_) | State::Accepted | State::Failed => None,
         }
     }
 
@@ -283,7 +306,7 @@ impl Authenticator {
             State::Identity | State::Begun(_) | State::Running(_) | State::Accepted => {
                 wire.repeat(&self.last.frame)
             }
-            State::Deciding(_) | State::Failed => {}
+            State::Working(_) | State::Deciding(_) | State::Failed => {}
         }
     }
 
@@ -291,7 +314,9 @@ impl Authenticator {
     pub(crate) fn refusal(&self) -> Option<Reason> {
         match &self.state {
             State::Begun(method) | State::Running(method) => method.refusal(&self.identity),
-            State::Identity | State::Deciding(_) | State::Accepted | State::Failed => None,
+            State::Identity | State::Working(_) | State::Deciding(_) | State::Accepted | State::Failed => {
+                None
+            }
         }
     }
 }

@@ -53,6 +53,35 @@ impl Story {
     }
 }
 
+/// A link that asks who the client is.
+pub(super) fn asking() -> Story {
+    Story::to_eap(&[EapMethod::Md5, EapMethod::MsChapV2]).0
+}
+
+/// A link that wants a password.
+pub(super) fn challenging() -> Story {
+    Story::to_mschapv2().0
+}
+
+/// What a well-behaved client of either says.
+pub(super) fn vocabulary() -> Vec<Vec<u8>> {
+    let (_, identity) = Story::to_eap(&[EapMethod::Md5]);
+    let (_, challenge) = Story::to_mschapv2();
+    let (identifier, value) = challenge_of(&challenge);
+    let response = mschapv2_response(identifier, &value, "alice", "secret");
+    let frame = |request: &Request, later: u8, kind: u8, data: &[u8]| {
+        let identifier = request.identifier.wrapping_add(later);
+        bytes(&format!("c227 02 {identifier:02x} .. {kind:02x} {}", hex(data)))
+    };
+    vec![
+        frame(&identity, 0, 1, b"alice"),
+        frame(&identity, 1, 3, &[26]),
+        frame(&challenge, 0, 26, &response),
+        frame(&challenge, 1, 26, &[3]),
+        frame(&challenge, 1, 26, &[4]),
+    ]
+}
+
 /// A client's Response to what is in a Challenge-Request, or in the text of a Failure-Request.
 fn mschapv2_response(identifier: u8, challenge: &[u8; 16], name: &str, password: &str) -> Vec<u8> {
     let peer_challenge = [0x55; 16];

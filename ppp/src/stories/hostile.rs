@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Story, acked, bytes, chap, hex, new_password, pap, response, verify};
+use super::{Story, acked, bytes, chap, eap, hex, new_password, pap, response, verify};
 use crate::{Event, Reason};
 
 /// One link in every phase.
-fn phases() -> [Story; 9] {
+fn phases() -> [Story; 11] {
     let refused = {
         let (mut story, challenge) = Story::to_challenge();
         story.peer(&response(&challenge, 0, "alice", "wrong"));
@@ -29,6 +29,8 @@ fn phases() -> [Story; 9] {
         new_password::expired().0,
         chap::to_challenge().0,
         pap::listening(),
+        eap::asking(),
+        eap::challenging(),
         Story::to_network(),
         Story::to_up(),
         leaving,
@@ -45,6 +47,7 @@ fn vocabulary() -> Vec<Vec<u8>> {
         bytes(&chap::response(&chap::to_challenge().1, "alice", "secret")),
         bytes(&pap::request(1, b"alice", b"secret")),
     ];
+    frames.extend(eap::vocabulary());
     frames.extend(
         [
             "c021 01 00 .. 0104 0578 0506 4d414749 0702 0802 0d03 06 1104 064e 1305 01 e0e0",
@@ -95,7 +98,8 @@ fn every_prefix_of_every_valid_frame_is_discarded() {
                 story.link.handle_frame(story.now, prefix);
                 let (frames, ends) = drain(&mut story);
                 // What we do not speak we send back, whole or not.
-                let unsupported = ["80fd", "8057", "c023"].iter().any(|start| hex(prefix).starts_with(start));
+                let unsupported =
+                    ["80fd", "8057", "c023", "c227"].iter().any(|start| hex(prefix).starts_with(start));
                 assert_eq!((story.link.is_up(), ends), (up, 0), "{}", hex(prefix));
                 if unsupported {
                     assert!(frames <= 1, "{}", hex(prefix));
@@ -189,6 +193,7 @@ proptest! {
             while let Some(event) = story.link.poll_event() {
                 match event {
                     Event::AuthRequest(asked) => request = Some(asked),
+                    Event::Job(job) => story.link.handle_job(story.now, job.run()),
                     Event::Closed(_) => ends += 1,
                     Event::LcpUp
                     | Event::NetworkUp { .. }

@@ -106,6 +106,7 @@ impl Bridge {
                         let verdict = self.judge(&request);
                         link.handle_verdict(now(), verdict);
                     }
+                    Event::Job(job) => link.handle_job(now(), job.run()),
                     Event::Closed(reason) => self.say(&format!("closed: {reason}")),
                     _ => {}
                 }

@@ -9,7 +9,7 @@ use super::md5::Md5;
 use super::mschapv2::MsChapV2;
 use super::packet::{Response, Type};
 use super::peap::Peap;
-use super::tls::{Tls, TlsCredentials};
+use super::tls::{Job, JobDone, Tls, TlsCredentials};
 use crate::auth::{Accept, AuthRequest, Verdict};
 use crate::reason::Reason;
 use crate::wire::{Discard, Wire};
@@ -32,6 +32,8 @@ pub(super) struct Settings {
 pub(super) enum Step {
     /// Nothing, for now.
     Waiting,
+    /// Nothing either, before this is done.
+    Work(Job),
     /// The type-data of the next Request.
     Request(Vec<u8>),
     /// Likewise, and it says that the client was refused and may try again.
@@ -67,11 +69,11 @@ impl Method {
                 (Self::MsChapV2(method), data)
             }
             EapMethod::Tls => {
-                let (method, data) = Tls::begin(settings)?;
+                let (method, data) = Tls::begin(settings, wire)?;
                 (Self::Tls(Box::new(method)), data)
             }
             EapMethod::Peap => {
-                let (method, data) = Peap::begin(settings)?;
+                let (method, data) = Peap::begin(settings, wire)?;
                 (Self::Peap(Box::new(method)), data)
             }
         })
@@ -98,6 +100,20 @@ impl Method {
             Self::MsChapV2(method) => method.handle_response(identity, response.data),
             Self::Tls(method) => method.handle_response(identity, response.data, wire),
             Self::Peap(method) => method.handle_response(identity, response.data, settings, wire),
+        }
+    }
+
+    pub(super) fn handle_job(
+        &mut self,
+        identity: &[u8],
+        done: JobDone,
+        settings: &Settings,
+        wire: &mut Wire,
+    ) -> Step {
+        match self {
+            Self::Md5(_) | Self::MsChapV2(_) => Step::Waiting,
+            Self::Tls(method) => method.handle_job(identity, done, wire),
+            Self::Peap(method) => method.handle_job(identity, done, settings, wire),
         }
     }
 

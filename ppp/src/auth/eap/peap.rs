@@ -29,7 +29,7 @@ use super::method::{Settings, Step};
 use super::mschapv2::MsChapV2;
 use super::packet::{REQUEST, RESPONSE, Type};
 use super::tls::carrier::{Carried, Carrier};
-use super::tls::{self, START};
+use super::tls::{self, JobDone, START};
 use crate::auth::{Accept, Evidence, Verdict};
 use crate::packet::Packet;
 use crate::reason::{Reason, printable};
@@ -63,8 +63,8 @@ enum Phase {
 
 impl Peap {
     /// The conversation and the type-data of its first Request; nothing without credentials.
-    pub(super) fn begin(settings: &Settings) -> Option<(Self, Vec<u8>)> {
-        let carrier = tls::carrier(settings, false)?;
+    pub(super) fn begin(settings: &Settings, wire: &mut Wire) -> Option<(Self, Vec<u8>)> {
+        let carrier = tls::carrier(settings, false, wire)?;
         Some((Self { carrier, phase: Phase::Handshake, identity: Vec::new() }, START.to_vec()))
     }
 
@@ -76,7 +76,26 @@ impl Peap {
         wire: &mut Wire,
     ) -> Step {
         // The version is settled: ours is 0, and whoever speaks another one as well speaks that.
-        match self.carrier.handle(data) {
+        let carried = self.carrier.handle(data);
+        self.go_on(identity, carried, settings, wire)
+    }
+
+    pub(super) fn handle_job(
+        &mut self,
+        identity: &[u8],
+        done: JobDone,
+        settings: &Settings,
+        wire: &mut Wire,
+    ) -> Step {
+        match self.carrier.handle_job(done) {
+            Some(carried) => self.go_on(identity, carried, settings, wire),
+            None => Step::Waiting,
+        }
+    }
+
+    fn go_on(&mut self, identity: &[u8], carried: Carried, settings: &Settings, wire: &mut Wire) -> Step {
+        match carried {
+            Carried::Work(job) => Step::Work(job),
             Carried::Request(data) => Step::Request(data),
             Carried::OurTurn if matches!(self.phase, Phase::Handshake) => {
                 self.phase = Phase::Identity;
@@ -135,7 +154,7 @@ impl Peap {
             Step::Refused(data) => Step::Refused(self.say(Type::MSCHAPV2, &data)),
             Step::Accepted(accept) => self.bind(accept, wire),
             Step::Failed(reason) => self.refuse(reason),
-            step @ (Step::Waiting | Step::Ask(_) | Step::Discard(_)) => step,
+            step @ (Step::Waiting | Step::Work(_) | Step::Ask(_) | Step::Discard(_)) => step,
         }
     }
 
@@ -190,12 +209,12 @@ impl Peap {
     /// [MS-PEAP] §3.1.5.5.2.1: the beginning of EAP-TLS's key material; with TLS 1.3 that of RFC 9427 §2.1, where every length
     /// asked for gives other octets.
     fn tunnel_key(&self) -> Option<Zeroizing<[u8; 60]>> {
-        let (label, context): (&[u8], Option<&[u8]>) = if self.carrier.tunnel.is_tls13() {
+        let (label, context): (&[u8], Option<&[u8]>) = if self.carrier.is_tls13() {
             (b"EXPORTER_EAP_TLS_Key_Material", Some(&[Type::PEAP.0]))
         } else {
             (b"client EAP encryption", None)
         };
-        let material: Zeroizing<[u8; 128]> = self.carrier.tunnel.export(label, context)?;
+        let material: Zeroizing<[u8; 128]> = self.carrier.export(label, context)?;
         material.first_chunk().copied().map(Zeroizing::new)
     }
 

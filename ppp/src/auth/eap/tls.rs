@@ -18,6 +18,7 @@ mod certificate;
 mod credentials;
 mod fault;
 mod fragment;
+mod job;
 #[cfg(test)]
 pub(super) mod tests;
 pub(super) mod tunnel;
@@ -33,6 +34,7 @@ pub use certificate::ClientCertificate;
 pub use credentials::{TlsCredentials, TlsCredentialsError, TlsFiles};
 pub(super) use fault::Fault;
 pub(super) use fragment::START;
+pub use job::{Job, JobDone};
 use tunnel::Tunnel;
 
 /// A certificate whose key the client has, and the conversation in which it showed that.
@@ -72,8 +74,8 @@ enum State {
 
 impl Tls {
     /// The conversation and the type-data of its first Request; nothing without credentials.
-    pub(super) fn begin(settings: &Settings) -> Option<(Self, Vec<u8>)> {
-        let carrier = carrier(settings, true)?;
+    pub(super) fn begin(settings: &Settings, wire: &mut Wire) -> Option<(Self, Vec<u8>)> {
+        let carrier = carrier(settings, true, wire)?;
         Some((Self { carrier, state: State::Handshake }, START.to_vec()))
     }
 
@@ -81,7 +83,20 @@ impl Tls {
         if matches!(self.state, State::Deciding { .. }) {
             return Step::Discard(Discard::Response);
         }
-        match self.carrier.handle(data) {
+        let carried = self.carrier.handle(data);
+        self.go_on(identity, carried, wire)
+    }
+
+    pub(super) fn handle_job(&mut self, identity: &[u8], done: JobDone, wire: &mut Wire) -> Step {
+        match self.carrier.handle_job(done) {
+            Some(carried) => self.go_on(identity, carried, wire),
+            None => Step::Waiting,
+        }
+    }
+
+    fn go_on(&mut self, identity: &[u8], carried: Carried, wire: &mut Wire) -> Step {
+        match carried {
+            Carried::Work(job) => Step::Work(job),
             Carried::Request(data) => Step::Request(data),
             Carried::OurTurn => match std::mem::replace(&mut self.state, State::Handshake) {
                 State::Concluding(accept) => Step::Accepted(accept),
@@ -95,7 +110,7 @@ impl Tls {
     }
 
     fn ask(&mut self, identity: &[u8], wire: &mut Wire) -> Step {
-        let Some(certificate) = self.carrier.tunnel.client() else {
+        let Some(certificate) = self.carrier.client() else {
             return Step::Failed(failed(EapMethod::Tls, identity, &Fault::NoCertificate));
         };
         let conversation = wire.bytes();
@@ -111,7 +126,7 @@ impl Tls {
         let State::Deciding { conversation } = self.state else { return Step::Waiting };
         match verdict {
             Verdict::Accept(accept) if accept.verified.on(&conversation).is_none() => Step::Waiting,
-            Verdict::Accept(accept) if self.carrier.tunnel.is_tls13() => {
+            Verdict::Accept(accept) if self.carrier.is_tls13() => {
                 self.state = State::Concluding(accept);
                 Step::Request(self.carrier.say(&COMMITMENT))
             }
@@ -129,10 +144,10 @@ impl Tls {
 }
 
 /// A TLS connection in which the client has, or has not, a certificate.
-pub(super) fn carrier(settings: &Settings, certificate: bool) -> Option<Carrier> {
+pub(super) fn carrier(settings: &Settings, certificate: bool, wire: &mut Wire) -> Option<Carrier> {
     let credentials = settings.tls.as_ref()?;
     let tunnel = Tunnel::new(credentials, certificate, settings.now).ok()?;
-    Some(Carrier::new(tunnel, settings.mtu.saturating_sub(HEADER)))
+    Some(Carrier::new(tunnel, wire.bytes(), settings.mtu.saturating_sub(HEADER)))
 }
 
 pub(super) fn failed(method: EapMethod, identity: &[u8], fault: &Fault) -> Reason {

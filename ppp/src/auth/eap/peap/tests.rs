@@ -25,9 +25,10 @@ impl Story {
     /// As far as the question within the tunnel who the client is.
     fn new(version: &'static SupportedProtocolVersion) -> Self {
         let settings = settings(ROOM);
-        let (peap, mut request) = Peap::begin(&settings).unwrap();
+        let mut wire = Wire::new([9; 32]);
+        let (peap, mut request) = Peap::begin(&settings, &mut wire).unwrap();
         let client = Client::new(version, None, "ca.pem");
-        let mut story = Self { peap, client, settings, wire: Wire::new([9; 32]) };
+        let mut story = Self { peap, client, settings, wire };
         let heard = loop {
             let answer = story.client.answer(&request, ROOM);
             let heard = story.client.heard();
@@ -44,7 +45,10 @@ impl Story {
     }
 
     fn respond(&mut self, data: &[u8]) -> Step {
-        self.peap.handle_response(b"anonymous", data, &self.settings, &mut self.wire)
+        match self.peap.handle_response(b"anonymous", data, &self.settings, &mut self.wire) {
+            Step::Work(job) => self.peap.handle_job(b"anonymous", job.run(), &self.settings, &mut self.wire),
+            step => step,
+        }
     }
 
     /// What comes of something that the client says within the tunnel.

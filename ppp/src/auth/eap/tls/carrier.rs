@@ -1,12 +1,18 @@
 //! A TLS connection carried in Requests and Responses, RFC 5216 §2.1, RFC 9190 §2.1: what EAP-TLS and PEAP have in common.
 
+use zeroize::Zeroizing;
+
+use super::certificate::ClientCertificate;
 use super::fault::Fault;
 use super::fragment::{ACKNOWLEDGEMENT, Incoming, Outgoing, Piece, Progress};
+use super::job::{Job, JobDone};
 use super::tunnel::Tunnel;
 use crate::wire::Discard;
 
 pub(crate) struct Carrier {
-    pub(crate) tunnel: Tunnel,
+    tunnel: Place,
+    /// What tells a job of this conversation from one of another.
+    ticket: [u8; 8],
     incoming: Incoming,
     outgoing: Option<Outgoing>,
     /// Why there will be no connection; the client has not acknowledged our alert yet.
@@ -14,8 +20,17 @@ pub(crate) struct Carrier {
     room: usize,
 }
 
+/// Where the connection is.
+enum Place {
+    Here(Tunnel),
+    /// With a job.
+    Away,
+}
+
 /// What a Response has come to.
 pub(crate) enum Carried {
+    /// Nothing yet: the arithmetic is to be done elsewhere.
+    Work(Job),
     /// To be sent: the next piece of ours, or a word that the client's has come.
     Request(Vec<u8>),
     /// The connection is established and the client waits for what we have to say in it.
@@ -29,8 +44,15 @@ pub(crate) enum Carried {
 
 impl Carrier {
     /// `room` is how much type-data fits a packet.
-    pub(crate) fn new(tunnel: Tunnel, room: usize) -> Self {
-        Self { tunnel, incoming: Incoming::default(), outgoing: None, fault: None, room }
+    pub(crate) fn new(tunnel: Tunnel, ticket: [u8; 8], room: usize) -> Self {
+        Self {
+            tunnel: Place::Here(tunnel),
+            ticket,
+            incoming: Incoming::default(),
+            outgoing: None,
+            fault: None,
+            room,
+        }
     }
 
     /// Why the client is not going to get in, if that is so already.
@@ -57,27 +79,48 @@ impl Carrier {
         match self.incoming.add(piece) {
             Progress::More => Carried::Request(ACKNOWLEDGEMENT.to_vec()),
             Progress::Wrong => Carried::Broken(Fault::Broken("pieces that do not fit together".into())),
-            // Only who waits for our Finished, or for what we say next, has nothing to say.
-            Progress::Whole(records) if records.is_empty() && !self.tunnel.is_established() => {
-                Carried::Discard(Discard::Answer)
-            }
-            Progress::Whole(records) => self.handle_records(&records),
+            Progress::Whole(records) => self.handle_records(records),
         }
     }
 
-    fn handle_records(&mut self, records: &[u8]) -> Carried {
-        let fault = self.tunnel.handle(records).err();
-        let answer = self.tunnel.take_output();
+    fn handle_records(&mut self, records: Vec<u8>) -> Carried {
+        match std::mem::replace(&mut self.tunnel, Place::Away) {
+            Place::Away => Carried::Discard(Discard::Response),
+            Place::Here(mut tunnel) if tunnel.is_established() => {
+                let fault = tunnel.handle(&records).err();
+                self.settle(tunnel, fault)
+            }
+            // Only who waits for our Finished, or for what we say next, has nothing to say.
+            Place::Here(tunnel) if records.is_empty() => {
+                self.tunnel = Place::Here(tunnel);
+                Carried::Discard(Discard::Answer)
+            }
+            // Certificates and key exchanges are the long part; nothing else in the conversation is.
+            Place::Here(tunnel) => Carried::Work(Job { ticket: self.ticket, tunnel, records }),
+        }
+    }
+
+    /// Takes a job's result; nothing if it is another conversation's.
+    pub(crate) fn handle_job(&mut self, done: JobDone) -> Option<Carried> {
+        let JobDone { ticket, tunnel, fault } = done;
+        (ticket == self.ticket && matches!(self.tunnel, Place::Away)).then(|| self.settle(tunnel, fault))
+    }
+
+    /// What there is to be said after the tunnel has taken records.
+    fn settle(&mut self, mut tunnel: Tunnel, fault: Option<Fault>) -> Carried {
+        let answer = tunnel.take_output();
+        let text = tunnel.read();
+        let established = tunnel.is_established();
+        self.tunnel = Place::Here(tunnel);
         match fault {
             Some(fault) if answer.is_empty() => Carried::Broken(fault),
             fault => {
                 self.fault = fault;
-                let text = self.tunnel.read();
                 if !answer.is_empty() {
                     Carried::Request(self.send(answer))
                 } else if !text.is_empty() {
                     Carried::Text(text)
-                } else if self.tunnel.is_established() {
+                } else if established {
                     Carried::OurTurn
                 } else {
                     // Half a record; its other half may come in a flight of its own.
@@ -89,9 +132,39 @@ impl Carrier {
 
     /// Says something within the connection: the type-data of the first Request that carries it.
     pub(crate) fn say(&mut self, text: &[u8]) -> Vec<u8> {
-        self.tunnel.write(text);
-        let records = self.tunnel.take_output();
+        let records = match &mut self.tunnel {
+            Place::Here(tunnel) => {
+                tunnel.write(text);
+                tunnel.take_output()
+            }
+            Place::Away => Vec::new(),
+        };
         self.send(records)
+    }
+
+    fn tunnel(&self) -> Option<&Tunnel> {
+        match &self.tunnel {
+            Place::Here(tunnel) => Some(tunnel),
+            Place::Away => None,
+        }
+    }
+
+    pub(crate) fn is_tls13(&self) -> bool {
+        self.tunnel().is_some_and(Tunnel::is_tls13)
+    }
+
+    /// The client's certificate, once the connection is established.
+    pub(crate) fn client(&self) -> Option<ClientCertificate> {
+        self.tunnel()?.client()
+    }
+
+    /// Keys for others, RFC 5705.
+    pub(crate) fn export<const N: usize>(
+        &self,
+        label: &[u8],
+        context: Option<&[u8]>,
+    ) -> Option<Zeroizing<[u8; N]>> {
+        self.tunnel()?.export(label, context)
     }
 
     fn send(&mut self, flight: Vec<u8>) -> Vec<u8> {

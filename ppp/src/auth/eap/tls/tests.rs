@@ -129,11 +129,23 @@ fn wire() -> Wire {
     Wire::new([9; 32])
 }
 
+/// What a Response comes to once the arithmetic is done.
+fn respond(tls: &mut Tls, data: &[u8], wire: &mut Wire) -> Step {
+    match tls.handle_response(b"alice", data, wire) {
+        Step::Work(job) => {
+            let again = tls.handle_response(b"alice", data, wire);
+            assert!(matches!(again, Step::Discard(Discard::Response)), "one at a time");
+            tls.handle_job(b"alice", job.run(), wire)
+        }
+        step => step,
+    }
+}
+
 /// Talks until there is something else than a Request; counts the Requests.
 fn talk(tls: &mut Tls, mut request: Vec<u8>, client: &mut Client, room: usize) -> (Step, usize) {
     let mut wire = wire();
     for count in 1..200 {
-        match tls.handle_response(b"alice", &client.answer(&request, room), &mut wire) {
+        match respond(tls, &client.answer(&request, room), &mut wire) {
             Step::Request(next) => request = next,
             step => return (step, count),
         }
@@ -153,7 +165,7 @@ fn a_certificate_gets_in() {
     for (version, mtu, requests) in [(&TLS12, 4000, 3), (&TLS13, 4000, 2), (&TLS12, 300, 8), (&TLS13, 300, 8)]
     {
         let settings = settings(mtu);
-        let (mut tls, start) = Tls::begin(&settings).unwrap();
+        let (mut tls, start) = Tls::begin(&settings, &mut wire()).unwrap();
         let mut client = Client::new(version, Some("client"), "ca.pem");
         let (step, count) = talk(&mut tls, start, &mut client, mtu - HEADER);
         let Step::Ask(request) = step else { panic!("no question") };
@@ -168,7 +180,7 @@ fn a_certificate_gets_in() {
                 assert_eq!(version, &TLS13);
                 let answer = client.answer(&commitment, mtu - HEADER);
                 assert_eq!((client.heard(), &*answer), (vec![0], &[0][..]), "RFC 9190 §2.5");
-                assert!(matches!(tls.handle_response(b"alice", &answer, &mut wire()), Step::Accepted(_)));
+                assert!(matches!(respond(&mut tls, &answer, &mut wire()), Step::Accepted(_)));
             }
             _ => panic!("not in"),
         }
@@ -178,7 +190,7 @@ fn a_certificate_gets_in() {
 #[test]
 fn a_verdict_belongs_to_its_question() {
     let settings = settings(1400);
-    let (mut tls, start) = Tls::begin(&settings).unwrap();
+    let (mut tls, start) = Tls::begin(&settings, &mut wire()).unwrap();
     let mut client = Client::new(&TLS12, Some("client"), "ca.pem");
     let (Step::Ask(mut other), _) = talk(&mut tls, start, &mut client, 1000) else { panic!("no question") };
     let Proof::Certificate(proof) = &mut other.proof else { panic!("another proof") };
@@ -190,11 +202,29 @@ fn a_verdict_belongs_to_its_question() {
     };
 }
 
+/// A job that comes back late, to a link that has begun anew, is nobody's.
+#[test]
+fn a_job_belongs_to_its_conversation() {
+    let settings = settings(1400);
+    let mut wire = wire();
+    let mut jobs = Vec::new();
+    let conversations: [Tls; 2] = std::array::from_fn(|_| {
+        let (mut tls, start) = Tls::begin(&settings, &mut wire).unwrap();
+        let hello = Client::new(&TLS12, Some("client"), "ca.pem").answer(&start, 1000);
+        let Step::Work(job) = tls.handle_response(b"alice", &hello, &mut wire) else { panic!("no job") };
+        jobs.push(job);
+        tls
+    });
+    for (mut tls, job) in conversations.into_iter().zip(jobs.into_iter().rev()) {
+        assert!(matches!(tls.handle_job(b"alice", job.run(), &mut wire), Step::Waiting));
+    }
+}
+
 /// The reason for which TLS fails; the client hears of it by an alert.
 #[track_caller]
 fn refused(version: &'static SupportedProtocolVersion, certificate: Option<&str>, words: &[&str]) {
     let settings = settings(1400);
-    let (mut tls, start) = Tls::begin(&settings).unwrap();
+    let (mut tls, start) = Tls::begin(&settings, &mut wire()).unwrap();
     let mut client = Client::new(version, certificate, "ca.pem");
     let (step, _) = talk(&mut tls, start, &mut client, 1000);
     let Step::Failed(reason) = step else { panic!("let in") };
@@ -230,7 +260,7 @@ fn who_does_not_get_in_and_why() {
 fn a_client_that_does_not_believe_us() {
     for version in [&TLS12, &TLS13] {
         let settings = settings(1400);
-        let (mut tls, start) = Tls::begin(&settings).unwrap();
+        let (mut tls, start) = Tls::begin(&settings, &mut wire()).unwrap();
         let mut client = Client::new(version, Some("client"), "other-ca.pem");
         let (Step::Failed(reason), _) = talk(&mut tls, start, &mut client, 1000) else { panic!("let in") };
         let line = reason.to_string();
@@ -246,12 +276,18 @@ proptest! {
     fn strangers_get_nowhere(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 1..8)) {
         let settings = settings(1400);
         let mut wire = wire();
-        let (mut tls, _) = Tls::begin(&settings).unwrap();
-        let (mut peap, _) = Peap::begin(&settings).unwrap();
+        let (mut tls, _) = Tls::begin(&settings, &mut wire).unwrap();
+        let (mut peap, _) = Peap::begin(&settings, &mut wire).unwrap();
         for piece in &pieces {
-            let step = tls.handle_response(b"alice", piece, &mut wire);
+            let step = match tls.handle_response(b"alice", piece, &mut wire) {
+                Step::Work(job) => tls.handle_job(b"alice", job.run(), &mut wire),
+                step => step,
+            };
             prop_assert!(!matches!(step, Step::Ask(_) | Step::Accepted(_)));
-            let step = peap.handle_response(b"alice", piece, &settings, &mut wire);
+            let step = match peap.handle_response(b"alice", piece, &settings, &mut wire) {
+                Step::Work(job) => peap.handle_job(b"alice", job.run(), &settings, &mut wire),
+                step => step,
+            };
             prop_assert!(!matches!(step, Step::Ask(_) | Step::Accepted(_)));
         }
     }
@@ -261,14 +297,14 @@ proptest! {
 fn what_is_no_tls_is_refused_and_what_makes_no_sense_discarded() {
     let settings = settings(1400);
     let mut wire = wire();
-    let (mut tls, _) = Tls::begin(&settings).unwrap();
-    assert!(matches!(tls.handle_response(b"alice", &[], &mut wire), Step::Discard(Discard::Truncated)));
-    assert!(matches!(tls.handle_response(b"alice", &[0], &mut wire), Step::Discard(Discard::Answer)));
-    let Step::Request(alert) = tls.handle_response(b"alice", b"\x00GET / HTTP/1.1\r\n", &mut wire) else {
+    let (mut tls, _) = Tls::begin(&settings, &mut wire).unwrap();
+    assert!(matches!(respond(&mut tls, &[], &mut wire), Step::Discard(Discard::Truncated)));
+    assert!(matches!(respond(&mut tls, &[0], &mut wire), Step::Discard(Discard::Answer)));
+    let Step::Request(alert) = respond(&mut tls, b"\x00GET / HTTP/1.1\r\n", &mut wire) else {
         panic!("no alert")
     };
     assert_eq!(alert[..2], [0, 21], "an alert");
     let reason = tls.refusal(b"alice").unwrap().to_string();
     assert!(reason.contains("not proper TLS"), "{reason}");
-    assert!(matches!(tls.handle_response(b"alice", &[0], &mut wire), Step::Failed(_)));
+    assert!(matches!(respond(&mut tls, &[0], &mut wire), Step::Failed(_)));
 }
