@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use md5::{Digest as _, Md5};
 
-use super::{Story, bytes, hex, verify};
+use super::{Story, bytes, hex, new_password, verify};
 use crate::auth::mschapv2::hash;
-use crate::{AuthProtocol, Config, Discard, EapConfig, EapMethod, Event, NtHash, Reason};
+use crate::{AuthProtocol, Config, Discard, EapConfig, EapMethod, Event, NtHash, Proof, Reason};
 
 /// A Request of ours: its identifier, its type, its type-data.
 struct Request {
@@ -148,6 +148,47 @@ fn a_second_try_after_a_wrong_password() {
     story.accept(&asked, "secret");
     let success = story.request();
     assert!(text_of(&success, 3).starts_with("S="));
+}
+
+/// Opcode 7, which is the Change-Password packet of RFC 2759 §7 behind a header of this method.
+#[test]
+fn a_new_password_for_an_expired_one() {
+    for (typed, told) in [("better", None), ("secret", Some("E=709 R=0 "))] {
+        let (mut story, request) = Story::to_mschapv2();
+        let (identifier, value) = challenge_of(&request);
+        story.respond(&request, 26, &mschapv2_response(identifier, &value, "alice", "secret"));
+        story.asked();
+        story.reject_with(648);
+        let failure = story.request();
+        let text = text_of(&failure, 4);
+        assert!(text.starts_with("E=648 R=0 C=") && text.contains(" V=3 "), "{text}");
+        let value: [u8; 16] = bytes(&text[12..44]).try_into().unwrap();
+        story.respond(&failure, 26, &mschapv2_response(identifier, &value, "alice", "secret"));
+        assert_eq!(story.discards().count(Discard::Code), 1, "another Response is not welcome");
+        let frame = super::Challenge { identifier: 0, value, frame: String::new() };
+        let change = bytes(&new_password::change(&frame, 0, "secret", typed));
+        // Behind protocol, code, identifier and length.
+        let packet = [&[7, identifier, 0x02, 0x4e], &change[6..]].concat();
+        story.respond(&failure, 26, &packet);
+        let asked = story.asked();
+        assert_eq!((&*asked.name, asked.method.to_string()), (&b"alice"[..], "EAP-MSCHAPv2".to_owned()));
+        let Proof::NewPassword(proof) = &asked.proof else { panic!("another proof") };
+        let new = proof.verify(&NtHash::from_password("secret")).unwrap();
+        assert_eq!(*new.password, typed);
+        if let Some(told) = told {
+            story.reject_with(709);
+            let refused = story.request();
+            assert!(text_of(&refused, 4).starts_with(told));
+            story.respond(&refused, 26, &[4]);
+            story.ours(&format!("c227 04 {:02x} ..", refused.identifier));
+        } else {
+            story.admit(new.verified);
+            let success = story.request();
+            assert!(text_of(&success, 3).starts_with("S="));
+            story.respond(&success, 26, &[3]);
+            story.ours(&format!("c227 03 {:02x} ..", success.identifier));
+        }
+    }
 }
 
 /// A client that leaves it at that, or that is told that there is no point, is failed and hung up on.

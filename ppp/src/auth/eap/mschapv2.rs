@@ -13,6 +13,7 @@
 //!    │
 //!    │ ◄──────── Failure-Request 4 ─ │ ◄──── Verdict::Reject ── │
 //!    │ ── Response 2 (R=1) ────────► │ …
+//!    │ ── Change-Password 7 (E=648)► │ …
 //!    │ ── Failure-Response 4 ──────► │
 //! ```
 
