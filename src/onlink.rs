@@ -46,13 +46,13 @@ impl Directions {
         }
         let mut own = self.clone();
         if let Some(dns) = dns {
-            own.dns = [0, 1].map(|place| dns.get(place).copied());
-            // Asking somebody else over IPv6 is not what was meant.
-            own.dns6 = [None, None];
+            // Both families: asking somebody else over IPv6 is not what was meant.
+            own.dns = [0, 1].map(|place| dns.ipv4.get(place).copied());
+            own.dns6 = [0, 1].map(|place| dns.ipv6.get(place).copied());
         }
         if let Some(routes) = routes {
-            own.routes.clone_from(routes);
-            own.routes6.clear();
+            own.routes.clone_from(&routes.ipv4);
+            own.routes6.clone_from(&routes.ipv6);
         }
         own.domain = domain.clone().or(own.domain);
         Cow::Owned(own)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Datapath, Discard, SessionIndex};
-use crate::pool::Range;
+use crate::config::Routes;
 use crate::users::{Rate, Settings};
 
 /// Limits as the control plane orders them.
@@ -17,7 +17,7 @@ use crate::users::{Rate, Settings};
 pub(crate) struct Limits {
     up: Option<Rate>,
     down: Option<Rate>,
-    to: Option<Arc<[Range]>>,
+    to: Option<Arc<Routes>>,
 }
 
 impl Limits {
@@ -33,7 +33,7 @@ impl Limits {
 pub(super) struct Limiter {
     up: Option<Bucket>,
     down: Option<Bucket>,
-    to: Option<Arc<[Range]>>,
+    to: Option<Arc<Routes>>,
 }
 
 impl Limiter {
@@ -59,9 +59,11 @@ impl Limiter {
         is_ours: bool,
         len: usize,
     ) -> Result<(), Discard> {
-        // Networks are named by IPv4: whoever may reach some of them only has no others over IPv6.
-        let is_in = |range: &Range| matches!(destination, IpAddr::V4(address) if range.contains(address));
-        if !is_ours && self.to.as_ref().is_some_and(|to| !to.iter().any(is_in)) {
+        let leads_to = |to: &Routes| match destination {
+            IpAddr::V4(address) => to.ipv4.iter().any(|range| range.contains(address)),
+            IpAddr::V6(address) => to.ipv6.iter().any(|range| range.contains(address)),
+        };
+        if !is_ours && !self.to.as_deref().is_none_or(leads_to) {
             return Err(Discard::OutOfReach);
         }
         take(&mut self.up, now, len)
@@ -185,13 +187,17 @@ mod tests {
     #[test]
     fn only_some_networks_can_be_reached() {
         let now = start();
-        let to: Arc<[Range]> = ["192.168.7.0/24".parse().unwrap(), "10.0.0.0/8".parse().unwrap()].into();
-        let settings = Settings { to: Some(to), ..Settings::default() };
+        let ipv4 = vec!["192.168.7.0/24".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        let to = Routes { ipv4, ipv6: vec!["2001:db8:7::/48".parse().unwrap()] };
+        let settings = Settings { to: Some(Arc::new(to)), ..Settings::default() };
         let mut limiter = Limiter::new(now, Limits::of(&settings).unwrap(), None);
         let mut admit = |text: &str, is_ours| limiter.admit_up(now, text.parse().unwrap(), is_ours, 100);
         assert_eq!(admit("192.168.7.255", false), Ok(()));
         assert_eq!(admit("10.1.2.3", false), Ok(()));
-        assert_eq!(admit("192.168.8.0", false), Err(Discard::OutOfReach));
+        assert_eq!(admit("2001:db8:7::1", false), Ok(()));
+        for beyond in ["192.168.8.0", "2001:db8:8::1"] {
+            assert_eq!(admit(beyond, false), Err(Discard::OutOfReach), "{beyond}");
+        }
         assert_eq!(admit("172.16.0.1", true), Ok(()));
     }
 }

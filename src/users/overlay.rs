@@ -1,8 +1,9 @@
 //! One layer of settings over another: only what is said changes.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use super::raw::Raw;
 use super::{Date, Hours, Settings, WhenFull};
 use crate::config::problem::Findings;
 use crate::config::yaml::Text;
-use crate::pool::{NotARange, Pool, Range};
+use crate::config::{Dns, Routes};
+use crate::pool::{NotARange, Pool, Range, Range6};
 
 /// `base` with what `raw` says otherwise; `base` itself if that is nothing.
 pub(super) fn apply(f: &mut Findings<'_>, base: &Arc<Settings>, raw: &Raw, pools: &[Pool]) -> Arc<Settings> {
@@ -47,10 +49,10 @@ pub(super) fn apply(f: &mut Findings<'_>, base: &Arc<Settings>, raw: &Raw, pools
         if list.value.is_empty() {
             f.wrong(
                 list.referenced,
-                "to: found an empty list, expected at least one network (all: 0.0.0.0/0)",
+                "to: found an empty list, expected at least one network (all: 0.0.0.0/0, ::/0)",
             );
         }
-        s.to = Some(networks(f, "to", list).into());
+        s.to = Some(Arc::new(networks(f, "to", list)));
     }
     if settings == **base { base.clone() } else { Arc::new(settings) }
 }
@@ -114,27 +116,42 @@ fn hours(f: &mut Findings<'_>, windows: &Spanned<Vec<Text>>) -> Option<Hours> {
     parsed.ok()
 }
 
-fn networks(f: &mut Findings<'_>, key: &str, list: &Spanned<Vec<Text>>) -> Vec<Range> {
-    let mut networks = Vec::new();
+fn networks(f: &mut Findings<'_>, key: &str, list: &Spanned<Vec<Text>>) -> Routes {
+    let mut networks = Routes::default();
     for text in &list.value {
-        match text.value.parse() {
-            Ok(network) => networks.push(network),
-            Err(NotARange::HostBits(meant)) => {
-                f.wrong_value(key, text, format_args!("the range's first address: {meant}"));
-            }
-            Err(NotARange::Syntax) => f.wrong_value(key, text, "an IPv4 range such as 192.168.7.0/24"),
+        if text.value.contains(':') {
+            networks.ipv6.extend(range::<Range6>(f, key, text, "an IPv6 range such as 2001:db8:7::/48"));
+        } else {
+            networks.ipv4.extend(range::<Range>(f, key, text, "an IPv4 range such as 192.168.7.0/24"));
         }
     }
     networks
 }
 
-fn dns(f: &mut Findings<'_>, list: &Spanned<Vec<Text>>) -> Vec<Ipv4Addr> {
-    let mut servers = Vec::new();
+fn range<R: FromStr<Err = NotARange<R>> + fmt::Display>(
+    f: &mut Findings<'_>,
+    key: &str,
+    text: &Text,
+    expected: &str,
+) -> Option<R> {
+    match text.value.parse() {
+        Ok(range) => return Some(range),
+        Err(NotARange::HostBits(meant)) => {
+            f.wrong_value(key, text, format_args!("the range's first address: {meant}"));
+        }
+        Err(NotARange::Syntax) => f.wrong_value(key, text, expected),
+    }
+    None
+}
+
+fn dns(f: &mut Findings<'_>, list: &Spanned<Vec<Text>>) -> Dns {
+    let mut servers = Dns::default();
     for text in &list.value {
         match text.value.parse() {
-            Ok(server) if servers.len() < 2 => servers.push(server),
-            Ok(_) => f.wrong_value("dns", text, "two name servers at most"),
-            Err(_) => f.wrong_value("dns", text, "an IPv4 address"),
+            Ok(IpAddr::V4(server)) if servers.ipv4.len() < 2 => servers.ipv4.push(server),
+            Ok(IpAddr::V6(server)) if servers.ipv6.len() < 2 => servers.ipv6.push(server),
+            Ok(_) => f.wrong_value("dns", text, "two name servers of each family at most"),
+            Err(_) => f.wrong_value("dns", text, "an IPv4 or IPv6 address"),
         }
     }
     servers

@@ -1,12 +1,11 @@
 //! What a user gets and may do: the user's own words over the group's over those for everybody.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Date, Hours, Quota, Rate};
+use crate::config::{Dns, Routes};
 use crate::domain::Domain;
-use crate::pool::Range;
 
 /// Everything about an account but who it is. Users without words of their own share their group's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,13 +33,13 @@ pub struct Settings {
     /// After how long a session ends in any case.
     pub session_timeout: Option<Duration>,
     /// Destinations the client is told to send here; `None`: those of the configuration.
-    pub routes: Option<Vec<Range>>,
-    /// Name servers the client is told, at most two; `None`: those of the configuration.
-    pub dns: Option<Vec<Ipv4Addr>>,
+    pub routes: Option<Routes>,
+    /// Name servers the client is told, at most two of each family; `None`: those of the configuration.
+    pub dns: Option<Dns>,
     /// The domain the client is told to complete names with.
     pub domain: Option<Domain>,
     /// The only networks that the user may reach; `None`: all.
-    pub to: Option<Arc<[Range]>>,
+    pub to: Option<Arc<Routes>>,
 }
 
 /// What happens when somebody comes who has as many sessions as allowed.

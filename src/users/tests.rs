@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 
 use super::{Closed, Users, WhenFull};
+use crate::config::Routes;
 use crate::pool::Pool;
 use crate::scratch::Scratch;
 
@@ -210,15 +211,23 @@ fn problems_have_their_place() {
         ),
         (
             "alice: { password: a, to: [] }",
-            "users.yaml:1:27: to: found an empty list, expected at least one network (all: 0.0.0.0/0)",
+            "users.yaml:1:27: to: found an empty list, expected at least one network (all: 0.0.0.0/0, ::/0)",
         ),
         (
             "alice: { password: a, to: [192.168.7.0/33] }",
             "users.yaml:1:28: to: found \"192.168.7.0/33\", expected an IPv4 range such as 192.168.7.0/24",
         ),
         (
+            "alice: { password: a, to: ['2001:db8::/129'] }",
+            "users.yaml:1:28: to: found \"2001:db8::/129\", expected an IPv6 range such as 2001:db8:7::/48",
+        ),
+        (
+            "alice: { password: a, to: [192.168.7.1/24] }",
+            "users.yaml:1:28: to: found \"192.168.7.1/24\", expected the range's first address: 192.168.7.0/24",
+        ),
+        (
             "alice: { password: a, dns: [9.9.9.9, 1.1.1.1, 8.8.8.8] }",
-            "users.yaml:1:47: dns: found \"8.8.8.8\", expected two name servers at most",
+            "users.yaml:1:47: dns: found \"8.8.8.8\", expected two name servers of each family at most",
         ),
         (
             "alice: { password: a, domain: -..x }",
@@ -268,12 +277,12 @@ users.yaml:2:1: user \"b\": found neither password nor nt_hash, expected one of 
 fn the_users_words_go_over_the_groups_and_those_over_everybodys() {
     let users = parsed(
         "\
-default: { sessions: 2, quota: 1 GB per day, idle_timeout: 30 min, dns: [9.9.9.9] }
+default: { sessions: 2, quota: 1 GB per day, idle_timeout: 30 min, dns: [9.9.9.9, '2620:fe::fe'] }
 groups:
-  staff: { sessions: 3, quota: none, hours: [Mon-Fri 08:00-18:00 +01:00], routes: [192.168.7.0/24], pool: b }
+  staff: { sessions: 3, quota: none, hours: [Mon-Fri 08:00-18:00 +01:00], routes: [192.168.7.0/24, '2001:db8:7::/48'], pool: b }
   empty: {}
 users:
-  alice: { password: a, group: staff, sessions: 4, when_full: refuse, routes: [], to: [10.0.0.0/8] }
+  alice: { password: a, group: staff, sessions: 4, when_full: refuse, routes: [], to: [10.0.0.0/8, '2001:db8::/32'] }
   users: { password: a }
   carol: { password: a, group: staff }
   erin: { password: a, group: empty }
@@ -286,9 +295,15 @@ bob: { password: b, sessions: none }
     assert_eq!((alice.sessions, alice.when_full), (Some(4), WhenFull::Refuse));
     assert_eq!((alice.quota, alice.idle_timeout), (None, Some(Duration::from_secs(1_800))));
     assert!(alice.hours.is_some());
-    assert_eq!(alice.routes, Some(vec![]));
+    assert_eq!(alice.routes, Some(Routes::default()));
+    let carol = &account("carol").settings;
+    let routes = carol.routes.as_ref().unwrap();
+    assert_eq!((routes.ipv4.len(), routes.ipv6.len()), (1, 1));
+    assert_eq!(carol.dns.as_ref().unwrap().ipv6.len(), 1);
     assert_eq!(alice.pool.as_deref(), Some("b"));
-    assert_eq!(alice.to.as_deref(), Some(&["10.0.0.0/8".parse().unwrap()][..]));
+    let to = alice.to.as_deref().unwrap();
+    assert_eq!(to.ipv4, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(to.ipv6, ["2001:db8::/32".parse().unwrap()]);
     assert_eq!(account("alice").group.as_deref(), Some("staff"));
     let bob = &account("bob").settings;
     assert_eq!((bob.sessions, bob.when_full), (None, WhenFull::Replace));
