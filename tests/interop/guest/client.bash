@@ -13,7 +13,7 @@ more_conn='' more_charon='' more_global='' more_lac='' more_ppp='' length_bit=ye
 # kind of the key.
 certificates='' client=client key_kind=RSA
 # What pppd is not to log in with.
-refuse=refuse-eap
+refuse='refuse-eap'
 # Who the server must say it is, and with certificates prove to be.
 server_id=%any
 # The UDP port of L2TP here, or %any.
@@ -157,17 +157,19 @@ has_ipv6() { ip -6 -o addr show dev ppp0 scope global | awk '/dynamic/ && !/tent
 ask_dhcpv6() {
   local link_local
   link_local=$(ip -6 -o addr show dev ppp0 scope link | awk '{ sub("/.*", "", $4); print $4 }')
-  printf %b "$(sed 's/../\\x&/g' <<<0b0102030006000400170018)" >/run/information
+  printf '\x0b\x01\x02\x03\x00\x06\x00\x04\x00\x17\x00\x18' >/run/information
   timeout 3 socat -t 2 - "UDP6-DATAGRAM:[ff02::1:2%ppp0]:547,bind=[$link_local%ppp0]:546" </run/information | od -An -v -tx1 | tr -d ' \n'
 }
 
 # ask_dhcp ADDRESS CODES: a DHCPINFORM made by hand, as macOS and Windows send it when they do not send everything into the tunnel: from
 # this address to everybody on the link, with this list of wishes in hex. Prints the options of the answer, in hex.
 ask_dhcp() {
-  local length padding
+  local length padding octets address
+  read -ra octets <<<"${1//./ }"
+  address=$(printf %02x "${octets[@]}")
   length=$(printf %02x $((${#2} / 2)))
   padding=$(printf '%0384d' 0) # sname and file
-  local fields="01080600 cafe0007 00000000 $(printf %02x ${1//./ }) 00000000 00000000 00000000"
+  local fields="01080600 cafe0007 00000000 $address 00000000 00000000 00000000"
   local message="$fields 00000001000000000000000000000001 $padding 63825363 350108 37$length$2 ff"
   printf %b "$(tr -d ' ' <<<"$message" | sed 's/../\\x&/g')" >/run/inform
   timeout 3 socat -t 2 - "UDP4-DATAGRAM:255.255.255.255:67,broadcast,bind=$1:68,so-bindtodevice=ppp0" </run/inform |
