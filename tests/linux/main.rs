@@ -5,7 +5,7 @@
 mod esp;
 mod host;
 mod namespace;
-mod passwords;
 mod shards;
 mod tun;
 mod udp;
+mod users;

@@ -1,4 +1,5 @@
-//! The whole program: a password that a user has changed stands in the users file, and is good after a restart.
+//! The whole program and its users file: a password that a user has changed stands in it and is good after a restart, and what an
+//! operator changes is taken over.
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -6,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use load::{Client, Credentials, Event, IKE_PORT, NAT_T_PORT, Profile};
+use load::{Client, Credentials, Event, IKE_PORT, NAT_T_PORT, Profile, Stage};
+use nix::sys::signal::Signal;
 
 use crate::namespace::within;
 
@@ -55,6 +57,31 @@ fn a_changed_password_is_in_the_file() {
     });
 }
 
+#[test]
+fn a_changed_file_is_taken_over_unless_it_is_broken() {
+    within(|| {
+        let directory = Directory::new();
+        fs::write(directory.0.join("adit.yaml"), CONFIG).unwrap();
+        let users = directory.0.join("users.yaml");
+        fs::write(&users, "alice: { password: secret }\n").unwrap();
+        let server = Server::start(&directory.0);
+        let mut device = Device::dial("secret");
+        device.up();
+
+        // Whoever is not in it any more is disconnected, but not by a file that cannot be used.
+        fs::write(&users, "bob: { pasword: secret }\n").unwrap();
+        let mut adit = Command::new(env!("CARGO_BIN_EXE_adit"));
+        let said = adit.args(["reload", "--config"]).arg(directory.0.join("adit.yaml")).output().unwrap();
+        let error = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(said.status.code(), Some(1), "{error}");
+        assert!(error.contains("users.yaml:1:8: found unknown key \"pasword\""), "{error}");
+        fs::write(&users, "bob: { password: secret }\n").unwrap();
+        assert!(matches!(device.client.stage(), Stage::Up));
+        server.signal(Signal::SIGHUP);
+        device.next(|event| matches!(event, Event::Closed(_)).then_some(()));
+    });
+}
+
 /// A directory that is gone when the test is over.
 struct Directory(PathBuf);
 
@@ -81,12 +108,16 @@ impl Server {
         adit.args(["serve", "--config"]).arg(directory.join("adit.yaml"));
         Self(adit.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
+
+    fn signal(&self, signal: Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
         self.0.wait().unwrap();
     }
 }
