@@ -14,6 +14,10 @@ wait_for() {
   return 1
 }
 
+gone() {
+  ! kill -0 "$1"
+}
+
 make_secrets() {
   local secret
   secret=$(head -c 18 /dev/urandom | base64 | tr -d +/=)
@@ -109,5 +113,7 @@ stop_softether() {
   # A term it takes as a wish; it is gone with its namespace anyway.
   kill -KILL "$softether_parent" "$softether_pid" 2>/dev/null || true
   wait "$softether_parent" 2>/dev/null || true
+  # The one that works is not our child, and has its files until it is gone.
+  wait_for 10 gone "$softether_pid" || die "SoftEther does not end."
   softether_parent=
 }
