@@ -34,7 +34,10 @@ pub enum Command {
     /// End the sessions of this user, or the one with this id; the answer is how many that were.
     Disconnect(String, Reply<usize>),
     /// Take this over; the answer is what came of it, with what is to be taken apart.
-    Reload(Box<Reload>, Reply<Box<Reload>>),
+    ///
+    /// It was read when so many passwords that users chose had been written down. If there are more by now, it is not taken over:
+    /// it has the old ones.
+    Reload(Box<Reload>, u64, Reply<Box<Reload>>),
 }
 
 /// Takes the answer to one [`Command`]. Dropping it tells the asker that there is none.

@@ -79,11 +79,18 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let wake = waker.clone();
     let others = posts.others().iter().cloned().map(ask).collect();
     let served = Served::new(config.clone(), &users);
-    let control = control::serve(&config.control, sender, Arc::new(move || wake.wake()), others, served)?;
+    let scribe = Scribe::start(config.users.clone(), config.pools.clone())?;
+    let control = control::serve(
+        &config.control,
+        sender,
+        Arc::new(move || wake.wake()),
+        others,
+        served,
+        scribe.progress(),
+    )?;
     // One core is left to packets, whatever burst of logins comes.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1);
     let workers = Workers::start(threads, &waker)?;
-    let scribe = Scribe::start(config.users.clone(), config.pools.clone())?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random bytes")?;
     let now = clock();
@@ -213,7 +220,7 @@ struct EventLoop {
     /// Statuses that were asked for.
     drafts: Vec<(Draft, Reply<Status>)>,
     /// Accounts that are being taken over.
-    reloads: Vec<(Box<Reload>, Reply<Box<Reload>>)>,
+    reloads: Vec<(Box<Reload>, u64, Reply<Box<Reload>>)>,
     stop: Stop,
     /// When to see whether somebody has set the wall clock.
     look_at_calendar: Instant,
@@ -348,7 +355,7 @@ impl EventLoop {
             match command {
                 Command::Status(reply) => self.drafts.push((Draft::default(), reply)),
                 Command::Disconnect(who, reply) => reply.send(self.server.disconnect(clock(), &who)),
-                Command::Reload(reload, reply) => self.reloads.push((reload, reply)),
+                Command::Reload(reload, written, reply) => self.reloads.push((reload, written, reply)),
             }
         }
     }
@@ -365,11 +372,12 @@ impl EventLoop {
 
     /// Goes on with the first reload; true if there is more to do.
     fn take_over(&mut self) -> bool {
-        let Some((reload, _)) = self.reloads.first_mut() else { return false };
-        let done = self.server.reload(clock(), reload, SESSIONS_A_TURN);
+        let Some((reload, written, _)) = self.reloads.first_mut() else { return false };
+        let is_stale = !reload.is_begun() && *written != self.scribe.progress().queued();
+        let done = is_stale || self.server.reload(clock(), reload, SESSIONS_A_TURN);
         self.flush();
         if done {
-            let (reload, reply) = self.reloads.remove(0);
+            let (reload, _, reply) = self.reloads.remove(0);
             reply.send(reload);
         }
         !self.reloads.is_empty()

@@ -44,6 +44,8 @@ pub struct Link {
     liveness: Liveness,
     /// How often the client was refused; renegotiating does not wipe the slate.
     refusals: u32,
+    /// The last time.
+    refused: Option<Reason>,
     /// Until then the network is up or the link is given up.
     setup_by: Instant,
     /// Whoever is in is dismissed then.
@@ -104,6 +106,7 @@ impl Link {
             phase: Phase::Establish,
             liveness: Liveness::new(now),
             refusals: 0,
+            refused: None,
             setup_by: now + SETUP_LIMIT,
             remaining: None,
         }
@@ -136,7 +139,11 @@ impl Link {
 
     /// Carries out what the owner decided about the last [`Event::AuthRequest`].
     pub fn handle_verdict(&mut self, now: Instant, verdict: Verdict) {
-        let Phase::Authenticate(auth) = &mut self.phase else { return };
+        let Phase::Authenticate(auth) = &mut self.phase else {
+            // It was negotiated anew meanwhile, which takes no attempt back.
+            self.refusals += u32::from(matches!(verdict, Verdict::Reject(_)));
+            return;
+        };
         let outcome = auth.handle_verdict(now, verdict, &mut self.wire);
         self.carry_out(now, outcome);
     }
@@ -375,6 +382,7 @@ impl Link {
             Outcome::Accepted(addressing) => self.enter_network(now, addressing),
             Outcome::Refused => {
                 self.refusals += 1;
+                self.refused = self.authenticator().and_then(Authenticator::refusal);
                 // Somebody has to type a password now.
                 self.setup_by = now + SETUP_LIMIT;
             }
@@ -437,6 +445,12 @@ impl Link {
             let reason = self.lcp.protocol.auth_refused(None);
             return self.close(now, reason);
         };
+        // However often it negotiates its link anew.
+        if self.refusals >= self.config.auth_attempts
+            && let Some(reason) = self.refused.take()
+        {
+            return self.close(now, reason);
+        }
         let terms = Terms { protocol, mtu: self.mtu(), refusals: self.refusals };
         let auth = Authenticator::new(now, terms, &self.config, &mut self.wire);
         self.phase = Phase::Authenticate(auth);

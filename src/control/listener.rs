@@ -10,12 +10,13 @@ use anyhow::Context as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc as async_mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Answer, Command, Reply, Report, Request, socket};
 use crate::reload::{Fresh, Served};
 use crate::server::Load;
 use crate::status::Status;
+use crate::users::scribe::Progress;
 
 /// Wakes the event loop so that it looks at its commands.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -61,6 +62,7 @@ pub fn serve(
     wake: Waker,
     others: Vec<Ask>,
     served: Served,
+    passwords: Progress,
 ) -> anyhow::Result<Control> {
     let bound = socket::bind(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -73,7 +75,7 @@ pub fn serve(
     };
     let (stop, stopped) = oneshot::channel();
     let (reload, reloads) = async_mpsc::unbounded_channel();
-    let asks = Asks { commands, wake, others, served: Arc::new(Mutex::new(served)) };
+    let asks = Asks { commands, wake, others, served: Arc::new(Mutex::new(served)), passwords };
     let thread = thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
@@ -97,6 +99,8 @@ struct Asks {
     others: Vec<Ask>,
     /// What the server serves by; locked while that changes.
     served: Arc<Mutex<Served>>,
+    /// What of the users file is still to be written.
+    passwords: Progress,
 }
 
 impl Asks {
@@ -141,13 +145,30 @@ impl Asks {
     }
 
     async fn take_over(&self, before: &mut Served) -> Result<Report, String> {
-        let Fresh { reload, served, remarks } = before.read().map_err(|error| format!("{error:#}"))?;
-        let reload = self.ask(|reply| Command::Reload(Box::new(reload), reply)).await?;
-        *before = served;
-        let done = reload.outcome();
-        // With it goes what was served until now: here, where nobody waits.
-        drop(reload);
-        Ok(Report { users: done.users, ended: done.ended, changed: done.changed, remarks })
+        loop {
+            let written = self.all_written().await;
+            let Fresh { reload, served, remarks } = before.read().map_err(|error| format!("{error:#}"))?;
+            let reload = self.ask(|reply| Command::Reload(Box::new(reload), written, reply)).await?;
+            // A user chose a password while the file was read, which may have the old one.
+            if !reload.is_begun() {
+                continue;
+            }
+            *before = served;
+            let done = reload.outcome();
+            // With it goes what was served until now: here, where nobody waits.
+            drop(reload);
+            return Ok(Report { users: done.users, ended: done.ended, changed: done.changed, remarks });
+        }
+    }
+
+    /// Waits until every password that users chose stands in the file; returns how many those were.
+    async fn all_written(&self) -> u64 {
+        loop {
+            match self.passwords.settled() {
+                Some(count) => return count,
+                None => sleep(WRITING).await,
+            }
+        }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, String> {
@@ -206,4 +227,6 @@ async fn converse(mut stream: UnixStream, asks: Asks) {
 
 /// How long either side may keep the other waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often to see whether a password is written.
+const WRITING: Duration = Duration::from_millis(10);
 const LONGEST_LINE: u64 = 64 * 1024;

@@ -11,6 +11,7 @@ use crate::reload::Served;
 use crate::scratch::Scratch;
 use crate::server::Load;
 use crate::status::Status;
+use crate::users::scribe::Progress;
 
 /// A server that has one session of alice, until it is told to stop by dropping the `Control`.
 fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
@@ -18,10 +19,18 @@ fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
     let woken = Arc::new(AtomicUsize::new(0));
     let waker = woken.clone();
     std::thread::spawn(move || {
+        let mut reads = 0;
         for command in receiver {
             match command {
                 Command::Status(reply) => reply.send(Status { uptime_seconds: 7, ..Status::default() }),
-                Command::Reload(reload, reply) => reply.send(reload),
+                Command::Reload(mut reload, _, reply) => {
+                    // A user chose a password while it was read for the first time.
+                    reads += 1;
+                    if reads > 1 {
+                        reload.skip();
+                    }
+                    reply.send(reload);
+                }
                 Command::Disconnect(who, _silence) if who == "nobody answers" => {}
                 Command::Disconnect(who, reply) => reply.send(usize::from(who == "alice")),
             }
@@ -30,7 +39,7 @@ fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
     let wake = Arc::new(move || _ = waker.fetch_add(1, Ordering::SeqCst));
     let load = |count| Load { packets_in: count, discards: vec![("data", "runt", count)], ..Load::default() };
     let ask = |count| -> Ask { Arc::new(move |reply| reply.send(load(count))) };
-    let control = serve(path, sender, wake, vec![ask(10), ask(20)], Served::example()).unwrap();
+    let control = serve(path, sender, wake, vec![ask(10), ask(20)], Served::example(), Progress::default()).unwrap();
     (control, woken)
 }
 
@@ -48,10 +57,10 @@ fn asks_and_answers() {
     assert_eq!(report, Report { users: 3, ended: 0, changed: 0, remarks: report.remarks.clone() });
     assert_eq!(report.to_string(), "0 sessions ended, 0 changed; 3 users");
     control.reload();
-    while woken.load(Ordering::SeqCst) < 5 {
+    while woken.load(Ordering::SeqCst) < 6 {
         std::thread::yield_now();
     }
-    assert_eq!(woken.load(Ordering::SeqCst), 5);
+    assert_eq!(woken.load(Ordering::SeqCst), 6);
     let error = disconnect(&path, "nobody answers").unwrap_err();
     assert_eq!(error.to_string(), "the server says: the server is stopping");
     drop(control);

@@ -56,6 +56,17 @@ impl Reload {
         }
     }
 
+    /// As if a server had taken it over.
+    #[cfg(test)]
+    pub(crate) fn skip(&mut self) {
+        self.begin = None;
+    }
+
+    /// Whether a server takes it over or has done so.
+    pub fn is_begun(&self) -> bool {
+        self.begin.is_none()
+    }
+
     /// What came of it.
     pub fn outcome(&self) -> Reloaded {
         self.outcome

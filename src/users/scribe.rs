@@ -1,6 +1,7 @@
 //! Who writes down the passwords that users choose when theirs have expired, beside the event loop: a disk may take its time.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -25,27 +26,63 @@ pub(crate) struct Scribe {
     /// `None` while it is being dropped.
     queue: Option<mpsc::Sender<NewPassword>>,
     thread: Option<JoinHandle<()>>,
+    progress: Progress,
+}
+
+/// How many passwords were queued, and how many of them are dealt with: what a reader of the file may have missed.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    queued: AtomicU64,
+    done: AtomicU64,
+}
+
+impl Progress {
+    /// How many were queued, if none of them is still to be written: what is read from now on has them all.
+    #[must_use]
+    pub fn settled(&self) -> Option<u64> {
+        // In this order: one that is queued meanwhile does not count as done.
+        let done = self.0.done.load(SeqCst);
+        (self.queued() == done).then_some(done)
+    }
+
+    /// How many were queued.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.0.queued.load(SeqCst)
+    }
 }
 
 impl Scribe {
     /// Starts a thread for the file at `path`, whose addresses lie in `pools`.
     pub(crate) fn start(path: PathBuf, pools: Vec<Pool>) -> anyhow::Result<Self> {
         let (sender, queue) = mpsc::channel::<NewPassword>();
+        let progress = Progress::default();
+        let counts = progress.0.clone();
         let write = move || {
             for new in queue {
                 match store(UsersFile { path: &path, pools: &pools }, &new) {
                     Ok(line) => tracing::info!("{line}"),
                     Err(line) => tracing::warn!("{line}"),
                 }
+                counts.done.fetch_add(1, SeqCst);
             }
         };
         let builder = thread::Builder::new().name("users-file".into());
         let thread = builder.spawn(write).context("a thread for the users file does not start")?;
-        Ok(Self { queue: Some(sender), thread: Some(thread) })
+        Ok(Self { queue: Some(sender), thread: Some(thread), progress })
+    }
+
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Queues `new`.
     pub(crate) fn store(&self, new: NewPassword) {
+        self.progress.0.queued.fetch_add(1, SeqCst);
         // Fails only when the thread has panicked, which stands in the log.
         let _ = self.queue.as_ref().map(|queue| queue.send(new));
     }
@@ -90,7 +127,10 @@ mod tests {
         scribe.store(new("alice", "x"));
         scribe.store(new("bob", "y"));
         scribe.store(new("alice", "z: #"));
+        let progress = scribe.progress();
+        assert_eq!(progress.queued(), 3);
         drop(scribe);
+        assert_eq!(progress.settled(), Some(3));
         let after = std::fs::read_to_string(&path).unwrap();
         assert_eq!(after, "# who\nalice: { password: \"z: #\" } # she\nbob: { password: \"y\" }\n");
     }

@@ -217,6 +217,28 @@ fn a_password_that_stays_wrong() {
     assert_eq!(name, "alice");
 }
 
+/// Nor is starting LCP over, instead of taking note of the last refusal, a way to more attempts.
+#[test]
+fn refusals_survive_a_renegotiation() {
+    let (mut story, mut request) = Story::to_mschapv2();
+    let (identifier, mut challenge) = challenge_of(&request);
+    for _ in 0..3 {
+        story.respond(&request, 26, &mschapv2_response(identifier, &challenge, "alice", "wrong"));
+        story.asked();
+        story.reject();
+        request = story.request();
+        challenge = bytes(&text_of(&request, 4)[12..44]).try_into().unwrap();
+    }
+    story.peer("c021 01 02 .. 0506 a1a2a3a4");
+    let lcp = story.lcp_request(2);
+    story.ours(&lcp);
+    story.ours("c021 02 02 .. 0506 a1a2a3a4");
+    story.peer(&super::acked(&lcp));
+    assert!(story.sent().starts_with("ff03c02105"));
+    story.peer("c021 06 02 ..");
+    assert!(matches!(story.event(), Event::Closed(Reason::AuthFailed { code: 691, attempts: 3, .. })));
+}
+
 /// What was said, and then the client hangs up without a word: the refusal explains it.
 #[test]
 fn a_client_that_hangs_up_on_a_refusal() {

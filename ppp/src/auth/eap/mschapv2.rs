@@ -143,7 +143,7 @@ impl MsChapV2 {
                 let text = message::failure(&reject, next == Next::Response, &challenge);
                 let request = self.request(FAILURE, text.as_bytes());
                 self.state = State::Refused { name, challenge, next, reason };
-                if next == Next::Nothing { Step::Request(request) } else { Step::Refused(request) }
+                Step::Refused(request)
             }
         }
     }

@@ -101,6 +101,7 @@ impl Peap {
                 self.phase = Phase::Identity;
                 Step::Request(self.carrier.say(&[Type::IDENTITY.0]))
             }
+            Carried::OurTurn if let Phase::Refused(reason) = &self.phase => Step::Failed(reason.clone()),
             // An acknowledgement of what is to be answered with more than that.
             Carried::OurTurn => Step::Discard(Discard::Answer),
             Carried::Text(text) => self.handle_text(&text, settings, wire),
