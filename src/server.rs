@@ -19,6 +19,7 @@ mod denial;
 mod engines;
 mod ipsec_events;
 mod job;
+mod jobs;
 mod l2tp_events;
 mod log;
 mod login;
@@ -64,6 +65,7 @@ use crate::{
     users::{NewPassword, Users},
 };
 use connection::Connection;
+use jobs::Jobs;
 use log::{Readable, Throttle};
 use plane::Plane;
 use session::Session;
@@ -103,7 +105,7 @@ pub struct Server {
     /// Links that something was said to since they were last drained.
     touched: BTreeSet<SessionIndex>,
     /// Arithmetic of logins.
-    jobs: VecDeque<(SessionIndex, ppp::Job)>,
+    jobs: Jobs,
     transmits: VecDeque<Transmit>,
     log: VecDeque<LogLine>,
     new_passwords: VecDeque<NewPassword>,
@@ -174,7 +176,7 @@ impl Server {
             rng,
             timers: Timers::default(),
             touched: BTreeSet::new(),
-            jobs: VecDeque::new(),
+            jobs: Jobs::default(),
             transmits: VecDeque::new(),
             log: VecDeque::new(),
             new_passwords: VecDeque::new(),
@@ -283,6 +285,7 @@ impl Server {
             job::Done::Ike(done) => self.ike.handle_job(now, done),
             // The session may have ended since.
             job::Done::Ppp(index, done) => {
+                self.jobs.done();
                 if let Some(session) = self.sessions.get_mut(&index) {
                     session.link.handle_job(now, done);
                     self.touched.insert(index);
@@ -306,7 +309,7 @@ impl Server {
 
     /// The next piece of long arithmetic, to be run anywhere and brought back to [`Server::handle_job`].
     pub fn poll_job(&mut self) -> Option<Job> {
-        let login = || self.jobs.pop_front().map(|(index, job)| job::Engine::Ppp(index, job));
+        let login = || self.jobs.pop().map(|(index, job)| job::Engine::Ppp(index, job));
         self.ike.poll_job().map(job::Engine::Ike).or_else(login).map(Job)
     }
 

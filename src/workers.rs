@@ -15,8 +15,8 @@ use crate::{
     server::{Job, JobDone},
 };
 
-/// Runs jobs beside the event loop. How many may wait is bounded by who hands them out: the responder has a cap, and a
-/// link has one at a time.
+/// Runs jobs beside the event loop. How many may wait is bounded by who hands them out: the responder has a cap, and of
+/// logins few are out at a time.
 #[derive(Debug)]
 pub(crate) struct Workers {
     jobs: Sender<Job>,

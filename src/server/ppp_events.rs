@@ -69,7 +69,7 @@ impl Server {
     fn handle_ppp_event(&mut self, now: Instant, index: SessionIndex, event: Event) {
         match event {
             Event::LcpUp => {}
-            Event::Job(job) => self.jobs.push_back((index, job)),
+            Event::Job(job) => self.jobs.push(index, job),
             Event::AuthRequest(request) => self.login(now, index, &request),
             Event::NetworkUp { .. } => self.network_up(now, index),
             Event::NetworkDown => {
@@ -199,6 +199,7 @@ impl Server {
         self.timers.stop(Timer::Watch(index));
         self.timers.stop(Timer::Advertisement(index));
         self.touched.remove(&index);
+        self.jobs.forget(index);
         self.by_key.remove(&(session.key, index));
         let peer = session.lac.peer;
         self.order(now, peer, Order::CloseSession { session: index });
