@@ -37,15 +37,15 @@ pub(super) fn read(
             let certificates = tls.as_ref().is_some_and(TlsCredentials::takes_certificates);
             methods(f, list, unknown || tls.is_some(), unknown || certificates)
         }
-        None => by_default(tls.as_ref()),
+        None => by_default(tls.as_ref(), eap.certificate.is_some()),
     };
     EapConfig { methods, tls: tls.map(Arc::new), epoch: None }
 }
 
 /// The strongest first. MD5 is for who asks for it: it proves nothing about the server, and needs passwords that are kept as
-/// they are.
-fn by_default(tls: Option<&TlsCredentials>) -> Vec<EapMethod> {
-    let certificates = tls.is_some_and(TlsCredentials::takes_certificates);
+/// they are. So is TLS with what IPsec has: who gave machines certificates does not mean to let in users without a password by them.
+fn by_default(tls: Option<&TlsCredentials>, is_own: bool) -> Vec<EapMethod> {
+    let certificates = is_own && tls.is_some_and(TlsCredentials::takes_certificates);
     let with_tls = certificates.then_some(EapMethod::Tls).into_iter().chain(tls.map(|_| EapMethod::Peap));
     with_tls.chain([EapMethod::MsChapV2]).collect()
 }

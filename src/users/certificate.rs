@@ -19,7 +19,8 @@ impl Users {
         certificate: &ClientCertificate,
     ) -> Option<(&Arc<str>, &Account)> {
         let identity = str::from_utf8(identity).map(fold).unwrap_or_default();
-        let names: Vec<String> = certificate.names().map(fold).collect();
+        // What looks like a fingerprint is none because somebody is called so.
+        let names: Vec<String> = certificate.names().map(fold).filter(|name| !is_print(name)).collect();
         let called = names.iter().filter(|name| **name == identity);
         let by_own_name = |name| self.entries.get(name).filter(|entry| !entry.account.bound);
         let entry = self
@@ -37,8 +38,12 @@ impl Users {
 /// What `certificate` says, as it is looked up: a fingerprint without the colons that openssl writes, or a name.
 pub(super) fn key(text: &str) -> String {
     let digits: String = text.chars().filter(|c| *c != ':').collect();
-    let is_print = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if is_print { digits.to_ascii_lowercase() } else { fold(text) }
+    if is_print(&digits) { digits.to_ascii_lowercase() } else { fold(text) }
+}
+
+/// Whether a text is what a SHA2-256 fingerprint looks like.
+fn is_print(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 fn hexadecimal(octets: &[u8]) -> String {
