@@ -37,7 +37,7 @@ pub(crate) use ledger::Bookkeeper;
 pub use ledger::{Ledger, Used};
 pub use quantity::{NotAQuantity, Rate};
 pub use quota::{Period, Quota};
-pub use scribe::NewPassword;
+pub use scribe::{NewPassword, Progress};
 pub use settings::{Closed, Settings, WhenFull};
 
 /// All accounts. A lookup takes the same time whether there are ten or a hundred thousand.

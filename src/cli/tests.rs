@@ -7,6 +7,7 @@ use crate::control;
 use crate::reload::Served;
 use crate::scratch::Scratch;
 use crate::status::Status;
+use crate::users::Progress;
 
 /// What a command says: standard output and standard error, or the sentence with which it exits with 1.
 fn adit(arguments: &str) -> Result<(String, String), String> {
@@ -124,15 +125,24 @@ fn status_reload_and_disconnect_ask_the_server_that_the_configuration_names() {
     let scratch = Scratch::new();
     let path = scratch.write("adit.yaml", "control: c.sock").display().to_string();
     let (sender, receiver) = mpsc::channel();
-    let _control =
-        control::serve(&scratch.path("c.sock"), sender, Arc::new(|| {}), Vec::new(), Served::example())
-            .unwrap();
+    let _control = control::serve(
+        &scratch.path("c.sock"),
+        sender,
+        Arc::new(|| {}),
+        Vec::new(),
+        Served::example(),
+        Progress::default(),
+    )
+    .unwrap();
     std::thread::spawn(move || {
         for command in receiver {
             match command {
                 control::Command::Status(reply) => reply.send(Status::default()),
                 control::Command::Disconnect(who, reply) => reply.send(who.len()),
-                control::Command::Reload(reload, reply) => reply.send(reload),
+                control::Command::Reload(mut reload, _, reply) => {
+                    reload.skip();
+                    reply.send(reload);
+                }
             }
         }
     });
@@ -160,7 +170,9 @@ fn disconnecting_nobody_is_a_no() {
     let scratch = Scratch::new();
     let (sender, receiver) = mpsc::channel();
     let socket = scratch.path("c.sock");
-    let _control = control::serve(&socket, sender, Arc::new(|| {}), Vec::new(), Served::example()).unwrap();
+    let _control =
+        control::serve(&socket, sender, Arc::new(|| {}), Vec::new(), Served::example(), Progress::default())
+            .unwrap();
     std::thread::spawn(move || {
         for command in receiver {
             if let control::Command::Disconnect(_, reply) = command {

@@ -16,7 +16,7 @@ use super::{Answer, Command, Reply, Report, Request, socket};
 use crate::reload::{Fresh, Served};
 use crate::server::Load;
 use crate::status::Status;
-use crate::users::scribe::Progress;
+use crate::users::Progress;
 
 /// Wakes the event loop so that it looks at its commands.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -148,7 +148,9 @@ impl Asks {
         loop {
             let written = self.all_written().await;
             let Fresh { reload, served, remarks } = before.read().map_err(|error| format!("{error:#}"))?;
-            let reload = self.ask(|reply| Command::Reload(Box::new(reload), written, reply)).await?;
+            // However long that takes: to give up on it would not stop it.
+            let reload = self.send(|reply| Command::Reload(Box::new(reload), written, reply))?;
+            let reload = reload.await.map_err(|_| STOPPING.to_owned())?;
             // A user chose a password while the file was read, which may have the old one.
             if !reload.is_begun() {
                 continue;
@@ -172,16 +174,20 @@ impl Asks {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, String> {
+        Self::patiently(self.send(command)?).await
+    }
+
+    fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<oneshot::Receiver<T>, String> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(Reply(reply))).map_err(|_| "the server is stopping".to_owned())?;
+        self.commands.send(command(Reply(reply))).map_err(|_| STOPPING.to_owned())?;
         (self.wake)();
-        Self::patiently(answer).await
+        Ok(answer)
     }
 
     async fn patiently<T>(answer: oneshot::Receiver<T>) -> Result<T, String> {
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err("the server is stopping".to_owned()),
+            Ok(Err(_)) => Err(STOPPING.to_owned()),
             Err(_) => Err(format!("the server has not answered for {} seconds", PATIENCE.as_secs())),
         }
     }
@@ -200,7 +206,7 @@ async fn accept(listener: UnixListener, asks: Asks) {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(converse(stream, asks.clone()))),
             // Out of descriptors, most likely: trying again at once would only burn time.
-            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            Err(_) => sleep(Duration::from_secs(1)).await,
         }
     }
 }
@@ -225,6 +231,7 @@ async fn converse(mut stream: UnixStream, asks: Asks) {
     }
 }
 
+const STOPPING: &str = "the server is stopping";
 /// How long either side may keep the other waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often to see whether a password is written.

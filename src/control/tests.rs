@@ -11,7 +11,7 @@ use crate::reload::Served;
 use crate::scratch::Scratch;
 use crate::server::Load;
 use crate::status::Status;
-use crate::users::scribe::Progress;
+use crate::users::Progress;
 
 /// A server that has one session of alice, until it is told to stop by dropping the `Control`.
 fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
@@ -39,7 +39,8 @@ fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
     let wake = Arc::new(move || _ = waker.fetch_add(1, Ordering::SeqCst));
     let load = |count| Load { packets_in: count, discards: vec![("data", "runt", count)], ..Load::default() };
     let ask = |count| -> Ask { Arc::new(move |reply| reply.send(load(count))) };
-    let control = serve(path, sender, wake, vec![ask(10), ask(20)], Served::example(), Progress::default()).unwrap();
+    let control =
+        serve(path, sender, wake, vec![ask(10), ask(20)], Served::example(), Progress::default()).unwrap();
     (control, woken)
 }
 
@@ -112,7 +113,8 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert!(path.exists());
     let (_control, _) = running(&path);
     let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Served::example()).unwrap_err();
+    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Served::example(), Progress::default())
+        .unwrap_err();
     let expected = format!("another adit serves here already: something answers on {}", path.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(status(&path).unwrap().uptime_seconds, 7);
@@ -124,7 +126,8 @@ fn a_file_in_the_way_stays() {
     let path = scratch.path("control.sock");
     fs::write(&path, "precious").unwrap();
     let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Served::example()).unwrap_err();
+    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Served::example(), Progress::default())
+        .unwrap_err();
     let expected = format!("{} is in the way of the control socket and is not a socket", path.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");

@@ -194,6 +194,8 @@ impl Server {
         if let Some(holder) = self.by_address.get(&address) {
             self.replace(now, *holder);
         }
+        // A reload that gave it to this user may still be under way.
+        self.pools.reserve(address);
         self.pools.claim(address).then_some(address)
     }
 
@@ -249,7 +251,7 @@ impl Server {
     fn log_denial(&mut self, now: Instant, index: SessionIndex, request: &AuthRequest, cause: &str) {
         let Some(peer) = self.sessions.get(&index).map(|session| session.lac.peer) else { return };
         let Some(connection) = self.connections.get(&peer) else { return };
-        let name = String::from_utf8_lossy(&request.name);
+        let name = String::from_utf8_lossy(request.name.get(..MOST_NAME).unwrap_or(&request.name));
         let AuthRequest { method, proof, .. } = request;
         let whose = match proof {
             Proof::Certificate(proof) => format!(" with {}", Certified(proof.certificate())),
@@ -267,6 +269,8 @@ fn exhausted(settings: &Settings) -> String {
     format!("no address is free in {place}; Windows shows 736; enlarge `range` in `pools`")
 }
 
+/// Octets of a name that a line shows; RFC 2759 §4 has no longer ones.
+const MOST_NAME: usize = 256;
 /// The two ends of every link: fe80::1 is ours, and fe80::2 is for a client that has no name of its own.
 const IDENTIFIERS: Ipv6Config =
     Ipv6Config { local: InterfaceId([0, 0, 0, 0, 0, 0, 0, 1]), peer: InterfaceId([0, 0, 0, 0, 0, 0, 0, 2]) };

@@ -130,6 +130,13 @@ impl Server {
                 return Standing::Over;
             }
         };
+        // Until now the old settings counted: a quota that is new does not count what was moved before.
+        if let Some(session) = self.sessions.get_mut(&index) {
+            self.usage.charge(now, wall, session);
+        }
+        let Some(login) = self.sessions.get_mut(&index).and_then(|session| session.login_mut()) else {
+            return Standing::Same;
+        };
         let before = std::mem::replace(&mut login.settings, settings.clone());
         if before == settings {
             return Standing::Same;

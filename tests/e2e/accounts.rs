@@ -335,3 +335,18 @@ fn a_changed_key_is_for_those_who_dial() {
     let new = world.dial_with(Profile::windows_10(), place(3), credentials);
     world.until_up(new, SOON);
 }
+
+/// What was moved before there was a quota is not part of it.
+#[test]
+fn a_quota_begins_when_it_is_given() {
+    let mut world = world("alice: { password: secret }", 3);
+    let device = up(&mut world, 1);
+    send(&mut world, device, 1000, 1500);
+    world.run(MINUTE);
+    world.reload("alice: { password: secret, quota: 1 MB per month }", |_| {});
+    send(&mut world, device, 1000, 500);
+    world.run(MINUTE);
+    assert!(world.is_up(device), "{}", world.log.join("\n"));
+    send(&mut world, device, 1000, 600);
+    world.until_closed(device, Duration::from_secs(20));
+}
