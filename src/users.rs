@@ -110,6 +110,21 @@ impl Users {
         all
     }
 
+    /// Whether everybody but the user called `name` is the same in `other`.
+    fn differs_only_in(&self, other: &Self, name: &str) -> bool {
+        let name = fold(name);
+        self.without(&name) == other.without(&name)
+    }
+
+    /// All accounts but one, and whose certificates are.
+    fn without(&self, folded: &str) -> (Vec<(&Arc<str>, &Account)>, HashMap<String, String>) {
+        let mut accounts = self.sorted();
+        accounts.retain(|(name, _)| fold(name) != folded);
+        let mut certificates = self.certificates.clone();
+        certificates.retain(|_, whose| *whose != folded);
+        (accounts, certificates)
+    }
+
     /// Returns the number of accounts.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -165,6 +180,26 @@ impl Account {
     /// bits.
     pub fn nt_hashes(&self) -> impl Iterator<Item = &NtHash> {
         self.nt_hash.iter().chain(&self.nt_hash_bytewise)
+    }
+}
+
+/// Of what stands in files; what a client proves is compared elsewhere, in constant time.
+impl PartialEq for Account {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { nt_hash, nt_hash_bytewise, password, bound, password_expires, address, group, settings } =
+            self;
+        let same = |one: &Option<NtHash>, other: &Option<NtHash>| match (one, other) {
+            (Some(one), Some(other)) => one.is(other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same(nt_hash, &other.nt_hash)
+            && same(nt_hash_bytewise, &other.nt_hash_bytewise)
+            && *password == other.password
+            && *bound == other.bound
+            && *password_expires == other.password_expires
+            && *address == other.address
+            && *group == other.group
+            && *settings == other.settings
     }
 }
 

@@ -88,7 +88,7 @@ impl UsersFile<'_> {
                 Storage::AsBefore if plain.is_some() => Storage::Plain,
                 other => other,
             };
-            let mut splices = vec![user.replace(before, &secret(password, storage))];
+            let mut splices = vec![user.replace(text, before, &secret(password, storage))];
             if let Some(expires) = user.get(PASSWORD_EXPIRES) {
                 splices.push(user.remove(text, expires)?);
             }
@@ -106,7 +106,7 @@ impl UsersFile<'_> {
             let user = settings(name, found)?;
             let words = format!("{DISABLED}: {disabled}");
             Ok(vec![match user.get(DISABLED) {
-                Some(before) => user.replace(before, &words),
+                Some(before) => user.replace(text, before, &words),
                 None => user.insert(text, &words)?,
             }])
         })
@@ -138,15 +138,21 @@ impl UsersFile<'_> {
         loop {
             let content = yaml::read(path)?;
             // Whatever is wrong with it is told as everywhere else.
-            Users::parse(path, &content, pools)?;
+            let before = Users::parse(path, &content, pools)?;
             let text = str::from_utf8(&content)?;
             let by_hand = || format!("cannot change {}: do it by hand", path.display());
             let top = text::read(text).with_context(by_hand)?;
             let found = top.as_ref().and_then(|top| find(top, name));
             let splices = change(text, top.as_ref(), found)?;
             let edited = Zeroizing::new(text::splice(text, splices).with_context(by_hand)?);
-            Users::parse(path, edited.as_bytes(), pools)
+            let after = Users::parse(path, edited.as_bytes(), pools)
                 .context("after the change the file would be wrong")?;
+            // Such as those who are written by way of an alias for this one.
+            ensure!(
+                before.differs_only_in(&after, name),
+                "{}: other accounts would change as well",
+                by_hand()
+            );
             // Somebody who does not know of the lock, such as a text editor, was faster.
             if yaml::read(path)? == content {
                 return replace::write(path, edited.as_bytes());

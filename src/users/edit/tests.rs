@@ -94,6 +94,28 @@ fn an_account_is_locked_and_unlocked() {
 }
 
 #[test]
+fn the_user_behind_a_block_scalar_is_left_alone() {
+    let file = "users:\n  alice:\n    password: |-\n      secret\n  bob:\n    password: b\n";
+    let locked = edited(file, |file| file.set_disabled("alice", true)).unwrap();
+    assert_eq!(locked, file.replace("secret\n", "secret\n    disabled: true\n"));
+    let changed = edited(file, |file| file.set_password("alice", "neu", Storage::Hash)).unwrap();
+    assert_eq!(changed, file.replace("password: |-\n      secret", NEU));
+    let removed = edited(file, |file| file.remove("alice")).unwrap();
+    assert_eq!(removed, "users:\n  bob:\n    password: b\n");
+}
+
+#[test]
+fn a_change_that_others_would_share_is_none() {
+    let refusal = "cannot change users.yaml: do it by hand: other accounts would change as well";
+    let shared = "a: &a { password: x }\nb: *a\nc: { password: y }\n";
+    let disable = |name: &str| edited(shared, |file| file.set_disabled(name, true));
+    assert_eq!(disable("a").unwrap_err(), refusal);
+    let set = edited(shared, |file| file.set_password("A", "y", Storage::Hash));
+    assert_eq!(set.unwrap_err(), refusal);
+    assert_eq!(disable("c").unwrap(), shared.replace("y }", "y, disabled: true }"));
+}
+
+#[test]
 fn a_user_is_removed_with_its_lines() {
     let remove = |name: &str| edited(FILE, |file| file.remove(name));
     let bob = "bob:\n  # since 2021\n  nt_hash: 8846f7eaee8fb117ad06bdd830b7586c\n  sessions: 1\n";

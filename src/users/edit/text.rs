@@ -102,8 +102,11 @@ impl Mapping {
     }
 
     /// Puts other words in the place of a pair.
-    pub(super) fn replace(&self, pair: &Pair, words: &str) -> Splice {
-        Splice { place: pair.place.start..pair.value.end(pair), words: words.to_owned() }
+    pub(super) fn replace(&self, text: &str, pair: &Pair, words: &str) -> Splice {
+        let end = pair.value.end(pair);
+        // A block scalar ends behind its line breaks, and those stay.
+        let end = text.get(..end).map_or(end, |before| before.trim_end().len());
+        Splice { place: pair.place.start..end, words: words.to_owned() }
     }
 
     /// Takes out a pair.
@@ -146,10 +149,12 @@ fn indent<'t>(text: &'t str, pair: &Pair) -> anyhow::Result<&'t str> {
     Ok(line)
 }
 
-/// Behind the line break that ends the line of `place`, or the end of the text. What ends behind a line break ends there.
+/// Behind the line break that ends the line of `place`, or the end of the text. What ends behind a line break ends there: for the
+/// reader, a block scalar (YAML 1.2.2 §8.1) ends at the first character of the next line, behind what that one is indented with.
 fn end_of_line(text: &str, place: usize) -> usize {
-    if text.get(..place).is_some_and(|before| before.ends_with('\n')) {
-        return place;
+    let before = text.get(..place).unwrap_or_default().trim_end_matches(' ');
+    if before.ends_with('\n') {
+        return before.len();
     }
     let rest = text.get(place..).unwrap_or_default();
     rest.find('\n').map_or(text.len(), |newline| place + newline + 1)
@@ -284,9 +289,37 @@ c: {}
     #[test]
     fn a_pair_gives_its_place_to_another() {
         let top = top(TEXT);
-        let replace =
-            |mapping: &Mapping, key: &str| spliced(TEXT, mapping.replace(mapping.get(key).unwrap(), "n: 0"));
+        let replace = |mapping: &Mapping, key: &str| {
+            spliced(TEXT, mapping.replace(TEXT, mapping.get(key).unwrap(), "n: 0"))
+        };
         assert_eq!(replace(inner(&top, "a"), "y"), TEXT.replace("y: 'ä: {'", "n: 0"));
         assert_eq!(replace(inner(&top, "b"), "x"), TEXT.replace("  x: 1\n", "  n: 0\n"));
+    }
+
+    #[test]
+    fn a_block_scalar_ends_with_its_lines() {
+        for (header, gap) in
+            [("|-", ""), ("|-", "\n"), ("|", "  # of d\n"), (">+", "\n   \n"), ("|", "# of d\n")]
+        {
+            let body = format!("{header}\n      secret\n      more\n");
+            let text = &format!("b:\n  c:\n    p: {body}{gap}  d:\n    q: 1\n");
+            let top = top(text);
+            let (b, c) = (inner(&top, "b"), inner(inner(&top, "b"), "c"));
+            let p = c.get("p").unwrap();
+            // Blank lines belong to the scalar, comments do not.
+            let (blank, comment) = if gap.contains('#') { ("", gap) } else { (gap, "") };
+            let inserted = format!("b:\n  c:\n    p: {body}{blank}    n: 0\n{comment}  d:\n    q: 1\n");
+            assert_eq!(spliced(text, c.insert(text, "n: 0").unwrap()), inserted);
+            let removed = format!("b:\n{comment}  d:\n    q: 1\n");
+            assert_eq!(spliced(text, b.remove(text, b.get("c").unwrap()).unwrap()), removed);
+            let replaced = format!("b:\n  c:\n    n: 0\n{gap}  d:\n    q: 1\n");
+            assert_eq!(spliced(text, c.replace(text, p, "n: 0")), replaced);
+        }
+        let text = "a:\n  p: |\n    secret";
+        let top = top(text);
+        assert_eq!(
+            spliced(text, inner(&top, "a").insert(text, "n: 0").unwrap()),
+            format!("{text}\n  n: 0\n")
+        );
     }
 }
