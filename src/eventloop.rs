@@ -96,10 +96,7 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let now = clock();
     let mut server = Server::new(now, wall_clock(), config, users, shards, seed);
     let quotas = config.state.join("quotas.json");
-    let ledger = Ledger::load(&quotas).unwrap_or_else(|error| {
-        tracing::warn!("{error:#}");
-        Ledger::default()
-    });
+    let ledger = Ledger::load(&quotas)?;
     server.restore(&ledger);
     let bookkeeper = Bookkeeper::start(quotas, ledger)?;
     let mut others = Others::new(posts.clone());

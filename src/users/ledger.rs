@@ -44,25 +44,27 @@ impl Used {
 pub struct Ledger(BTreeMap<String, Used>);
 
 impl Ledger {
-    /// Reads the file at `path`; one that is not there has no counts.
+    /// Reads the file at `path`; one that is not there has no counts. One that is damaged is kept under another name, and counting
+    /// begins anew.
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or is damaged: then it is kept under another name, and counting begins anew.
+    /// If it is there and cannot be read: nothing is known of what an empty ledger would be written over.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let content = match fs::read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
             content => content.with_context(|| format!("cannot read {}", path.display()))?,
         };
-        Self::parse(&content).with_context(|| {
+        Ok(Self::parse(&content).unwrap_or_else(|damage| {
             let kept = path.with_extension("damaged");
             let _not_kept = fs::rename(path, &kept);
-            format!(
-                "{} is damaged and was moved to {}: what quotas have been used is counted from zero again",
+            tracing::warn!(
+                "{} is damaged and was moved to {}: what quotas have been used is counted from zero again: {damage:#}",
                 path.display(),
                 kept.display()
-            )
-        })
+            );
+            Self::default()
+        }))
     }
 
     fn parse(content: &[u8]) -> anyhow::Result<Self> {
@@ -233,11 +235,21 @@ mod tests {
         {
             let scratch = Scratch::new();
             let path = scratch.write("quotas.json", content);
-            let error = Ledger::load(&path).unwrap_err().to_string();
-            assert!(error.contains("quotas.json is damaged and was moved to"), "{error}");
-            assert_eq!(fs::read_to_string(scratch.path("quotas.damaged")).unwrap(), content);
             assert_eq!(Ledger::load(&path).unwrap(), Ledger::default());
+            assert_eq!(fs::read_to_string(scratch.path("quotas.damaged")).unwrap(), content);
+            assert!(!path.exists());
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_left_alone() {
+        let scratch = Scratch::new();
+        // Not even root reads a directory.
+        let path = scratch.path("quotas.json");
+        fs::create_dir(&path).unwrap();
+        let error = Ledger::load(&path).unwrap_err().to_string();
+        assert_eq!(error, format!("cannot read {}", path.display()));
+        assert!(path.is_dir() && !scratch.path("quotas.damaged").exists());
     }
 
     #[test]
