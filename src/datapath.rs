@@ -27,6 +27,7 @@ mod load;
 mod meter;
 mod mss;
 mod order;
+mod questions;
 mod rules;
 mod sa;
 mod scatter;
@@ -62,6 +63,7 @@ pub(crate) use limits::Limits;
 pub use load::Load;
 pub(crate) use meter::{Meter, Traffic};
 pub(crate) use order::{Order, Outcome};
+use questions::Questions;
 pub(crate) use sa::Departed;
 
 pub use steering::{ShardId, Shards};
@@ -175,6 +177,7 @@ struct Session {
     heard: Instant,
     meter: Arc<Meter>,
     limits: Option<Box<Limiter>>,
+    questions: Questions,
 }
 
 /// Something in a batch that is not data, or that changes how data flows.
@@ -270,6 +273,7 @@ impl Datapath {
             heard: now,
             meter,
             limits: None,
+            questions: Questions::new(now),
         });
         self.by_session.insert(index, place);
         self.peers[peer].sessions.reserve_exact(1);

@@ -29,6 +29,8 @@ pub enum Discard {
     ClientToClient,
     /// A packet for our own end of the link that has no answer.
     OnLink,
+    /// One more of those than a client may send for now.
+    TooManyQuestions,
     /// A client's packet to a network that its user may not reach.
     OutOfReach,
     /// A packet that is more than the user's rate.
@@ -51,7 +53,7 @@ pub enum Discard {
 
 impl Discard {
     /// Every variant, in counter order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Runt,
         Self::Keepalive,
         Self::UnknownSpi,
@@ -65,6 +67,7 @@ impl Discard {
         Self::SpoofedSource,
         Self::ClientToClient,
         Self::OnLink,
+        Self::TooManyQuestions,
         Self::OutOfReach,
         Self::OverRate,
         Self::NoRoute,
@@ -92,6 +95,7 @@ impl Discard {
             Self::SpoofedSource => "spoofed_source",
             Self::ClientToClient => "client_to_client",
             Self::OnLink => "on_link",
+            Self::TooManyQuestions => "too_many_questions",
             Self::OutOfReach => "out_of_reach",
             Self::OverRate => "over_rate",
             Self::NoRoute => "no_route",

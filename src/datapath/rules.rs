@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use super::{Datapath, Discard, Session, address::Ipv4, address6::Ipv6, mss};
+use super::{Datapath, Discard, Questions, Session, address::Ipv4, address6::Ipv6, mss};
 use crate::onlink::dhcp;
 use crate::pool::Prefix;
 
@@ -24,7 +24,8 @@ impl Datapath {
         bytes: &mut [u8],
         packet: Range<usize>,
     ) -> Result<Inner, Discard> {
-        let Session { address: Some(address), mss, meter, limits, .. } = &mut self.sessions[place] else {
+        let Session { address: Some(address), mss, meter, limits, questions, .. } = &mut self.sessions[place]
+        else {
             return Err(Discard::NotUp);
         };
         let body = bytes.get_mut(packet.clone()).ok_or(Discard::MalformedIp)?;
@@ -37,7 +38,7 @@ impl Datapath {
         if ip.udp_port(body).is_some_and(dhcp::is_for_server)
             && (ip.destination.is_broadcast() || policy.local.contains(&ip.destination))
         {
-            return Ok(Inner::OnLink(packet.start..packet.start + ip.len));
+            return on_link(now, questions, packet.start..packet.start + ip.len);
         }
         if !policy.client_to_client
             && !policy.local.contains(&ip.destination)
@@ -65,7 +66,8 @@ impl Datapath {
         bytes: &mut [u8],
         packet: Range<usize>,
     ) -> Result<Inner, Discard> {
-        let Session { prefix6: Some(prefix), mss, meter, limits, .. } = &mut self.sessions[place] else {
+        let Session { prefix6: Some(prefix), mss, meter, limits, questions, .. } = &mut self.sessions[place]
+        else {
             return Err(Discard::NotUp);
         };
         let body = bytes.get_mut(packet.clone()).ok_or(Discard::MalformedIp)?;
@@ -78,7 +80,7 @@ impl Datapath {
             if !ip.may_be_answered(body) {
                 return Err(Discard::OnLink);
             }
-            return Ok(Inner::OnLink(packet.start..packet.start + ip.len));
+            return on_link(now, questions, packet.start..packet.start + ip.len);
         }
         if !is_own {
             return Err(Discard::SpoofedSource);
@@ -99,4 +101,8 @@ impl Datapath {
         meter.count_in(1, ip.len as u64);
         Ok(Inner::Beyond(packet.start..packet.start + ip.len))
     }
+}
+
+fn on_link(now: Instant, questions: &mut Questions, packet: Range<usize>) -> Result<Inner, Discard> {
+    if questions.admit(now) { Ok(Inner::OnLink(packet)) } else { Err(Discard::TooManyQuestions) }
 }

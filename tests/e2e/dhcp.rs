@@ -124,6 +124,20 @@ fn without_routes_everything_goes_here() {
 }
 
 #[test]
+fn who_asks_without_end_is_answered_now_and_then() {
+    let (mut world, device) = connected(Profile::apple(), &Setup::default());
+    let question = inform(world.address(device), Ipv4Addr::BROADCAST, MACOS);
+    for _ in 0..100 {
+        world.with(device, |client, now| client.send_packet(now, &question));
+    }
+    world.run(SOON);
+    assert_eq!((world.device(device).packets.len(), world.discarded("too_many_questions")), (40, 60));
+    world.with(device, |client, now| client.send_packet(now, &question));
+    world.run(SOON);
+    assert_eq!(world.device(device).packets.len(), 41, "after a pause it is answered again");
+}
+
+#[test]
 fn other_questions_and_false_sources_have_no_answer() {
     let (mut world, device) = connected(Profile::windows_10(), &Setup::default());
     let client = world.address(device);
