@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde_saphyr::Spanned;
 
 use crate::domain::Domain;
+use crate::onlink;
 use crate::pool::{Pool, Range, Range6};
 pub use problem::{Problem, Problems};
 
@@ -138,6 +139,18 @@ pub struct Routes {
     pub ipv4: Vec<Range>,
     /// Of IPv6.
     pub ipv6: Vec<Range6>,
+}
+
+impl Routes {
+    /// What is wrong with them as those that clients are told, if there are too many for that.
+    pub(crate) fn excess(&self) -> Option<String> {
+        let families =
+            [("IPv4", self.ipv4.len(), onlink::MOST_ROUTES), ("IPv6", self.ipv6.len(), onlink::MOST_ROUTES6)];
+        let (family, found, most) = families.into_iter().find(|(_, found, most)| found > most)?;
+        Some(format!(
+            "routes: found {found} of {family}, expected at most {most}: no more fit in what a client is told"
+        ))
+    }
 }
 
 /// Whether to use something that not every kernel does right.

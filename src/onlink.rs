@@ -36,6 +36,14 @@ pub struct Directions {
     pub routes6: Vec<Range6>,
 }
 
+/// How many routes fit in a DHCPACK that has them all twice, beside the longest domain, and is not longer than 1280 octets.
+pub(crate) const MOST_ROUTES: usize = 40;
+/// The same of a router advertisement.
+pub(crate) const MOST_ROUTES6: usize = 36;
+/// RFC 8200 §5: what every link with IPv6 carries.
+#[cfg(test)]
+const LONGEST: usize = 1280;
+
 impl Directions {
     /// The same for somebody who has some of it of their own.
     #[must_use]

@@ -385,6 +385,19 @@ adit.yaml:4:12: dns: found \"y\", expected an IPv4 or IPv6 address";
 }
 
 #[test]
+fn routes_are_as_many_as_a_client_can_be_told() {
+    let routes = |count: usize, route: &str| format!("routes: [{}]", vec![route; count].join(", "));
+    for (most, family, route) in [(40, "IPv4", "192.168.7.0/24"), (36, "IPv6", "'2001:db8:7::/48'")] {
+        assert_eq!(warnings(&routes(most, route)), Vec::<String>::new());
+        let found = most + 1;
+        let expected = format!(
+            "adit.yaml:2:9: routes: found {found} of {family}, expected at most {most}: no more fit in what a client is told"
+        );
+        assert_eq!(problem_in(&routes(found, route)), expected);
+    }
+}
+
+#[test]
 fn what_is_not_built_yet_is_a_warning() {
     assert_eq!(warnings("metrics: 127.0.0.1:9469"), ["adit.yaml:2:10: metrics: not built yet: ignored"]);
     let large = "adit.yaml:2:6: mtu: above 1404 a full packet does not fit an outer one of 1500 bytes and is sent in fragments";

@@ -127,6 +127,7 @@ mod tests {
     use hex_literal::hex;
 
     use super::*;
+    use crate::onlink::{LONGEST, MOST_ROUTES6};
 
     fn link() -> Link6 {
         let prefix = Prefix::of("2001:db8:1:7::".parse().unwrap());
@@ -173,6 +174,22 @@ mod tests {
         assert!(packet.ends_with(&routes));
         let only_ipv4 = Directions { routes: vec!["10.0.0.0/8".parse().unwrap()], ..Directions::default() };
         assert_eq!(advertisement(link(), &only_ipv4)[46..48], [0, 0]);
+    }
+
+    #[test]
+    fn as_many_routes_as_may_be_fit_beside_the_longest_domain() {
+        let label = "a".repeat(63);
+        let dns: Ipv6Addr = "2620:fe::fe".parse().unwrap();
+        let directions = Directions {
+            dns6: [Some(dns); 2],
+            domain: Some(format!("{label}.{label}.{label}.{}", "a".repeat(61)).parse().unwrap()),
+            routes6: (0..MOST_ROUTES6)
+                .map(|number| format!("2001:db8::{number}/128").parse().unwrap())
+                .collect(),
+            ..Directions::default()
+        };
+        let packet = advertisement(link(), &directions);
+        assert!(packet.len() <= LONGEST, "{} octets", packet.len());
     }
 
     #[test]

@@ -38,8 +38,12 @@ pub(super) fn apply(f: &mut Findings<'_>, base: &Arc<Settings>, raw: &Raw, pools
     optional(f, "quota", &raw.quota, &mut s.quota, A_QUOTA, |text| text.parse().ok());
     optional(f, "idle_timeout", &raw.idle_timeout, &mut s.idle_timeout, A_TIME, time);
     optional(f, "session_timeout", &raw.session_timeout, &mut s.session_timeout, A_TIME, time);
-    if let Some(routes) = &raw.routes {
-        s.routes = Some(networks(f, "routes", routes));
+    if let Some(list) = &raw.routes {
+        let routes = networks(f, "routes", list);
+        if let Some(excess) = routes.excess() {
+            f.wrong(list.referenced, excess);
+        }
+        s.routes = Some(routes);
     }
     if let Some(servers) = &raw.dns {
         s.dns = Some(dns(f, servers));

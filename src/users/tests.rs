@@ -237,6 +237,11 @@ fn problems_have_their_place() {
     for (content, expected) in cases {
         assert_eq!(problems(content), expected, "{content}");
     }
+    let routes = ["192.168.7.0/24"; 41].join(", ");
+    assert_eq!(
+        problems(&format!("alice: {{ password: a, routes: [{routes}] }}")),
+        "users.yaml:1:31: routes: found 41 of IPv4, expected at most 40: no more fit in what a client is told"
+    );
     let long = format!("alice: {{ password: {} }}", "x".repeat(257));
     assert_eq!(problems(&long), "users.yaml:1:20: password: found 257 characters, expected 1 to 256");
 }

@@ -151,13 +151,17 @@ pub(super) fn mtu(f: &mut Findings<'_>, text: Option<Text>, pools: &[Pool]) -> u
 }
 
 pub(super) fn routes(f: &mut Findings<'_>, list: Option<Spanned<Vec<Text>>>) -> Routes {
+    let Some(list) = list else { return Routes::default() };
     let mut routes = Routes::default();
-    for text in list.map(|list| list.value).unwrap_or_default() {
+    for text in list.value {
         if text.value.contains(':') {
             routes.ipv6.extend(range::<Range6>(f, "routes", &text, "an IPv6 range such as 2001:db8:1::/48"));
         } else {
             routes.ipv4.extend(range::<Range>(f, "routes", &text, IPV4_RANGE));
         }
+    }
+    if let Some(excess) = routes.excess() {
+        f.wrong(list.referenced, excess);
     }
     routes
 }

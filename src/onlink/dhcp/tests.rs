@@ -1,6 +1,7 @@
 use hex_literal::hex;
 
 use super::*;
+use crate::onlink::{LONGEST, MOST_ROUTES};
 
 const ENDS: Ends = Ends { client: Ipv4Addr::new(10, 20, 0, 7), server: Ipv4Addr::new(10, 20, 0, 1) };
 
@@ -106,6 +107,23 @@ fn many_routes_go_on_in_another_option_with_no_route_cut() {
             .zip(0..)
             .all(|(route, number)| route[..3] == [24, 10, number])
     );
+}
+
+#[test]
+fn as_many_routes_as_may_be_fit_beside_the_longest_domain() {
+    let label = "a".repeat(63);
+    let directions = Directions {
+        dns: [Some(Ipv4Addr::new(9, 9, 9, 9)); 2],
+        domain: Some(format!("{label}.{label}.{label}.{}", "a".repeat(61)).parse().unwrap()),
+        routes: (0..MOST_ROUTES).map(|number| format!("10.0.0.{number}/32").parse().unwrap()).collect(),
+        ..Directions::default()
+    };
+    let answer = answer(&inform(&hex!("350108 ff")), ENDS, &directions).unwrap();
+    let octets = |wanted: u8| -> usize {
+        options(&answer).iter().filter(|(code, _)| *code == wanted).map(|(_, value)| value.len()).sum()
+    };
+    assert_eq!([octets(15), octets(121), octets(249)], [253, MOST_ROUTES * 9, MOST_ROUTES * 9]);
+    assert!(answer.len() <= LONGEST, "{} octets", answer.len());
 }
 
 #[test]
