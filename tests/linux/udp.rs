@@ -67,6 +67,18 @@ fn ipv6_is_answered_from_the_address_that_was_asked() {
         ] {
             run(&command.split(' ').collect::<Vec<_>>());
         }
+        // An address is ours once the kernel has come to it, some time after the command; what is sent there before goes out.
+        let is_ours = |address| {
+            run(&["ip", "-6", "route", "show", "table", "local"])
+                .contains(&format!("local {address} dev near0"))
+        };
+        assert!((0..500).any(|_| {
+            let all = ["2001:db8::1", "2001:db8::2", "fe80::1"].into_iter().all(is_ours);
+            if !all {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            all
+        }));
         // The calling thread's namespace; /sys would show another one's.
         let addresses = std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap();
         let near = addresses.lines().find(|line| line.ends_with("near0")).unwrap();
