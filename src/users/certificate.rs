@@ -18,13 +18,23 @@ impl Users {
         identity: &[u8],
         certificate: &ClientCertificate,
     ) -> Option<(&Arc<str>, &Account)> {
+        self.whose(identity, &hexadecimal(certificate.fingerprint()), certificate.names())
+    }
+
+    /// The same by what a certificate says.
+    pub(super) fn whose<'n>(
+        &self,
+        identity: &[u8],
+        print: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Option<(&Arc<str>, &Account)> {
         let identity = str::from_utf8(identity).map(fold).unwrap_or_default();
         // What looks like a fingerprint is none because somebody is called so.
-        let names: Vec<String> = certificate.names().map(fold).filter(|name| !is_print(name)).collect();
+        let names: Vec<String> = names.map(fold).filter(|name| !is_print(name)).collect();
         let called = names.iter().filter(|name| **name == identity);
         let by_own_name = |name| self.entries.get(name).filter(|entry| !entry.account.bound);
         let entry = self
-            .bound(&hexadecimal(certificate.fingerprint()))
+            .bound(print)
             .or_else(|| called.clone().chain(&names).find_map(|name| self.bound(name)))
             .or_else(|| called.chain(&names).find_map(by_own_name))?;
         Some((&entry.name, &entry.account))

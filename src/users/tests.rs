@@ -270,6 +270,21 @@ fn a_certificate_is_one_users() {
     }
 }
 
+/// Fingerprints are no secret, and some authorities sign whatever name they are asked for.
+#[test]
+fn nobody_has_a_fingerprint_by_being_called_so() {
+    let (print, other) = ("ab".repeat(32), "cd".repeat(32));
+    let users = parsed(&format!("alice: {{ certificate: '{print}' }}\nbob: {{ password: x }}\n"));
+    let whose = |print: &str, name: &str| {
+        users.whose(name.as_bytes(), print, [name].into_iter()).map(|(user, _)| user.to_string())
+    };
+    assert_eq!(whose(&print, "whoever").as_deref(), Some("alice"));
+    assert_eq!(whose(&other, "Bob").as_deref(), Some("bob"));
+    for name in [&*print, &print.to_uppercase(), "alice"] {
+        assert_eq!(whose(&other, name), None, "{name}");
+    }
+}
+
 #[test]
 fn problems_of_several_users_are_told_at_once() {
     let expected = "\

@@ -182,6 +182,17 @@ fn a_wrong_password_may_be_typed_again_and_is_told_in_the_end() {
     assert_eq!(name, "alice");
 }
 
+/// Some only acknowledge that they were refused.
+#[test]
+fn a_refusal_that_is_acknowledged_is_the_end() {
+    let mut story = Story::new(&TLS12);
+    let step = story.say(b"\x01alice");
+    story.hear(step);
+    let step = story.say(&[3, 6]);
+    story.hear(step);
+    assert!(matches!(story.respond(&[0]), Step::Failed(Reason::NoEapMethod { .. })));
+}
+
 #[test]
 fn a_client_that_wants_another_method_within() {
     let mut story = Story::new(&TLS12);
