@@ -11,9 +11,14 @@
 
 mod crowd;
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use adit::config::Config;
+use adit::server::Reload;
+use adit::users::Users;
 use load::Profile;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -38,6 +43,50 @@ fn main() {
         crowd.up(),
         crowd.slowest_login().as_secs_f64()
     );
+    accounts();
+}
+
+/// Logins among few accounts and among many, one here and one there in turn; and how long it takes to have the many read anew.
+fn accounts() {
+    let mut crowds =
+        [FEW_ACCOUNTS, MANY_ACCOUNTS].map(|size| Crowd::new(size, Profile::windows_10(), stopwatch));
+    for _ in 0..FEW_ACCOUNTS {
+        for crowd in &mut crowds {
+            crowd.dial();
+            crowd.run(Duration::from_secs(1));
+        }
+    }
+    let [few, many] = crowds.each_ref().map(|crowd| {
+        assert_eq!(crowd.up(), FEW_ACCOUNTS, "{}", crowd.last_lines());
+        (crowd.cost.time - crowd.cost.arithmetic).as_secs_f64() * 1e6 / FEW_ACCOUNTS as f64
+    });
+    println!(
+        "a login among {FEW_ACCOUNTS} accounts {few:.1} µs, among {MANY_ACCOUNTS} {many:.1}: {:.2} times as much",
+        many / few
+    );
+    let [_, mut crowd] = crowds;
+    let reloads = (0..RUNS).map(|_| reload(&mut crowd));
+    println!(
+        "{MANY_ACCOUNTS} accounts, with a password each, read anew in {:?}",
+        reloads.min().unwrap_or_default()
+    );
+}
+
+/// All of it: the accounts are parsed, checked and hashed, and the server's sessions held against them.
+fn reload(crowd: &mut Crowd) -> Duration {
+    let accounts: String = (0..MANY_ACCOUNTS)
+        .map(|number| {
+            format!("{}: {{ password: 'secret {number}', quota: 10 GB per month }}\n", crowd::user(number))
+        })
+        .collect();
+    let beside = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/adit.yaml"));
+    let config = Config::load(beside).expect("the example");
+    let start = stopwatch();
+    let users = Users::parse(Path::new("users.yaml"), accounts.as_bytes(), &config.pools);
+    let mut reload = Reload::new(&BTreeSet::new(), users.expect("right accounts"), &config);
+    let now = crowd.now;
+    while !crowd.server(|server| server.reload(now, &mut reload, usize::MAX)) {}
+    stopwatch() - start
 }
 
 fn measure(size: usize) {
@@ -107,6 +156,8 @@ fn stopwatch() -> Duration {
 }
 
 const RUSH: usize = 2_000;
+const FEW_ACCOUNTS: usize = 100;
+const MANY_ACCOUNTS: usize = 10_000;
 const IDLE: Duration = Duration::from_secs(120);
 const PACKETS: usize = 50_000;
 const RUNS: usize = 3;

@@ -334,7 +334,7 @@ impl Crowd {
     }
 }
 
-fn user(number: usize) -> String {
+pub(crate) fn user(number: usize) -> String {
     format!("user-{number:06}")
 }
 

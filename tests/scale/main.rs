@@ -49,6 +49,21 @@ fn a_session_is_small_and_nothing_it_does_costs_more_among_many() {
     }
 }
 
+/// Who is looked up is found at once, however many there are: what looked at all of them would fold, compare and copy their names.
+#[test]
+fn a_login_does_the_same_among_a_hundred_accounts_and_among_ten_thousand() {
+    let logins = |accounts: usize| {
+        let mut crowd = Crowd::new(accounts, profile(), processor_time);
+        for _ in 0..20 {
+            crowd.dial();
+            crowd.run(Duration::from_secs(1));
+        }
+        assert_eq!(crowd.up(), 20, "{}", crowd.last_lines());
+        crowd.cost.allocations
+    };
+    assert_eq!(logins(100), logins(10_000));
+}
+
 /// Packets wait for a bit of it, not for all.
 #[test]
 fn a_status_is_drawn_up_bit_by_bit() {
