@@ -1,7 +1,7 @@
 //! The TUN device with the kernel as its peer.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -22,10 +22,16 @@ const ALL: tun::Offload = tun::Offload {
     writes: Kinds { tcp: true, udp: true },
 };
 
+/// The right one's of [`between_two_kernels`].
+const SERVER6: &str = "[fd00:2:0:1::1]:99";
+
 fn create(name: &str, pools: &[&str], offload: Switch) -> anyhow::Result<Tun> {
     let pool = |range: &&str| Pool { name: (*range).into(), range: range.parse().unwrap(), range6: None };
-    let pools: Vec<Pool> = pools.iter().map(pool).collect();
-    Tun::create(&Interface { name, pools: &pools, mtu: 1400, offload })
+    create_with(name, &pools.iter().map(pool).collect::<Vec<_>>(), offload)
+}
+
+fn create_with(name: &str, pools: &[Pool], offload: Switch) -> anyhow::Result<Tun> {
+    Tun::create(&Interface { name, pools, mtu: 1400, offload })
 }
 
 /// Turns echo requests around until the waker ends it.
@@ -154,7 +160,11 @@ fn between_two_kernels(
     offload: Switch,
     left: impl FnOnce() + Send,
     right: impl FnOnce(mpsc::Sender<()>) + Send,
-) -> Counters {
+) -> (Counters, Counters) {
+    let pool = |range: &str, range6: &str| {
+        let (range, range6) = (range.parse().unwrap(), Some(range6.parse().unwrap()));
+        [Pool { name: "pool".into(), range, range6 }]
+    };
     let (give_a, take_a) = mpsc::channel();
     let (give_b, take_b) = mpsc::channel();
     let (ready, is_ready) = mpsc::channel();
@@ -173,7 +183,7 @@ fn between_two_kernels(
                     if ready.contains(0) {
                         assert_eq!(a.counters().unusable + b.counters().unusable, 0);
                         assert!(longest <= 1400, "{longest}");
-                        return *a.counters();
+                        return (*a.counters(), *b.counters());
                     }
                     for index in [1, 2] {
                         if ready.contains(index) {
@@ -189,17 +199,19 @@ fn between_two_kernels(
         });
         let a = scope.spawn(move || {
             within(move || {
-                let tun = create("adit-a", &["10.1.0.0/24"], offload).unwrap();
+                let tun = create_with("adit-a", &pool("10.1.0.0/24", "fd00:1::/56"), offload).unwrap();
                 assert_eq!(tun.offload(), if offload == Switch::Off { tun::Offload::default() } else { ALL });
                 run(&["ip", "route", "add", "10.2.0.0/24", "dev", "adit-a"]);
+                run(&["ip", "route", "add", "fd00:2::/56", "dev", "adit-a"]);
                 give_a.send(tun).unwrap();
                 is_ready.recv().unwrap();
                 left();
             });
         });
         within(|| {
-            let tun = create("adit-b", &["10.2.0.0/24"], offload).unwrap();
+            let tun = create_with("adit-b", &pool("10.2.0.0/24", "fd00:2::/56"), offload).unwrap();
             run(&["ip", "route", "add", "10.1.0.0/24", "dev", "adit-b"]);
+            run(&["ip", "route", "add", "fd00:1::/56", "dev", "adit-b"]);
             give_b.send(tun).unwrap();
             right(ready);
             a.join().unwrap();
@@ -214,6 +226,11 @@ fn between_two_kernels(
                     );
                 }
             }
+            for line in run(&["cat", "/proc/net/snmp6"]).lines() {
+                let error =
+                    ["InCsumErrors", "InErrors", "InHdrErrors"].iter().any(|name| line.contains(name));
+                assert!(!error || line.ends_with("\t0"), "{line}");
+            }
         });
         end.wake();
         bridge.join().unwrap()
@@ -223,32 +240,54 @@ fn between_two_kernels(
 #[test]
 fn tcp_of_one_kernel_is_accepted_by_the_other() {
     for offload in [Switch::Auto, Switch::On, Switch::Off] {
-        let sent: Vec<u8> = (0..8_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        let counters = between_two_kernels(
-            offload,
-            || TcpStream::connect("10.2.0.1:99").unwrap().write_all(&sent).unwrap(),
-            |ready| {
-                let listener = TcpListener::bind("10.2.0.1:99").unwrap();
-                ready.send(()).unwrap();
-                let mut received = Vec::new();
-                listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
-                assert!(received == sent, "{} of {} bytes, or others", received.len(), sent.len());
-            },
-        );
-        assert!(counters.received >= 8_000_000 / 1360, "{counters:?}");
-        assert_eq!(counters.superpackets > 0, offload != Switch::Off, "{counters:?}");
+        carries_tcp(offload, "10.2.0.1:99");
     }
 }
 
 #[test]
+fn tcp_over_ipv6_is_accepted_as_well() {
+    for offload in [Switch::Auto, Switch::Off] {
+        carries_tcp(offload, SERVER6);
+    }
+}
+
+fn carries_tcp(offload: Switch, server: &str) {
+    let sent: Vec<u8> = (0..8_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (counters, beyond) = between_two_kernels(
+        offload,
+        || TcpStream::connect(server).unwrap().write_all(&sent).unwrap(),
+        |ready| {
+            let listener = TcpListener::bind(server).unwrap();
+            ready.send(()).unwrap();
+            let mut received = Vec::new();
+            listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
+            assert!(received == sent, "{} of {} bytes, or others", received.len(), sent.len());
+        },
+    );
+    assert!(counters.received >= 8_000_000 / 1360, "{counters:?}");
+    assert_eq!(counters.superpackets > 0, offload != Switch::Off, "{counters:?}");
+    let most = beyond.coalesced > beyond.sent / 2;
+    assert_eq!(most, offload != Switch::Off, "{beyond:?}");
+}
+
+#[test]
 fn udp_of_one_kernel_is_accepted_by_the_other() {
+    carries_udp("10.1.0.1:9", "10.2.0.1:99");
+}
+
+#[test]
+fn udp_over_ipv6_is_accepted_as_well() {
+    carries_udp("[fd00:1:0:1::1]:9", SERVER6);
+}
+
+fn carries_udp(client: &str, server: &str) {
+    let server: SocketAddr = server.parse().unwrap();
     let run_of = |size: usize| -> Vec<u8> { (0..40 * size - 100).map(|i| (i / size) as u8).collect() };
-    let counters = between_two_kernels(
+    let (counters, beyond) = between_two_kernels(
         Switch::Auto,
         || {
-            let mut socket = OuterSocket::bind("10.1.0.1:9".parse().unwrap(), Offload::detect()).unwrap();
-            let path =
-                Path { local: socket.local(), remote: SocketAddr::from((Ipv4Addr::new(10, 2, 0, 1), 99)) };
+            let mut socket = OuterSocket::bind(client.parse().unwrap(), Offload::detect()).unwrap();
+            let path = Path { local: socket.local(), remote: server };
             let (long, short) = (run_of(1300), run_of(333));
             socket.send([
                 (path, &long[..], 1300),
@@ -259,7 +298,7 @@ fn udp_of_one_kernel_is_accepted_by_the_other() {
             assert_eq!(socket.counters().sent, 82);
         },
         |ready| {
-            let mut socket = OuterSocket::bind("10.2.0.1:99".parse().unwrap(), Offload::detect()).unwrap();
+            let mut socket = OuterSocket::bind(server, Offload::detect()).unwrap();
             ready.send(()).unwrap();
             let mut inbox = outer::Inbox::new();
             let mut received: Vec<Vec<u8>> = Vec::new();
@@ -281,4 +320,5 @@ fn udp_of_one_kernel_is_accepted_by_the_other() {
     );
     // One datagram of the 82 was fragmented. Each run of 40 was one superpacket, or two if it was too long for one.
     assert!(counters.received >= 84 && (2..=4).contains(&counters.superpackets), "{counters:?}");
+    assert!(beyond.coalesced >= 70 && beyond.uncoalesced == 0, "{beyond:?}");
 }

@@ -63,18 +63,36 @@ fn ask(grant: impl Fn(libc::c_uint) -> bool) -> Option<Kinds> {
     steps.into_iter().find(|(flags, _)| grant(*flags)).map(|(_, kinds)| kinds)
 }
 
-/// Whether the kernel takes superpackets of `protocol`. Some do not that should (Linux 6.1.103, 6.6.44 and their like), and say so
+/// Whether the kernel takes superpackets of `protocol`, over IPv4 and over IPv6. Some do not that should (Linux 6.1.103, 6.6.44 and their like), and say so
 /// with EINVAL, before they see that the device is down and drop it with EIO: so nothing of this goes anywhere.
 fn takes(protocol: u8, write: impl Fn(&[u8]) -> io::Result<usize>) -> bool {
-    let refused =
-        write(&superpacket(protocol)).is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL));
-    !refused
+    let refuses = |version| {
+        write(&superpacket(version, protocol)).is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL))
+    };
+    ![Version::V4, Version::V6].into_iter().any(refuses)
 }
 
-/// Two octets of payload, to be cut in two, from nobody to nobody (RFC 5737).
-fn superpacket(protocol: u8) -> ArrayVec<u8, 64> {
-    let mut headers = ArrayVec::<u8, 40>::new();
-    headers.extend([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+/// Of IP.
+#[derive(Clone, Copy, Debug)]
+enum Version {
+    V4,
+    V6,
+}
+
+/// Two octets of payload, to be cut in two, from nobody to nobody (RFC 5737, RFC 3849).
+fn superpacket(version: Version, protocol: u8) -> ArrayVec<u8, 80> {
+    let mut headers = ArrayVec::<u8, 60>::new();
+    match version {
+        Version::V4 => {
+            headers.extend([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2])
+        }
+        Version::V6 => {
+            headers.extend([0x60, 0, 0, 0, 0, 0, protocol, 64]);
+            for last in [1, 2] {
+                headers.extend([0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+            }
+        }
+    }
     headers.extend([0, 9, 0, 9]);
     if protocol == TCP {
         let (data_offset, ack) = (0x50, 0x10);
@@ -155,17 +173,22 @@ mod tests {
 
     #[test]
     fn a_kernel_that_refuses_superpackets_gets_none() {
-        let refuses = |protocol: u8| {
+        // Of one version alone: what is used is used of both.
+        let refuses = |refused: (u8, u8)| {
             move |bytes: &[u8]| {
-                let errno = if bytes[vnet::LEN + 9] == protocol { libc::EINVAL } else { libc::EIO };
+                let version = bytes[vnet::LEN] >> 4;
+                let protocol = bytes[vnet::LEN + if version == 6 { 6 } else { 9 }];
+                let errno = if (version, protocol) == refused { libc::EINVAL } else { libc::EIO };
                 Err(io::Error::from_raw_os_error(errno))
             }
         };
-        let settled = |switch, protocol| Offload::settle(switch, knows(u32::MAX), refuses(protocol));
-        assert_eq!(settled(Switch::Auto, UDP).writes, TCP_ONLY);
-        assert_eq!(settled(Switch::Auto, TCP).writes, Kinds { tcp: false, udp: true });
-        assert_eq!(settled(Switch::Auto, TCP).reads, ALL, "what is read is another matter");
-        assert_eq!(settled(Switch::On, TCP).writes, ALL, "as ordered");
+        let settled = |switch, refused| Offload::settle(switch, knows(u32::MAX), refuses(refused));
+        for version in [4, 6] {
+            assert_eq!(settled(Switch::Auto, (version, UDP)).writes, TCP_ONLY);
+            assert_eq!(settled(Switch::Auto, (version, TCP)).writes, Kinds { tcp: false, udp: true });
+            assert_eq!(settled(Switch::Auto, (version, TCP)).reads, ALL, "what is read is another matter");
+            assert_eq!(settled(Switch::On, (version, TCP)).writes, ALL, "as ordered");
+        }
     }
 
     #[test]
@@ -184,8 +207,9 @@ mod tests {
 
     #[test]
     fn what_is_tried_is_a_superpacket_of_two() {
-        for protocol in [TCP, UDP] {
-            let bytes = superpacket(protocol);
+        let versions = [Version::V4, Version::V6];
+        for (version, protocol) in versions.into_iter().flat_map(|version| [(version, TCP), (version, UDP)]) {
+            let bytes = superpacket(version, protocol);
             let packet = vnet::read(&bytes).unwrap();
             assert_eq!((packet.count(), packet.segments().unwrap().iter().count()), (2, 2));
         }

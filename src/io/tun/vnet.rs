@@ -38,30 +38,35 @@ pub(super) fn read(bytes: &[u8]) -> Result<Superpacket<'_>, Unusable> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unusable;
 
-/// Whether an IPv4 packet without options and its TCP segment or UDP datagram have the checksums they should have.
+/// Whether a packet (IPv4 without options or IPv6 without extension headers, then TCP or UDP) has the checksums it should have.
 pub(super) fn checksums_are_right(packet: &[u8]) -> bool {
-    let Some((network, transport)) = packet.split_first_chunk::<IP_LEN>() else { return false };
     let right = |sum| checksum::finish(sum) == [0, 0];
+    if is_ipv6(packet) {
+        let Some((network, transport)) = packet.split_first_chunk::<IPV6_LEN>() else { return false };
+        return right(pseudo6(network, transport.len()) + checksum::sum(transport));
+    }
+    let Some((network, transport)) = packet.split_first_chunk::<IP_LEN>() else { return false };
     right(checksum::sum(network))
         && right(checksum::pseudo(network, transport.len()) + checksum::sum(transport))
 }
 
-/// Makes copied headers (IPv4 without options, then TCP or UDP) those of a superpacket of `len` octets of payload, to be cut
+/// Makes copied headers (as of [`checksums_are_right`]) those of a superpacket of `len` octets of payload, to be cut
 /// into pieces of `size`; returns what stands before it. The transport checksum is left open.
 pub(super) fn open_superpacket(headers: &mut [u8], len: usize, size: usize) -> [u8; LEN] {
     let headers_len = headers.len();
-    let Some((network, transport)) = headers.split_first_chunk_mut::<IP_LEN>() else {
-        return PLAIN;
-    };
-    let narrow = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
-    network[2..4].copy_from_slice(&narrow(headers_len + len).to_be_bytes());
-    network[10..12].fill(0);
-    let checksum = checksum::finish(checksum::sum(network));
-    network[10..12].copy_from_slice(&checksum);
+    let is_ipv6 = is_ipv6(headers);
+    let network_len = if is_ipv6 { IPV6_LEN } else { IP_LEN };
+    let Some((network, transport)) = headers.split_at_mut_checked(network_len) else { return PLAIN };
     let transport_len = transport.len() + len;
+    let opened = if is_ipv6 { open_ipv6(network, transport_len) } else { open_ipv4(network, transport_len) };
+    let Some((protocol, pseudo)) = opened else { return PLAIN };
+    let (gso_type, csum_offset) = match (protocol, is_ipv6) {
+        (TCP, false) => (GSO_TCPV4, 16),
+        (TCP, true) => (GSO_TCPV6, 16),
+        _ => (GSO_UDP_L4, 6),
+    };
     // The pseudo header's sum, not complemented: the kernel adds the rest to it.
-    let open = checksum::finish(checksum::pseudo(network, transport_len)).map(|octet| !octet);
-    let (gso_type, csum_offset) = if network[9] == TCP { (GSO_TCPV4, 16) } else { (GSO_UDP_L4, 6) };
+    let open = checksum::finish(pseudo).map(|octet| !octet);
     if let Some(field) = transport.get_mut(csum_offset..).and_then(<[u8]>::first_chunk_mut::<2>) {
         *field = open;
     }
@@ -72,12 +77,43 @@ pub(super) fn open_superpacket(headers: &mut [u8], len: usize, size: usize) -> [
     }
     let [hdr_len0, hdr_len1] = narrow(headers_len).to_ne_bytes();
     let [size0, size1] = narrow(size).to_ne_bytes();
-    let [start0, start1] = narrow(IP_LEN).to_ne_bytes();
+    let [start0, start1] = narrow(network_len).to_ne_bytes();
     let [offset0, offset1] = narrow(csum_offset).to_ne_bytes();
     [NEEDS_CSUM, gso_type, hdr_len0, hdr_len1, size0, size1, start0, start1, offset0, offset1]
 }
 
+/// Makes the header that of so much; returns the protocol and the pseudo header's sum.
+fn open_ipv4(header: &mut [u8], transport_len: usize) -> Option<(u8, u64)> {
+    let header: &mut [u8; IP_LEN] = header.first_chunk_mut()?;
+    header[2..4].copy_from_slice(&narrow(IP_LEN + transport_len).to_be_bytes());
+    header[10..12].fill(0);
+    let checksum = checksum::finish(checksum::sum(header));
+    header[10..12].copy_from_slice(&checksum);
+    Some((header[9], checksum::pseudo(header, transport_len)))
+}
+
+/// The same for IPv6.
+fn open_ipv6(header: &mut [u8], transport_len: usize) -> Option<(u8, u64)> {
+    let header: &mut [u8; IPV6_LEN] = header.first_chunk_mut()?;
+    header[4..6].copy_from_slice(&narrow(transport_len).to_be_bytes());
+    Some((header[6], pseudo6(header, transport_len)))
+}
+
+fn pseudo6(header: &[u8; IPV6_LEN], transport_len: usize) -> u64 {
+    header.last_chunk().map_or(0, |addresses| checksum::pseudo6(addresses, header[6], transport_len))
+}
+
+fn is_ipv6(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|byte| byte >> 4 == 6)
+}
+
+/// Of lengths that a superpacket can have.
+fn narrow(value: usize) -> u16 {
+    u16::try_from(value).unwrap_or(u16::MAX)
+}
+
 const IP_LEN: usize = 20;
+const IPV6_LEN: usize = 40;
 const TCP: u8 = 6;
 const NEEDS_CSUM: u8 = 1;
 const GSO_NONE: u8 = 0;

@@ -2,18 +2,32 @@ use proptest::prelude::*;
 
 use super::*;
 
+use super::segment::{ACK, FIN, PSH};
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 const ALL: Kinds = Kinds { tcp: true, udp: true };
 
 /// A packet with right checksums: made as the kernel cuts a superpacket of one.
 fn packet(protocol: u8, port: u8, sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
-    let transport_len = if protocol == TCP { 32 } else { 8 };
-    let mut headers = vec![0; IP_LEN + transport_len];
-    headers[..10].copy_from_slice(&[0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol]);
-    headers[12..24].copy_from_slice(&[192, 0, 2, 1, 198, 51, 100, 7, 4, port, 0, 9]);
+    let network = [&[0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0][..], &[192, 0, 2, 1, 198, 51, 100, 7]];
+    behind(&network.concat(), protocol, port, sequence, flags, payload)
+}
+
+/// The same over IPv6, with a traffic class and a flow label.
+fn packet6(protocol: u8, port: u8, sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let network = [&[0x62, 0x81, 0x23, 0x45, 0, 0, protocol, 64][..], &[0x20; 16], &[0xfd; 16]];
+    behind(&network.concat(), protocol, port, sequence, flags, payload)
+}
+
+fn behind(network: &[u8], protocol: u8, port: u8, sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut transport = vec![0; if protocol == TCP { 32 } else { 8 }];
+    transport[..4].copy_from_slice(&[4, port, 0, 9]);
     if protocol == TCP {
-        headers[24..28].copy_from_slice(&sequence.to_be_bytes());
-        headers[32..34].copy_from_slice(&[0x80, ACK | flags]);
+        transport[4..8].copy_from_slice(&sequence.to_be_bytes());
+        transport[12..14].copy_from_slice(&[0x80, ACK | flags]);
     }
+    let mut headers = [network, &transport].concat();
     let mut header = vnet::open_superpacket(&mut headers, payload.len(), payload.len());
     if payload.is_empty() {
         // Nothing to cut, a checksum to complete.
@@ -72,9 +86,16 @@ fn identify(packet: &mut [u8], identification: u16) {
     packet[10..12].copy_from_slice(&(!(sum as u16)).to_be_bytes());
 }
 
+/// The same of IPv6, which has no identification.
+fn train6(port: u8, count: usize, flags: u8) -> Vec<Vec<u8>> {
+    let flags = |i| if i + 1 == count { flags } else { 0 };
+    (0..count).map(|i| packet6(TCP, port, 100 * i as u32, flags(i), &[i as u8; 100])).collect()
+}
+
 /// The flow a packet belongs to, and what of it must arrive: everything.
-fn of_port(packets: &[Vec<u8>], port: u8) -> Vec<Vec<u8>> {
-    packets.iter().filter(|packet| packet[21] == port).cloned().collect()
+fn of_port(packets: &[Vec<u8>], version: u8, port: u8) -> Vec<Vec<u8>> {
+    let port_at = if version == 6 { 41 } else { 21 };
+    packets.iter().filter(|packet| packet[0] >> 4 == version && packet[port_at] == port).cloned().collect()
 }
 
 #[test]
@@ -99,6 +120,24 @@ fn a_train_is_one_write_and_the_kernel_cuts_it_into_the_same_packets() {
     assert_eq!(cut(whole.clone()), datagrams);
     assert_eq!(writes(Kinds { udp: false, tcp: true }, &datagrams).len(), 4);
     assert_eq!(writes(Kinds::default(), &train(1, 5, 0)).len(), 5);
+}
+
+#[test]
+fn a_train_over_ipv6_is_one_write_as_well() {
+    for flags in [0, PSH, PSH | FIN] {
+        let packets = train6(1, 5, flags);
+        let written = writes(ALL, &packets);
+        let [(5, whole)] = &written[..] else { panic!("{}", written.len()) };
+        assert_eq!(cut(whole.clone()), packets);
+    }
+    let lengths = [300, 300, 300, 20].into_iter().enumerate();
+    let datagrams: Vec<Vec<u8>> =
+        lengths.map(|(i, len)| packet6(UDP, 1, 0, 0, &vec![i as u8; len])).collect();
+    let written = writes(ALL, &datagrams);
+    let [(4, whole)] = &written[..] else { panic!("{}", written.len()) };
+    assert_eq!(cut(whole.clone()), datagrams);
+    assert_eq!(writes(Kinds { udp: false, tcp: true }, &datagrams).len(), 4);
+    assert_eq!(writes(Kinds { udp: true, tcp: false }, &train6(1, 5, 0)).len(), 5);
 }
 
 #[test]
@@ -149,6 +188,59 @@ fn what_differs_in_its_headers_goes_alone() {
 }
 
 #[test]
+fn what_differs_in_its_headers_over_ipv6_goes_alone() {
+    // Traffic class, flow label, next header, hop limit: none of them is in a checksum, but the next header, which makes it wrong.
+    for offset in [0, 1, 2, 3, 6, 7] {
+        let mut packets = train6(1, 3, 0);
+        packets[1][offset] ^= 1;
+        assert_eq!(counts(&packets), [1, 1, 1], "{offset}");
+    }
+    let with = |change: fn(&mut Vec<u8>)| {
+        let mut packets = train6(1, 4, 0);
+        change(&mut packets[2]);
+        counts(&packets)
+    };
+    assert_eq!(with(|_| ()), [4]);
+    assert_eq!(with(|packet| *packet = packet6(TCP, 1, 999, 0, &[2; 100])), [2, 1, 1], "a gap");
+    assert_eq!(with(|packet| *packet = packet6(TCP, 1, 200, PSH, &[2; 100])), [3, 1], "PSH");
+    assert_eq!(with(|packet| *packet = packet6(TCP, 1, 200, 0, &[2; 99])), [3, 1], "a shorter one");
+    assert_eq!(with(|packet| packet[80] ^= 1), [2, 1, 1], "a wrong checksum stays wrong");
+    assert_eq!(with(|packet| packet.push(0)), [2, 1, 1], "octets behind the packet");
+    let extended = |packet: &mut Vec<u8>| {
+        // Destination options of no content, RFC 8200 §4.6.
+        packet[6] = 60;
+        packet[5] += 8;
+        packet.splice(40..40, [6, 0, 1, 4, 0, 0, 0, 0]);
+    };
+    assert_eq!(with(extended), [1, 2, 1], "an extension header: it waits for nobody");
+    let uncheckable: Vec<Vec<u8>> = (0..2)
+        .map(|_| {
+            let mut packet = packet6(UDP, 1, 0, 0, &[1; 100]);
+            packet[46..48].fill(0);
+            packet
+        })
+        .collect();
+    assert_eq!(counts(&uncheckable), [1, 1], "RFC 6935: no checksum");
+}
+
+#[test]
+fn versions_and_addresses_are_told_apart() {
+    let (a, b) = (train(1, 3, 0), train6(1, 3, 0));
+    let mixed: Vec<Vec<u8>> = a.iter().zip(&b).flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
+    assert_eq!(counts(&mixed), [3, 3]);
+    // Another host of the same network, with a checksum that is right.
+    let mut other = train6(1, 3, 0);
+    for packet in &mut other {
+        packet[39] += 1;
+        let sum = u16::from_be_bytes([packet[56], packet[57]]);
+        let (sum, borrowed) = sum.overflowing_sub(1);
+        packet[56..58].copy_from_slice(&sum.wrapping_sub(u16::from(borrowed)).to_be_bytes());
+    }
+    let mixed: Vec<Vec<u8>> = b.iter().zip(&other).flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
+    assert_eq!(counts(&mixed), [3, 3]);
+}
+
+#[test]
 fn identifications_count_only_where_a_packet_may_be_fragmented() {
     let mut packets = train(1, 3, 0);
     packets.iter_mut().for_each(|packet| identify(packet, 7));
@@ -183,41 +275,59 @@ fn a_superpacket_is_no_longer_than_a_length_field_says() {
     assert_eq!(written.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [48, 12]);
     assert!(written.iter().flat_map(|(_, whole)| cut(whole.clone())).eq(packets));
     assert_eq!(counts(&train(1, 200, 0)), [64, 64, 64, 8]);
+    let packets: Vec<Vec<u8>> = (0..60_u32).map(|i| packet6(TCP, 1, 1328 * i, 0, &[i as u8; 1328])).collect();
+    let written = writes(ALL, &packets);
+    assert_eq!(written.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [49, 11]);
+    assert!(written.iter().flat_map(|(_, whole)| cut(whole.clone())).eq(packets));
 }
 
 proptest! {
     /// Whatever comes in whatever order: each flow's packets come out of the kernel's cutting as they were, in order.
     #[test]
     fn nothing_is_lost_changed_or_overtaken(
-        steps in proptest::collection::vec((0..4_u8, 0..5_u8, 1..300_usize), 0..100)
+        steps in proptest::collection::vec((any::<bool>(), 0..4_u8, 0..5_u8, 1..300_usize), 0..100)
     ) {
-        let mut next = [0_u32; 4];
+        let mut next = [0_u32; 8];
         let mut identification = [0_u16; 4];
         let packets: Vec<Vec<u8>> = steps
             .into_iter()
-            .map(|(port, what, len)| {
-                let flow = usize::from(port);
+            .map(|(v6, port, what, len)| {
+                let flow = usize::from(port) + if v6 { 4 } else { 0 };
                 let (protocol, len) = if port < 3 { (TCP, len) } else { (UDP, 50) };
                 let len = if what > 2 { 100 } else { len };
                 if what == 0 {
                     next[flow] += 1;
                 }
                 let flags = if what == 1 { PSH } else { 0 };
-                let mut packet = packet(protocol, port, next[flow], flags, &vec![what; len]);
+                let make = if v6 { packet6 } else { packet };
+                let mut packet = make(protocol, port, next[flow], flags, &vec![what; len]);
                 next[flow] += len as u32;
-                identify(&mut packet, identification[flow]);
-                identification[flow] += 1;
+                if let Some(identification) = identification.get_mut(flow) {
+                    identify(&mut packet, *identification);
+                    *identification += 1;
+                }
                 packet
             })
             .collect();
         let out: Vec<Vec<u8>> = writes(ALL, &packets).into_iter().flat_map(|(_, whole)| cut(whole)).collect();
-        for port in 0..4 {
-            prop_assert_eq!(of_port(&out, port), of_port(&packets, port));
+        for (version, port) in (0..4).flat_map(|port| [(4, port), (6, port)]) {
+            prop_assert_eq!(of_port(&out, version, port), of_port(&packets, version, port));
         }
     }
 
     #[test]
-    fn no_bytes_make_it_panic(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..10)) {
+    fn no_bytes_make_it_panic(
+        mut packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..10),
+        version in prop_oneof![Just(0x45), Just(0x60)],
+        protocol in prop_oneof![Just(TCP), Just(UDP)],
+    ) {
+        for packet in packets.iter_mut().filter(|packet| packet.len() >= 40) {
+            // As far as the lengths it might be a packet.
+            (packet[0], packet[if version == 0x60 { 6 } else { 9 }]) = (version, protocol);
+            let at = if version == 0x60 { 4 } else { 2 };
+            let len = packet.len() - if version == 0x60 { 40 } else { 0 };
+            packet[at..at + 2].copy_from_slice(&(len as u16).to_be_bytes());
+        }
         let out: usize = writes(ALL, &packets).iter().map(|(count, _)| count).sum();
         prop_assert_eq!(out, packets.len());
     }

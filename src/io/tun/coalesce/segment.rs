@@ -1,0 +1,158 @@
+//! What a packet must be like to be one of several: such that the kernel's cutting could have made it.
+
+use super::MAX_HEADERS;
+use crate::io::tun::{Kinds, vnet};
+use crate::superpacket::Transport;
+
+/// A packet that could be part of a run.
+pub(super) struct Segment<'a> {
+    pub(super) flow: Flow,
+    pub(super) packet: &'a [u8],
+    headers: &'a [u8],
+    pub(super) payload: &'a [u8],
+    /// Of TCP.
+    pub(super) sequence: u32,
+    /// Of IPv4, where it means something.
+    pub(super) identification: Option<u16>,
+    /// PSH and FIN.
+    pub(super) flags: u8,
+}
+
+/// Where a packet's headers lie. That they are of one connection is seen by [`Segment::continues`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flow {
+    pub(super) transport: Transport,
+    /// Octets of the IP header,
+    pub(super) network_len: usize,
+    /// and of both.
+    pub(super) headers_len: usize,
+}
+
+impl<'a> Segment<'a> {
+    /// `None` if the packet goes alone.
+    pub(super) fn of(kinds: Kinds, packet: &'a [u8]) -> Option<Self> {
+        let network = Network::of(packet)?;
+        let rest = packet.get(network.len..)?;
+        let (transport, transport_len, sequence, flags) = match network.protocol {
+            TCP if kinds.tcp => {
+                let fixed = rest.first_chunk::<20>()?;
+                let sequence = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
+                let len = usize::from(fixed[12] >> 4) * 4;
+                if len < fixed.len() || fixed[13] & !(PSH | FIN) != ACK {
+                    return None;
+                }
+                (Transport::Tcp, len, sequence, fixed[13] & (PSH | FIN))
+            }
+            UDP if kinds.udp => {
+                let fixed = rest.first_chunk::<8>()?;
+                let len = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+                // Without a checksum there is nothing that the pieces could get a new one of.
+                if len != rest.len() || fixed[6..8] == [0, 0] {
+                    return None;
+                }
+                (Transport::Udp, fixed.len(), 0, 0)
+            }
+            _ => return None,
+        };
+        let (headers, payload) = packet.split_at_checked(network.len + transport_len)?;
+        if payload.is_empty() || headers.len() > MAX_HEADERS || !vnet::checksums_are_right(packet) {
+            return None;
+        }
+        Some(Self {
+            flow: Flow { transport, network_len: network.len, headers_len: headers.len() },
+            packet,
+            headers,
+            payload,
+            sequence,
+            identification: network.identification,
+            flags,
+        })
+    }
+
+    /// Whether its headers differ from those of the `first` in nothing but what the cutting writes: lengths, identification, checksums,
+    /// sequence number, and the flags that only a last one has. Both are laid out in the same way.
+    pub(super) fn continues(&self, first: &[u8]) -> bool {
+        let same = |range: std::ops::Range<usize>| first.get(range.clone()) == self.headers.get(range);
+        let Flow { transport, network_len, headers_len } = self.flow;
+        let network = if network_len == IPV4_LEN {
+            // Version and type of service; flags, time to live, protocol; addresses.
+            same(0..2) && same(6..10) && same(12..IPV4_LEN)
+        } else {
+            // Version, traffic class, flow label; next header, hop limit, addresses.
+            same(0..4) && same(6..IPV6_LEN)
+        };
+        let of_transport = |from: usize, to: usize| same(network_len + from..network_len + to);
+        network
+            && match transport {
+                // Ports; acknowledgement, data offset; window; urgent pointer and options. The flags were looked at.
+                Transport::Tcp => {
+                    of_transport(0, 4)
+                        && of_transport(8, 13)
+                        && of_transport(14, 16)
+                        && same(network_len + 18..headers_len)
+                }
+                Transport::Udp => of_transport(0, 4),
+            }
+    }
+}
+
+/// What an IP header says that has nothing about it which the cutting could not repeat: no options or extension headers, not of a fragment,
+/// no octets behind the packet.
+struct Network {
+    len: usize,
+    protocol: u8,
+    identification: Option<u16>,
+}
+
+impl Network {
+    fn of(packet: &[u8]) -> Option<Self> {
+        if packet.first() == Some(&IPV4_WITHOUT_OPTIONS) { Self::ipv4(packet) } else { Self::ipv6(packet) }
+    }
+
+    fn ipv4(packet: &[u8]) -> Option<Self> {
+        let ip = packet.first_chunk::<IPV4_LEN>()?;
+        let fragment = u16::from_be_bytes([ip[6], ip[7]]);
+        if fragment & !DONT_FRAGMENT != 0 || usize::from(u16::from_be_bytes([ip[2], ip[3]])) != packet.len() {
+            return None;
+        }
+        // RFC 6864 §4.1: of a datagram that must not be fragmented it means nothing.
+        let identification = (fragment == 0).then_some(u16::from_be_bytes([ip[4], ip[5]]));
+        Some(Self { len: ip.len(), protocol: ip[9], identification })
+    }
+
+    /// An extension header is no protocol whose packets go together.
+    fn ipv6(packet: &[u8]) -> Option<Self> {
+        let ip = packet.first_chunk::<IPV6_LEN>()?;
+        let len = ip.len() + usize::from(u16::from_be_bytes([ip[4], ip[5]]));
+        (ip[0] >> 4 == 6 && len == packet.len()).then_some(Self {
+            len: ip.len(),
+            protocol: ip[6],
+            identification: None,
+        })
+    }
+}
+
+/// Whether two packets are of one flow, so that one must not overtake the other: addresses, protocol, ports. Fragments, extension headers
+/// and protocols without ports compare what stands there; at worst they wait for nobody, or needlessly end a run.
+pub(super) fn same_flow(a: &[u8], b: &[u8]) -> bool {
+    let (Some(a4), Some(b4)) = (a.first_chunk::<24>(), b.first_chunk::<24>()) else { return false };
+    match (a4[0] >> 4, b4[0] >> 4) {
+        (6, 6) => match (a.first_chunk::<44>(), b.first_chunk::<44>()) {
+            (Some(a), Some(b)) => a[6] == b[6] && a[8..] == b[8..],
+            _ => false,
+        },
+        (4, 4) => a4[9] == b4[9] && a4[12..] == b4[12..],
+        _ => false,
+    }
+}
+
+/// Version 4, a header of five words.
+const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
+const IPV4_LEN: usize = 20;
+const IPV6_LEN: usize = 40;
+const DONT_FRAGMENT: u16 = 0x4000;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+pub(super) const FIN: u8 = 0x01;
+pub(super) const PSH: u8 = 0x08;
+pub(super) const ACK: u8 = 0x10;
