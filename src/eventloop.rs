@@ -298,7 +298,8 @@ impl EventLoop {
     }
 
     fn flush(&mut self) {
-        while let Some(job) = self.server.poll_job() {
+        let now = clock();
+        while let Some(job) = self.server.poll_job(now) {
             self.workers.submit(job);
         }
         // Before what is sent: the answer to a client's quick mode brings its first packet.

@@ -155,7 +155,7 @@ impl Server {
         }
         let plane = Plane::new(Blueprint::new(shards, config, datapath_seed));
         let mut server = Self {
-            ike: Responder::new(engines::ipsec(now, wall, config, shards), ike_seed),
+            ike: Responder::new(engines::ipsec(config, shards), ike_seed),
             lns: Lns::new(engines::l2tp(config), lns_seed),
             plane,
             connections: BTreeMap::new(),
@@ -172,7 +172,7 @@ impl Server {
             server_address: config.pools.first().map_or(Ipv4Addr::UNSPECIFIED, |pool| pool.range.server()),
             directions: engines::directions(config),
             server_id,
-            ppp: Arc::new(engines::ppp(now, wall, config)),
+            ppp: Arc::new(engines::ppp(config)),
             narrow: BTreeMap::new(),
             rng,
             timers: Timers::default(),
@@ -309,9 +309,11 @@ impl Server {
     }
 
     /// The next piece of long arithmetic, to be run anywhere and brought back to [`Server::handle_job`].
-    pub fn poll_job(&mut self) -> Option<Job> {
+    pub fn poll_job(&mut self, now: Instant) -> Option<Job> {
         let login = || self.jobs.pop().map(|(index, job)| job::Engine::Ppp(index, job));
-        self.ike.poll_job().map(job::Engine::Ike).or_else(login).map(Job)
+        let engine = self.ike.poll_job().map(job::Engine::Ike).or_else(login)?;
+        let unix = self.wall(now).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Some(Job { engine, unix })
     }
 
     /// The next line for the log.

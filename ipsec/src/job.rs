@@ -1,9 +1,11 @@
 //! Long arithmetic, handed out so that it runs beside the packets.
 
 use std::fmt;
+use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use rustls_pki_types::UnixTime;
 use zeroize::Zeroizing;
 
 use crate::certificate::{Authenticate, Believed, Fault};
@@ -35,8 +37,9 @@ impl Job {
         Self { ticket, task, seed }
     }
 
-    /// Does the arithmetic. Pure: no clock, no randomness but the seed the job carries.
-    pub fn run(self) -> JobDone {
+    /// Does the arithmetic; `unix` is the calendar's time since 1970, by which certificates are judged. Pure: no clock, no
+    /// randomness but the seed the job carries.
+    pub fn run(self, unix: Duration) -> JobDone {
         let mut rng = ChaCha20Rng::from_seed(*self.seed);
         let outcome = match self.task {
             Task::Exchange { group, peer_public } => {
@@ -47,7 +50,9 @@ impl Job {
                     shared,
                 }))
             }
-            Task::Authenticate(authenticate) => Outcome::Authenticated(authenticate.run(&mut rng)),
+            Task::Authenticate(authenticate) => {
+                Outcome::Authenticated(authenticate.run(UnixTime::since_unix_epoch(unix), &mut rng))
+            }
         };
         JobDone { ticket: self.ticket, outcome }
     }

@@ -63,5 +63,5 @@ pub use nat::Nat;
 pub use path::{Encapsulation, NAT_T_PORT, Path, PeerId, Transmit};
 pub use proposal::{Algorithms, IkeSuite};
 pub use refusal::Refusal;
-pub use responder::{Config, Epoch, Responder};
+pub use responder::{Config, Responder};
 pub use secret::{Psk, Secret};

@@ -22,6 +22,7 @@ mod message;
 mod signed;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::certificate::{Credentials, Proof, payload};
@@ -51,10 +52,17 @@ pub(crate) enum MainMode {
     Authenticating(Box<Authenticating>),
 }
 
+/// How both ends are going to prove who they are.
+pub(crate) enum Means {
+    PreSharedKey,
+    /// With ours as they were at message 1: the operator may bring others at any time.
+    Certificate(Arc<Credentials>),
+}
+
 /// What messages 1 and 2 agreed on.
 pub(crate) struct Agreed {
     pub(crate) suite: IkeSuite,
-    pub(crate) authentication: Authentication,
+    pub(crate) means: Means,
     pub(crate) lifetime: Duration,
     pub(crate) vendor: Vendor,
     pub(crate) message1: Instant,
@@ -63,12 +71,17 @@ pub(crate) struct Agreed {
 }
 
 impl Agreed {
-    /// Chooses among what message 1 offers, and writes message 2's payloads.
+    /// Chooses among what message 1 offers, and writes message 2's payloads. With signatures in the policy there are `credentials`.
     ///
     /// Vendor IDs are answered only if the client sent the same: message 2 is never longer than message 1, and Windows has
     /// been broken before by vendor IDs it did not expect.
-    pub(crate) fn choose(now: Instant, message: &Message1<'_>, policy: IkePolicy) -> Option<(Self, Chain)> {
-        let (agreed, mut chain) = Self::choose_silently(now, message, policy)?;
+    pub(crate) fn choose(
+        now: Instant,
+        message: &Message1<'_>,
+        policy: IkePolicy,
+        credentials: Option<&Arc<Credentials>>,
+    ) -> Option<(Self, Chain)> {
+        let (agreed, mut chain) = Self::choose_silently(now, message, policy, credentials)?;
         agreed.vendor.acknowledge(&mut chain);
         Some((agreed, chain))
     }
@@ -78,14 +91,19 @@ impl Agreed {
         now: Instant,
         message: &Message1<'_>,
         policy: IkePolicy,
+        credentials: Option<&Arc<Credentials>>,
     ) -> Option<(Self, Chain)> {
         let choice = choose_ike(&message.sa, policy)?;
+        let means = match choice.authentication {
+            Authentication::PreSharedKey => Means::PreSharedKey,
+            Authentication::Signature(_) => Means::Certificate(Arc::clone(credentials?)),
+        };
         let vendor = message.vendor;
         let mut chain = Chain::default();
         chain.push_sa(choice.proposal, choice.transform, &[]);
         let agreed = Self {
             suite: choice.suite,
-            authentication: choice.authentication,
+            means,
             lifetime: choice.lifetime,
             vendor,
             message1: now,
@@ -122,13 +140,12 @@ impl Computing {
         now: Instant,
         exchange: KeyExchange,
         responder_nonce: [u8; NONCE_LEN],
-        credentials: Option<&Credentials>,
         hashes: [&[u8]; 2],
     ) -> (AwaitId, Chain) {
         let mut chain = Chain::default();
         chain.push(PayloadType::KEY_EXCHANGE, &exchange.public);
         chain.push(PayloadType::NONCE, &responder_nonce);
-        if let (Authentication::Signature(_), Some(credentials)) = (self.agreed.authentication, credentials) {
+        if let Means::Certificate(credentials) = &self.agreed.means {
             // Windows and Android choose among their certificates by this.
             for authority in credentials.authorities() {
                 chain.push(PayloadType::CERTIFICATE_REQUEST, &payload::request(authority));

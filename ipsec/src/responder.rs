@@ -38,7 +38,6 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use rustls_pki_types::UnixTime;
 use timers::Timers;
 use zeroize::Zeroizing;
 
@@ -66,8 +65,8 @@ use crate::secret::Psk;
 pub struct Config {
     /// Keys, any of which a client may use.
     pub psks: Vec<Psk>,
-    /// Certificates for clients that have one too, and what time it was at some moment.
-    pub certificate: Option<(Arc<Credentials>, Epoch)>,
+    /// Certificates for clients that have one too.
+    pub certificate: Option<Arc<Credentials>>,
     /// How old a client may be.
     pub algorithms: Algorithms,
     /// Whether ESP also travels as IP protocol 50: to whom no NAT is seen, and to whom does not speak NAT traversal.
@@ -91,25 +90,10 @@ impl Config {
     /// What a first phase may be agreed on; `public_len` is the length of the client's public value in Aggressive Mode.
     fn ike_policy(&self, public_len: Option<usize>) -> IkePolicy {
         let signature = match public_len {
-            None => self.certificate.as_ref().map(|(credentials, _)| credentials.scheme()),
+            None => self.certificate.as_ref().map(|credentials| credentials.scheme()),
             Some(_) => None,
         };
         IkePolicy { algorithms: self.algorithms, psk: !self.psks.is_empty(), signature, public_len }
-    }
-}
-
-/// What the calendar said at some moment: certificates are valid from one day to another.
-#[derive(Clone, Copy, Debug)]
-pub struct Epoch {
-    /// The moment.
-    pub instant: Instant,
-    /// Time since 1970 then.
-    pub unix: Duration,
-}
-
-impl Epoch {
-    fn at(self, now: Instant) -> UnixTime {
-        UnixTime::since_unix_epoch(self.unix + now.saturating_duration_since(self.instant))
     }
 }
 

@@ -1,9 +1,7 @@
 //! What the operator decides about every link.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use rustls::pki_types::UnixTime;
+use std::time::Duration;
 
 use crate::{AuthProtocol, EapMethod, TlsCredentials};
 
@@ -35,25 +33,6 @@ pub struct EapConfig {
     pub methods: Vec<EapMethod>,
     /// Our certificate, and whose certificates clients may have.
     pub tls: Option<Arc<TlsCredentials>>,
-    /// When it is, for certificates.
-    pub epoch: Option<Epoch>,
-}
-
-impl EapConfig {
-    /// The calendar's time at `now`; without a calendar, 1970.
-    pub(crate) fn at(&self, now: Instant) -> UnixTime {
-        let unix = self.epoch.map(|epoch| epoch.unix + now.saturating_duration_since(epoch.instant));
-        UnixTime::since_unix_epoch(unix.unwrap_or_default())
-    }
-}
-
-/// What the calendar said at one instant.
-#[derive(Clone, Copy, Debug)]
-pub struct Epoch {
-    /// That instant.
-    pub instant: Instant,
-    /// How long after 1970 it was.
-    pub unix: Duration,
 }
 
 impl Default for Config {

@@ -57,7 +57,7 @@ pub use auth::eap::{
 pub use auth::mschapv2::{MsChapV2Proof, NewPassword, NewPasswordProof, NtHash};
 pub use auth::pap::Password;
 pub use auth::{Accept, Addressing, AuthProtocol, AuthRequest, Method, Proof, Reject, Verdict, Verified};
-pub use config::{Config, EapConfig, Epoch};
+pub use config::{Config, EapConfig};
 pub use ipcp::Ipv4Config;
 pub use ipv6cp::{InterfaceId, Ipv6Config};
 pub use link::{Event, Link, SessionEnd};

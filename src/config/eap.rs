@@ -39,7 +39,7 @@ pub(super) fn read(
         }
         None => by_default(tls.as_ref(), eap.certificate.is_some()),
     };
-    EapConfig { methods, tls: tls.map(Arc::new), epoch: None }
+    EapConfig { methods, tls: tls.map(Arc::new) }
 }
 
 /// The strongest first. MD5 is for who asks for it: it proves nothing about the server, and needs passwords that are kept as

@@ -1,8 +1,6 @@
 //! What the operator decided, as each engine wants to hear it.
 
-use std::time::{Duration, Instant, SystemTime};
-
-use ipsec::Epoch;
+use std::time::Duration;
 
 use crate::{
     config::{AuthMethod, Config},
@@ -10,13 +8,10 @@ use crate::{
     onlink::Directions,
 };
 
-/// `wall` is what the calendar says at `now`.
-pub(super) fn ipsec(now: Instant, wall: SystemTime, config: &Config, shards: Shards) -> ipsec::Config {
-    let unix = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let epoch = Epoch { instant: now, unix };
+pub(super) fn ipsec(config: &Config, shards: Shards) -> ipsec::Config {
     ipsec::Config {
         psks: config.psks.clone(),
-        certificate: config.certificate.clone().map(|credentials| (credentials, epoch)),
+        certificate: config.certificate.clone(),
         algorithms: config.algorithms,
         native_esp: config.native_esp,
         mtu: config.mtu,
@@ -37,10 +32,7 @@ pub(super) fn l2tp(config: &Config) -> l2tp::Config {
     }
 }
 
-/// `wall` is what the calendar says at `now`.
-pub(super) fn ppp(now: Instant, wall: SystemTime, config: &Config) -> ppp::Config {
-    let unix = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let epoch = Some(ppp::Epoch { instant: now, unix });
+pub(super) fn ppp(config: &Config) -> ppp::Config {
     // Asked until the time is over: the last echo has as long as each of the others.
     let echoes = u32::try_from(config.dead_after.as_secs() / ECHO_INTERVAL.as_secs()).unwrap_or(u32::MAX);
     ppp::Config {
@@ -48,7 +40,7 @@ pub(super) fn ppp(now: Instant, wall: SystemTime, config: &Config) -> ppp::Confi
         echo_interval: ECHO_INTERVAL,
         echo_failures: echoes.saturating_sub(1).max(1),
         auth: config.auth.iter().copied().map(auth).collect(),
-        eap: ppp::EapConfig { epoch, ..config.eap.clone() },
+        eap: config.eap.clone(),
         server_name: NAME.into(),
         ..ppp::Config::default()
     }

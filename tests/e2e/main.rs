@@ -6,6 +6,7 @@
 
 mod accounts;
 mod addresses;
+mod certificates;
 mod clients;
 mod connect;
 mod determinism;

@@ -298,7 +298,7 @@ impl Crowd {
         let now = self.now;
         let mut uplink = Uplink::default();
         loop {
-            while let Some(job) = self.server(Server::poll_job) {
+            while let Some(job) = self.server(|server| server.poll_job(now)) {
                 if self.arithmetic.is_zero() {
                     self.run_job(job);
                     continue;

@@ -18,7 +18,6 @@ use crate::proposal::Algorithms;
 pub(crate) struct Authenticate {
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) policy: Algorithms,
-    pub(crate) now: UnixTime,
     pub(crate) identity: Id,
     /// DER, the client's own among them.
     pub(crate) certificates: Vec<Vec<u8>>,
@@ -47,7 +46,7 @@ pub(crate) struct Proof(());
 
 impl Authenticate {
     /// Cheapest first: what costs arithmetic only after what costs none.
-    pub(crate) fn run(self, rng: &mut impl CryptoRng) -> Result<Believed, Fault> {
+    pub(crate) fn run(self, now: UnixTime, rng: &mut impl CryptoRng) -> Result<Believed, Fault> {
         if self.certificates.is_empty() {
             return Err(Fault::Missing);
         }
@@ -59,7 +58,7 @@ impl Authenticate {
             .filter(|key| key.scheme == agreed)
             .ok_or_else(|| Fault::Kind { subject: certificate.name(), agreed })?;
         let (anchors, revoked) = (self.credentials.anchors(), self.credentials.revoked());
-        path::verify(&certificate, &intermediates, anchors, revoked, self.policy, self.now)?;
+        path::verify(&certificate, &intermediates, anchors, revoked, self.policy, now)?;
         if !key.verifies(&self.hash_i, &self.signature) {
             return Err(Fault::Signature { subject: certificate.name() });
         }

@@ -89,13 +89,13 @@ impl fmt::Display for Fault {
             }
             Self::Expired { subject, above, until } => write!(
                 f,
-                "{} \"{}\" expired on {until}; issue a new one, or set this server's clock and start adit again",
+                "{} \"{}\" expired on {until}; issue a new one, or set this server's clock",
                 certificate(*above),
                 shown(subject)
             ),
             Self::NotYetValid { subject, above, from } => write!(
                 f,
-                "{} \"{}\" is valid from {from} on; set this server's clock and start adit again, or wait",
+                "{} \"{}\" is valid from {from} on; set this server's clock, or wait",
                 certificate(*above),
                 shown(subject)
             ),

@@ -61,6 +61,11 @@ struct Client {
     year: u64,
 }
 
+fn run(task: Authenticate, year: u64) -> Result<Believed, Fault> {
+    let since_1970 = Duration::from_secs((year - 1970) * 31_557_600);
+    task.run(UnixTime::since_unix_epoch(since_1970), &mut ChaCha20Rng::from_seed([1; 32]))
+}
+
 impl Client {
     fn with(name: &'static str) -> Self {
         Self {
@@ -80,17 +85,16 @@ impl Client {
     }
 
     fn authenticate(self) -> Result<Believed, Fault> {
-        self.task().run(&mut ChaCha20Rng::from_seed([1; 32]))
+        let year = self.year;
+        run(self.task(), year)
     }
 
     fn task(self) -> Authenticate {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
         let signature = signing_key(self.key).sign(&self.digest(b"HASH_I"), &mut rng).expect("a signature");
-        let since_1970 = Duration::from_secs((self.year - 1970) * 31_557_600);
         Authenticate {
             credentials: Arc::new(credentials_with(self.server, self.ca)),
             policy: self.policy,
-            now: UnixTime::since_unix_epoch(since_1970),
             hash_i: self.digest(b"HASH_I"),
             hash_r: self.digest(b"HASH_R"),
             identity: self.identity,
@@ -370,7 +374,7 @@ fn of_certificates_above_with_one_name_only_one_is_looked_at() {
     let client = Client { certificates: many.concat(), ..Client::with("client-sub.pem") };
     let authenticate = client.task();
     assert_eq!(authenticate.own_and_above().expect("certificates").1.len(), 2);
-    assert!(authenticate.run(&mut ChaCha20Rng::from_seed([1; 32])).is_ok());
+    assert!(run(authenticate, 2026).is_ok());
 }
 
 /// A list that its authority did not sign says nothing about who is revoked, so it lets nobody in, and is itself named.
@@ -386,7 +390,7 @@ fn a_forged_revocation_list_is_the_fault_of_the_list() {
     };
     let forged = Arc::new(Credentials::read(files).expect("it can be read"));
     let authenticate = Authenticate { credentials: forged, ..Client::with("client.pem").task() };
-    let fault = authenticate.run(&mut ChaCha20Rng::from_seed([1; 32])).expect_err("a fault").to_string();
+    let fault = run(authenticate, 2026).expect_err("a fault").to_string();
     assert!(fault.contains("a list in `ipsec.certificate.crl` cannot be believed"), "{fault}");
 }
 

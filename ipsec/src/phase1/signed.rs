@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use rustls_pki_types::UnixTime;
-
 use super::{AwaitId, Keys, Signed5};
 use crate::certificate::{Authenticate, Believed, Credentials, payload};
 use crate::crypto::Iv;
-use crate::crypto::signature::Scheme;
 use crate::envelope;
 use crate::isakmp::iana::{ExchangeType, PayloadType};
 use crate::isakmp::{Chain, Cookies, Header, Id, MessageWriter, Payloads};
@@ -28,6 +25,7 @@ pub(crate) struct Signer {
     pub(crate) identity: Id,
     /// It has forgotten whatever SAs it had with us.
     pub(crate) initial_contact: bool,
+    credentials: Arc<Credentials>,
     keys: IsakmpKeys,
     iv: Iv,
 }
@@ -39,9 +37,8 @@ impl AwaitId {
         &self,
         header: &Header,
         body: &[u8],
-        scheme: Scheme,
         credentials: &Arc<Credentials>,
-        (policy, now): (Algorithms, UnixTime),
+        policy: Algorithms,
     ) -> Option<(Signer, Authenticate)> {
         let said = self.transcript(header.cookies);
         let IkeSuite { cipher, hash, .. } = self.agreed.suite;
@@ -52,11 +49,10 @@ impl AwaitId {
         let text = envelope::open(keys.cipher_key(), &mut iv, body)?;
         let payloads = Payloads::parse(header.next_payload, &text).ok()?;
         let message = Signed5::try_from(&payloads).ok()?;
-        let signing = skeyid.signing(scheme);
+        let signing = skeyid.signing(credentials.scheme());
         let authenticate = Authenticate {
             credentials: Arc::clone(credentials),
             policy,
-            now,
             identity: message.id.to_id(),
             certificates: message.certificates,
             signature: message.signature.to_vec(),
@@ -64,7 +60,8 @@ impl AwaitId {
             hash_r: signing.hash_r(&said, credentials.id()),
         };
         let (identity, initial_contact) = (message.id.to_id(), message.initial_contact);
-        Some((Signer { identity, initial_contact, keys, iv }, authenticate))
+        let credentials = Arc::clone(credentials);
+        Some((Signer { identity, initial_contact, credentials, keys, iv }, authenticate))
     }
 }
 
@@ -73,13 +70,8 @@ impl Signer {
     ///
     /// Our certificate is in it unasked: Android asks for it only in message 5, strongSwan not at all when it has it, and nobody
     /// minds. It stands before those above it, of which Android reads none.
-    pub(crate) fn message6(
-        self,
-        cookies: Cookies,
-        believed: Believed,
-        credentials: &Credentials,
-    ) -> (Vec<u8>, Keys) {
-        let Self { keys, mut iv, .. } = self;
+    pub(crate) fn message6(self, cookies: Cookies, believed: Believed) -> (Vec<u8>, Keys) {
+        let Self { credentials, keys, mut iv, .. } = self;
         let mut chain = Chain::default();
         chain.push(PayloadType::IDENTIFICATION, credentials.id());
         for certificate in credentials.chain() {

@@ -29,8 +29,8 @@ fn await_id(vectors: &Vectors) -> AwaitId {
         |name: &str| Message::parse(vectors.get(name)).expect("a message").payloads().expect("payloads");
     let (message1, message3, message4) = (message("mm1"), message("mm3"), message("mm4"));
     let message1 = Message1::try_from(&message1).expect("message 1");
-    let (agreed, _) =
-        Agreed::choose(start(), &message1, IkePolicy::psk(Algorithms::Compatible)).expect("a transform");
+    let (agreed, _) = Agreed::choose(start(), &message1, IkePolicy::psk(Algorithms::Compatible), None)
+        .expect("a transform");
     assert_eq!(agreed.suite.to_string(), "AES-128-CBC/SHA1/MODP-1024");
     let message3 = Message3::try_from(&message3).expect("message 3");
     let message4 = Message3::try_from(&message4).expect("message 4");
@@ -44,7 +44,7 @@ fn await_id(vectors: &Vectors) -> AwaitId {
     let traversal = Traversal::Detected(NatTraversal::Rfc3947, nat);
     let initiator_nonce = message3.nonce.into();
     let computing = Computing { agreed, traversal, message3: start(), initiator_nonce };
-    computing.finish(start(), exchange, message4.nonce.try_into().expect("32 octets"), None, [&[1], &[2]]).0
+    computing.finish(start(), exchange, message4.nonce.try_into().expect("32 octets"), [&[1], &[2]]).0
 }
 
 #[test]

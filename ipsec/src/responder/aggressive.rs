@@ -97,7 +97,7 @@ impl Responder {
             });
         };
         let policy = self.config.ike_policy(Some(message1.public.len()));
-        let agreed = Agreed::choose_silently(now, &message1.first, policy).ok_or_else(|| {
+        let agreed = Agreed::choose_silently(now, &message1.first, policy, None).ok_or_else(|| {
             let (offer, remedy) = describe_ike(&message1.first.sa, policy);
             let policy = policy.algorithms;
             let cause = Cause::NoIkeProposal { stage: Stage::Aggressive1, offer, policy, remedy };

@@ -1,6 +1,7 @@
 //! Main Mode: from a stranger's first message to an ISAKMP SA.
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::attempt::{Established, HALF_OPEN, MAX_FAILURES};
@@ -16,8 +17,8 @@ use crate::isakmp_sa::Answered;
 use crate::job::{KeyExchange, Task};
 use crate::nat::{Nat, Traversal, address_hash};
 use crate::path::Path;
-use crate::phase1::{Agreed, AwaitId, Computing, MainMode, Message1, Message3, NONCE_LEN};
-use crate::proposal::{Authentication, describe_ike};
+use crate::phase1::{Agreed, AwaitId, Computing, MainMode, Means, Message1, Message3, NONCE_LEN};
+use crate::proposal::describe_ike;
 use crate::refusal::{Cause, Stage};
 
 impl Responder {
@@ -39,9 +40,12 @@ impl Responder {
         let Some(request) = self.fresh_request(path, cookies, datagram)? else { return Ok(()) };
         match self.half_open.get(cookies).map(|attempt| &attempt.state) {
             Some(State::Main(MainMode::AwaitKe(_))) => self.message3(now, path, message, request),
-            Some(State::Main(MainMode::AwaitId(await_id))) => match await_id.agreed.authentication {
-                Authentication::PreSharedKey => self.message5(now, path, message, request),
-                Authentication::Signature(scheme) => self.signed5(now, path, message, request, scheme),
+            Some(State::Main(MainMode::AwaitId(await_id))) => match &await_id.agreed.means {
+                Means::PreSharedKey => self.message5(now, path, message, request),
+                Means::Certificate(credentials) => {
+                    let credentials = Arc::clone(credentials);
+                    self.signed5(path, message, request, &credentials)
+                }
             },
             Some(_) | None => Err(Discard::Unexpected),
         }
@@ -58,7 +62,8 @@ impl Responder {
         let message1 = Message1::try_from(&payloads).map_err(|_| Discard::Malformed)?;
         let Some(cookies) = self.admit(now, path, message, datagram)? else { return Ok(()) };
         let policy = self.config.ike_policy(None);
-        let Some((agreed, chain)) = Agreed::choose(now, &message1, policy) else {
+        let credentials = self.config.certificate.as_ref();
+        let Some((agreed, chain)) = Agreed::choose(now, &message1, policy, credentials) else {
             let (offer, remedy) = describe_ike(&message1.sa, policy);
             let policy = policy.algorithms;
             let cause = Cause::NoIkeProposal { stage: Stage::Main1, offer, policy, remedy };
@@ -148,8 +153,7 @@ impl Responder {
         let ours = address_hash(hash, cookies, path.local);
         let theirs = self.hash_of_client(hash, cookies, path, computing.traversal.nat());
         let nonce = self.random::<NONCE_LEN>();
-        let credentials = self.config.certificate.as_ref().map(|(credentials, _)| &**credentials);
-        let (await_id, chain) = computing.finish(now, exchange, nonce, credentials, [&theirs, &ours]);
+        let (await_id, chain) = computing.finish(now, exchange, nonce, [&theirs, &ours]);
         let response = MessageWriter::new(cookies, ExchangeType::MAIN_MODE, 0).clear(&chain);
         if let Some(attempt) = self.half_open.get_mut(cookies) {
             attempt.state = State::Main(MainMode::AwaitId(Box::new(await_id)));

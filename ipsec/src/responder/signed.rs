@@ -7,9 +7,8 @@ use std::time::Instant;
 use super::attempt::{Established, MAX_FAILURES};
 use super::half_open::{Attempt, State};
 use super::{Asker, Responder, Timer};
-use crate::certificate::{Believed, Fault};
+use crate::certificate::{Believed, Credentials, Fault};
 use crate::crypto::Digest;
-use crate::crypto::signature::Scheme;
 use crate::discard::Discard;
 use crate::event::Credential;
 use crate::isakmp::iana::NotifyType;
@@ -23,19 +22,16 @@ use crate::refusal::Cause;
 impl Responder {
     pub(super) fn signed5(
         &mut self,
-        now: Instant,
         path: Path,
         message: Message<'_>,
         request: Digest,
-        scheme: Scheme,
+        credentials: &Arc<Credentials>,
     ) -> Result<(), Discard> {
         let header = message.header;
         let cookies = header.cookies;
         if !header.flags.is_encrypted() {
             return Err(Discard::Unencrypted);
         }
-        let (credentials, epoch) = self.config.certificate.clone().ok_or(Discard::Unexpected)?;
-        let moment = (self.config.algorithms, epoch.at(now));
         let attempt = self.half_open.get_mut(cookies).ok_or(Discard::UnknownCookies)?;
         let State::Main(MainMode::AwaitId(await_id)) = &mut attempt.state else {
             return Err(Discard::Unexpected);
@@ -43,7 +39,7 @@ impl Responder {
         if await_id.failures >= MAX_FAILURES {
             return Err(Discard::Unauthenticated);
         }
-        let read = await_id.read_signed(&header, message.body, scheme, &credentials, moment);
+        let read = await_id.read_signed(&header, message.body, credentials, self.config.algorithms);
         let Some((signer, authenticate)) = read else {
             // Somebody else may have made this message up: the attempt goes on, and its client may yet be heard.
             await_id.failures += 1;
@@ -93,8 +89,6 @@ impl Responder {
                 return;
             }
         };
-        let Some((credentials, _)) = self.config.certificate.as_ref() else { return };
-        let credentials = Arc::clone(credentials);
         let Some(Attempt { id: attempt, path: answered, last: Answered { request, .. }, .. }) =
             self.drop_attempt(cookies)
         else {
@@ -105,7 +99,7 @@ impl Responder {
         let (identity, initial_contact) = (signer.identity.clone(), signer.initial_contact);
         let credential =
             Credential::Certificate { subject: believed.name.as_str().into(), digest: believed.digest };
-        let (response, keys) = signer.message6(cookies, believed, &credentials);
+        let (response, keys) = signer.message6(cookies, believed);
         let last = Answered { request, response: response.clone() };
         let established = Established {
             attempt,

@@ -36,12 +36,14 @@ struct World {
     sent: Vec<(Path, Vec<u8>)>,
     /// Whether jobs run at once.
     eager: bool,
+    /// What the calendar says.
+    unix: Duration,
 }
 
 impl World {
     fn new(config: Config) -> Self {
         let responder = Responder::new(config, [7; 32]);
-        Self { responder, now: start(), events: Vec::new(), sent: Vec::new(), eager: true }
+        Self { responder, now: start(), events: Vec::new(), sent: Vec::new(), eager: true, unix: YEAR_2026 }
     }
 
     fn with_psks(names: &[&str]) -> Self {
@@ -75,7 +77,7 @@ impl World {
         while self.eager
             && let Some(job) = self.responder.poll_job()
         {
-            self.responder.handle_job(self.now, job.run());
+            self.responder.handle_job(self.now, job.run(self.unix));
         }
         while let Some(transmit) = self.responder.poll_transmit() {
             let message = match transmit.path.local.port() {
@@ -216,6 +218,8 @@ fn addr(text: &str) -> SocketAddr {
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
+
+const YEAR_2026: Duration = Duration::from_secs(1_767_225_600);
 
 /// Any instant will do: only differences count.
 #[expect(clippy::disallowed_methods)]

@@ -130,7 +130,6 @@ impl Authenticator {
             settings: Settings {
                 server_name: config.server_name.clone(),
                 tls: config.eap.tls.clone(),
-                now: config.eap.at(now),
                 mtu: usize::from(terms.mtu),
                 refusals: terms.refusals,
                 attempts: config.auth_attempts,

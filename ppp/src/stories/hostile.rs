@@ -193,7 +193,7 @@ proptest! {
             while let Some(event) = story.link.poll_event() {
                 match event {
                     Event::AuthRequest(asked) => request = Some(asked),
-                    Event::Job(job) => story.link.handle_job(story.now, job.run()),
+                    Event::Job(job) => story.link.handle_job(story.now, job.run(Duration::from_secs(1_798_761_600))),
                     Event::Closed(_) => ends += 1,
                     Event::LcpUp
                     | Event::NetworkUp { .. }

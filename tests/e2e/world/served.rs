@@ -64,7 +64,7 @@ impl World {
     fn drain_once(&mut self) -> bool {
         let mut any = false;
         let now = self.now;
-        while let Some(job) = self.server.poll_job() {
+        while let Some(job) = self.server.poll_job(now) {
             any = true;
             self.timed(|server| server.handle_job(now, job.run()));
         }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use ppp::{
-    Accept, Addressing, AuthProtocol, AuthRequest, Config, EapConfig, EapMethod, Epoch, Event, Ipv4Config,
-    Link, NtHash, Proof, Protocol, Reject, TlsCredentials, TlsFiles, Verdict, parse_frame,
+    Accept, Addressing, AuthProtocol, AuthRequest, Config, EapConfig, EapMethod, Event, Ipv4Config, Link,
+    NtHash, Proof, Protocol, Reject, TlsCredentials, TlsFiles, Verdict, parse_frame,
 };
 use radius::{Answer, Request};
 
@@ -64,9 +64,7 @@ fn config(methods: &str, files: &[String]) -> std::io::Result<Config> {
     ];
     let methods = methods.split(',').filter_map(|word| named.iter().find(|(name, _)| *name == word));
     let methods = methods.map(|(_, method)| *method).collect();
-    let unix = wall_clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let epoch = Some(Epoch { instant: now(), unix });
-    let eap = EapConfig { methods, tls, epoch };
+    let eap = EapConfig { methods, tls };
     Ok(Config { auth: vec![AuthProtocol::Eap], eap, ..Config::default() })
 }
 
@@ -106,7 +104,10 @@ impl Bridge {
                         let verdict = self.judge(&request);
                         link.handle_verdict(now(), verdict);
                     }
-                    Event::Job(job) => link.handle_job(now(), job.run()),
+                    Event::Job(job) => {
+                        let unix = wall_clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                        link.handle_job(now(), job.run(unix));
+                    }
                     Event::Closed(reason) => self.say(&format!("closed: {reason}")),
                     _ => {}
                 }

@@ -286,7 +286,7 @@ fn message1_again_gets_message2_again_without_work() {
     world.discards(client.path(), &message1, Discard::Retransmission);
     let job = world.responder.poll_job().expect("one job");
     assert!(world.responder.poll_job().is_none(), "and only one");
-    world.responder.handle_job(world.now, job.run());
+    world.responder.handle_job(world.now, job.run(world.unix));
     world.settle();
     let message2 = world.sent().remove(0);
     assert_eq!(world.ask(client.path(), &message1), message2);

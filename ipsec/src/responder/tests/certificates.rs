@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use super::initiator::{Initiator, Signer};
 use super::profile::Profile;
-use super::{World, config, secs, start};
+use super::{World, config, secs};
 use crate::certificate::tests::{credentials, der};
 use crate::crypto::Hash;
 use crate::discard::Discard;
 use crate::event::{Credential, Event};
 use crate::isakmp::Message;
 use crate::isakmp::iana::PayloadType;
-use crate::responder::{Config, Epoch};
-
-const YEAR_2026: u64 = 1_767_225_600;
+use crate::responder::Config;
 
 /// A responder with the certificate of that name, and pre-shared keys of those.
 fn world(server: &str, psks: &[&str]) -> World {
@@ -21,8 +19,7 @@ fn world(server: &str, psks: &[&str]) -> World {
 }
 
 fn with_certificate(server: &str, psks: &[&str]) -> Config {
-    let epoch = Epoch { instant: start(), unix: secs(YEAR_2026) };
-    Config { certificate: Some((Arc::new(credentials(server)), epoch)), ..config(psks) }
+    Config { certificate: Some(Arc::new(credentials(server))), ..config(psks) }
 }
 
 fn signer(profile: Profile, method: u8, signer: Signer) -> Initiator {
@@ -123,7 +120,7 @@ fn a_retransmitted_message5_is_computed_once_and_answered_again() {
     let job = world.responder.poll_job().expect("the authentication");
     assert_eq!(format!("{job:?}"), "Job(2, certificate)");
     assert!(world.responder.poll_job().is_none(), "once");
-    world.responder.handle_job(world.now, job.run());
+    world.responder.handle_job(world.now, job.run(world.unix));
     world.settle();
     let message6 = world.sent().remove(0);
     assert_eq!(world.ask(path, &message5), message6);
@@ -184,13 +181,12 @@ fn a_made_up_message5_does_not_stop_the_client() {
 
 #[test]
 fn a_certificate_is_judged_by_the_day_it_is_shown() {
-    let mut config = with_certificate("server", &[]);
-    let day = |unix| Epoch { instant: start(), unix: secs(unix) };
-    config.certificate = config.certificate.map(|(credentials, _)| (credentials, day(1_640_995_100)));
-    let mut world = World::new(config);
+    let mut world = world("server", &[]);
+    world.unix = secs(1_640_995_100);
     let old = || signer(Profile::windows10(), 3, Signer::new("client-2021.pem", "client.key", "server.pem"));
     world.connect(&mut old());
     world.wait(secs(200));
+    world.unix += secs(200);
     world.sent();
     let mut client = old().again(2);
     client.signer = old().signer;

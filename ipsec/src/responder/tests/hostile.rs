@@ -64,7 +64,7 @@ fn jobs_are_bounded_and_the_client_comes_again() {
     world.discards(two.path(), &message3, Discard::JobLimit);
     let job = world.responder.poll_job().expect("one job");
     world.discards(two.path(), &message3, Discard::JobLimit);
-    world.responder.handle_job(world.now, job.run());
+    world.responder.handle_job(world.now, job.run(world.unix));
     world.settle();
     world.sent();
     world.eager = true;

@@ -262,7 +262,7 @@ fn retransmissions_are_answered_without_work() {
     world.discards(old, &message1, Discard::Unexpected);
     let job = world.responder.poll_job().expect("one job");
     assert!(world.responder.poll_job().is_none(), "and only one");
-    world.responder.handle_job(world.now, job.run());
+    world.responder.handle_job(world.now, job.run(world.unix));
     world.settle();
     let message4 = world.sent().remove(0);
     assert_eq!(world.ask(old, &message3), message4);

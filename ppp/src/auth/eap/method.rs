@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rustls::pki_types::UnixTime;
-
 use super::EapMethod;
 use super::md5::Md5;
 use super::mschapv2::MsChapV2;
@@ -18,8 +16,6 @@ use crate::wire::{Discard, Wire};
 pub(super) struct Settings {
     pub(super) server_name: String,
     pub(super) tls: Option<Arc<TlsCredentials>>,
-    /// The calendar's time at the beginning, for certificates.
-    pub(super) now: UnixTime,
     /// The longest EAP packet that we send.
     pub(super) mtu: usize,
     /// How often the client was refused on this link.

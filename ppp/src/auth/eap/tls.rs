@@ -146,7 +146,7 @@ impl Tls {
 /// A TLS connection in which the client has, or has not, a certificate.
 pub(super) fn carrier(settings: &Settings, certificate: bool, wire: &mut Wire) -> Option<Carrier> {
     let credentials = settings.tls.as_ref()?;
-    let tunnel = Tunnel::new(credentials, certificate, settings.now).ok()?;
+    let tunnel = Tunnel::new(credentials, certificate).ok()?;
     Some(Carrier::new(tunnel, wire.bytes(), settings.mtu.saturating_sub(HEADER)))
 }
 

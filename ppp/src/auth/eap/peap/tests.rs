@@ -4,7 +4,7 @@ use hex_literal::hex;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
-use super::super::tls::tests::{Client, settings};
+use super::super::tls::tests::{Client, YEAR_2027, settings};
 use super::*;
 use crate::auth::mschapv2::hash;
 use crate::auth::{Addressing, AuthRequest, Reject};
@@ -46,7 +46,9 @@ impl Story {
 
     fn respond(&mut self, data: &[u8]) -> Step {
         match self.peap.handle_response(b"anonymous", data, &self.settings, &mut self.wire) {
-            Step::Work(job) => self.peap.handle_job(b"anonymous", job.run(), &self.settings, &mut self.wire),
+            Step::Work(job) => {
+                self.peap.handle_job(b"anonymous", job.run(YEAR_2027), &self.settings, &mut self.wire)
+            }
             step => step,
         }
     }

@@ -87,12 +87,12 @@ fn certificate(f: &mut fmt::Formatter<'_>, issuer: &str, error: &CertificateErro
     match error {
         CertificateError::ExpiredContext { not_after, .. } => write!(
             f,
-            "or one above it, expired on {}; issue a new one, or set this server's clock and start adit again",
+            "or one above it, expired on {}; issue a new one, or set this server's clock",
             date(*not_after)
         ),
         CertificateError::NotValidYetContext { not_before, .. } => write!(
             f,
-            "or one above it, is valid from {} on; set this server's clock and start adit again, or wait",
+            "or one above it, is valid from {} on; set this server's clock, or wait",
             date(*not_before)
         ),
         CertificateError::UnknownIssuer => write!(

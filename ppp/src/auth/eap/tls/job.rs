@@ -1,6 +1,7 @@
 //! The long part of a TLS handshake, to be done elsewhere: certificates, signatures, key exchange.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::fault::Fault;
 use super::tunnel::Tunnel;
@@ -13,9 +14,10 @@ pub struct Job {
 }
 
 impl Job {
-    /// Does the arithmetic; depends on nothing but the job.
-    pub fn run(self) -> JobDone {
+    /// Does the arithmetic; depends on nothing but the job and the calendar's time since 1970, by which certificates are judged.
+    pub fn run(self, unix: Duration) -> JobDone {
         let Self { ticket, mut tunnel, records } = self;
+        tunnel.set_calendar(unix);
         let fault = tunnel.handle(&records).err();
         JobDone { ticket, tunnel, fault }
     }

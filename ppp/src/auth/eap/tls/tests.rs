@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 use std::io::{Read as _, Write as _};
@@ -22,14 +22,16 @@ fn pki(name: &str) -> Vec<u8> {
     std::fs::read(format!("{directory}{name}")).expect("a file of tests/vectors/pki.bash")
 }
 
-/// A server of `server.pem` in 2027, whose packets are of at most `mtu` octets.
+/// When most of the tests take place.
+pub(in crate::auth::eap) const YEAR_2027: Duration = Duration::from_secs(1_798_761_600);
+
+/// A server of `server.pem`, whose packets are of at most `mtu` octets.
 pub(in crate::auth::eap) fn settings(mtu: usize) -> Settings {
     let (cert, key, ca, crl) = (pki("server.pem"), pki("server.key"), pki("ca.pem"), pki("ca.crl"));
     let files = TlsFiles { cert: &cert, key: &key, ca: Some(&ca), crl: Some(&crl) };
     Settings {
         server_name: "adit".to_owned(),
         tls: Some(Arc::new(TlsCredentials::read(files).unwrap())),
-        now: UnixTime::since_unix_epoch(Duration::from_secs(1_798_761_600)),
         mtu,
         refusals: 0,
         attempts: 3,
@@ -135,7 +137,7 @@ fn respond(tls: &mut Tls, data: &[u8], wire: &mut Wire) -> Step {
         Step::Work(job) => {
             let again = tls.handle_response(b"alice", data, wire);
             assert!(matches!(again, Step::Discard(Discard::Response)), "one at a time");
-            tls.handle_job(b"alice", job.run(), wire)
+            tls.handle_job(b"alice", job.run(YEAR_2027), wire)
         }
         step => step,
     }
@@ -216,7 +218,7 @@ fn a_job_belongs_to_its_conversation() {
         tls
     });
     for (mut tls, job) in conversations.into_iter().zip(jobs.into_iter().rev()) {
-        assert!(matches!(tls.handle_job(b"alice", job.run(), &mut wire), Step::Waiting));
+        assert!(matches!(tls.handle_job(b"alice", job.run(YEAR_2027), &mut wire), Step::Waiting));
     }
 }
 
@@ -280,12 +282,12 @@ proptest! {
         let (mut peap, _) = Peap::begin(&settings, &mut wire).unwrap();
         for piece in &pieces {
             let step = match tls.handle_response(b"alice", piece, &mut wire) {
-                Step::Work(job) => tls.handle_job(b"alice", job.run(), &mut wire),
+                Step::Work(job) => tls.handle_job(b"alice", job.run(YEAR_2027), &mut wire),
                 step => step,
             };
             prop_assert!(!matches!(step, Step::Ask(_) | Step::Accepted(_)));
             let step = match peap.handle_response(b"alice", piece, &settings, &mut wire) {
-                Step::Work(job) => peap.handle_job(b"alice", job.run(), &settings, &mut wire),
+                Step::Work(job) => peap.handle_job(b"alice", job.run(YEAR_2027), &settings, &mut wire),
                 step => step,
             };
             prop_assert!(!matches!(step, Step::Ask(_) | Step::Accepted(_)));

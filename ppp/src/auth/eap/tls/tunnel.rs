@@ -4,7 +4,9 @@
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -24,12 +26,14 @@ use super::fault::Fault;
 /// The server's end of a TLS connection.
 pub(crate) struct Tunnel {
     connection: Box<ServerConnection>,
+    calendar: Arc<Calendar>,
     presented: Arc<OnceLock<(String, String)>>,
 }
 
 impl Tunnel {
-    /// A connection at `now`; with `certificate`, the client must have one.
-    pub(crate) fn new(credentials: &TlsCredentials, certificate: bool, now: UnixTime) -> Result<Self, Fault> {
+    /// With `certificate`, the client must have one.
+    pub(crate) fn new(credentials: &TlsCredentials, certificate: bool) -> Result<Self, Fault> {
+        let calendar = Arc::<Calendar>::default();
         let presented = Arc::new(OnceLock::new());
         let builder = ServerConfig::builder_with_provider(credentials.provider.clone())
             .with_safe_default_protocol_versions()
@@ -41,14 +45,19 @@ impl Tunnel {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(credentials.own.clone());
-        config.time_provider = Arc::new(Fixed(now));
+        config.time_provider = calendar.clone();
         // Nothing is resumed: every login is to be looked at anew, and no session outlives its connection.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         let mut connection = Box::new(ServerConnection::new(Arc::new(config)).map_err(broken)?);
         // What is sent is cut by EAP, not by TLS.
         connection.set_buffer_limit(None);
-        Ok(Self { connection, presented })
+        Ok(Self { connection, calendar, presented })
+    }
+
+    /// So long after 1970 is what certificates are judged by from now on.
+    pub(crate) fn set_calendar(&mut self, unix: Duration) {
+        self.calendar.0.store(unix.as_secs(), Ordering::Relaxed);
     }
 
     /// Takes records; what they say goes to [`Self::read`], what is answered to [`Self::take_output`]: after a fault, an alert.
@@ -169,12 +178,12 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
-/// The calendar's time at the beginning of the connection: rustls would ask a clock.
-#[derive(Debug)]
-struct Fixed(UnixTime);
+/// The calendar's time when records are taken, in seconds since 1970: rustls would ask a clock.
+#[derive(Debug, Default)]
+struct Calendar(AtomicU64);
 
-impl TimeProvider for Fixed {
+impl TimeProvider for Calendar {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(self.0)
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0.load(Ordering::Relaxed))))
     }
 }
