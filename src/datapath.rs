@@ -27,6 +27,7 @@ mod load;
 mod meter;
 mod mss;
 mod order;
+mod outlying;
 mod questions;
 mod rules;
 mod sa;
@@ -63,6 +64,7 @@ pub(crate) use limits::Limits;
 pub use load::Load;
 pub(crate) use meter::{Meter, Traffic};
 pub(crate) use order::{Order, Outcome};
+pub(crate) use outlying::Outlying;
 use questions::Questions;
 pub(crate) use sa::Departed;
 
@@ -117,6 +119,8 @@ pub(crate) struct Policy {
     pub(crate) client_to_client: bool,
     /// Where clients' addresses come from.
     pub(crate) networks: Vec<AddressRange>,
+    /// Those that come from elsewhere.
+    pub(crate) outlying: Outlying,
     /// The server's own addresses inside: always reachable.
     pub(crate) local: Vec<Ipv4Addr>,
     /// The same of IPv6.

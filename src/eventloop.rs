@@ -41,7 +41,7 @@ use crate::{
         steering::Exceptions,
         tun::{self, Interface, Tun},
     },
-    reload::Served,
+    reload::Serving,
     server::{Draft, Level, LogLine, Reload, Server, ShardId, Shards},
     shard::Shard,
     status::Status,
@@ -78,14 +78,14 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let (sender, commands) = mpsc::channel();
     let wake = waker.clone();
     let others = posts.others().iter().cloned().map(ask).collect();
-    let served = Served::new(config.clone(), &users);
+    let serving = Serving::new(config.clone(), &users)?;
     let scribe = Scribe::start(config.users.clone(), config.pools.clone())?;
     let control = control::serve(
         &config.control,
         sender,
         Arc::new(move || wake.wake()),
         others,
-        served,
+        serving,
         scribe.progress(),
     )?;
     // One core is left to packets, whatever burst of logins comes.

@@ -72,7 +72,7 @@ const USERS_HEAD: &str = "\
 #
 #   NAME: { password: … }    and any of:
 #     group: staff             one of `groups:`, whose settings hold where the user has none
-#     address: 10.20.0.50      the address that this user always gets; must lie in a pool
+#     address: 10.20.0.50      the address that this user always gets
 #     sessions: 1              how many devices at once; any number if left out
 #     expires: 2027-06-30      the last day on which the account works, UTC
 #     disabled: true           locks the account

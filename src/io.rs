@@ -10,6 +10,7 @@
 
 pub mod outer;
 pub mod poll;
+pub(crate) mod rtnetlink;
 pub mod steering;
 pub mod tun;
 mod waiting;

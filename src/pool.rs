@@ -5,6 +5,7 @@
 //! in other hands. With several shards an address of the client's own shard comes first, since the kernel brings its packets there
 //! (`crate::datapath::Shards`). No operation looks at more than one address of each shard, however large the pool or however full.
 
+mod outlying;
 mod range;
 mod range6;
 
@@ -12,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::datapath::{Inside, ShardId, Shards};
+use outlying::Outlying;
+pub use outlying::outlying;
 pub use range::{NotARange, Range};
 pub use range6::{Prefix, Range6};
 
@@ -40,16 +43,18 @@ impl Pool {
     }
 }
 
-/// What is free and what is in use in every pool.
+/// What is free and what is in use in every pool, and outside of them.
 #[derive(Debug)]
 pub struct Pools {
     spaces: Vec<Space>,
+    outlying: Outlying,
 }
 
 impl Pools {
     /// Makes all addresses of `pools` available. The ranges do not overlap (`Config` has checked that).
     pub fn new(pools: &[Pool], shards: Shards) -> Self {
-        Self { spaces: pools.iter().map(|pool| Space::new(pool, shards)).collect() }
+        let spaces = pools.iter().map(|pool| Space::new(pool, shards)).collect();
+        Self { spaces, outlying: Outlying::default() }
     }
 
     /// Hands out an address of the pool `name` to a client at `shard`; `None` when none is left or no pool has that name.
@@ -64,40 +69,57 @@ impl Pools {
 
     /// Hands out `address`, which was handed out and came back before, if it is free; false if it is not.
     pub fn lease_again(&mut self, address: Ipv4Addr) -> bool {
-        self.space_of(address).is_some_and(|(space, offset)| space.lease_again(offset))
+        match self.place_of(address) {
+            Place::Pool(space, offset) => space.lease_again(offset),
+            Place::Outside(_) | Place::Nobodys => false,
+        }
     }
 
-    /// Takes `address` out of what `lease` hands out, for the one account it is configured for.
+    /// Takes `address` out of what `lease` hands out, for the one account it is configured for; it may lie outside of every pool.
     ///
-    /// False when it is not a client address of any pool, or is in use: then it is reserved once that comes back.
+    /// False when it is in use: then it is reserved once that comes back; or if it is one of a pool that no client can have.
     pub fn reserve(&mut self, address: Ipv4Addr) -> bool {
-        self.space_of(address).is_some_and(|(space, offset)| space.reserve(offset))
+        match self.place_of(address) {
+            Place::Pool(space, offset) => space.reserve(offset),
+            Place::Outside(outlying) => outlying.reserve(address),
+            Place::Nobodys => false,
+        }
     }
 
     /// Lets `lease` hand out `address` again, which was reserved.
     pub fn give_back(&mut self, address: Ipv4Addr) {
-        if let Some((space, offset)) = self.space_of(address) {
-            space.give_back(offset);
+        match self.place_of(address) {
+            Place::Pool(space, offset) => space.give_back(offset),
+            Place::Outside(outlying) => outlying.give_back(address),
+            Place::Nobodys => {}
         }
     }
 
     /// Hands out a reserved address; false when it is in use or was never reserved.
     pub fn claim(&mut self, address: Ipv4Addr) -> bool {
-        self.space_of(address).is_some_and(|(space, offset)| space.claim(offset))
+        match self.place_of(address) {
+            Place::Pool(space, offset) => space.claim(offset),
+            Place::Outside(outlying) => outlying.claim(address),
+            Place::Nobodys => false,
+        }
     }
 
     /// Takes back what `lease` or `claim` handed out; false when it was not handed out.
     pub fn release(&mut self, address: Ipv4Addr) -> bool {
-        self.space_of(address).is_some_and(|(space, offset)| space.release(offset))
+        match self.place_of(address) {
+            Place::Pool(space, offset) => space.release(offset),
+            Place::Outside(outlying) => outlying.release(address),
+            Place::Nobodys => false,
+        }
     }
 
-    /// Returns the server's own address in the pool that `client` belongs to.
+    /// Returns the server's own address in the pool that `client` belongs to, if it belongs to one.
     pub fn server_address(&self, client: Ipv4Addr) -> Option<Ipv4Addr> {
         let space = self.spaces.iter().find(|space| space.pool.range.contains(client))?;
         Some(space.pool.range.server())
     }
 
-    /// Returns the name of the pool that an address is from.
+    /// Returns the name of the pool that an address is from, if it is from one.
     pub fn name_of(&self, client: Ipv4Addr) -> Option<&str> {
         Some(&self.spaces.iter().find(|space| space.pool.range.contains(client))?.pool.name)
     }
@@ -112,11 +134,28 @@ impl Pools {
         self.spaces.iter().map(|space| (&space.pool, space.in_use, space.pool.range.clients()))
     }
 
-    fn space_of(&mut self, address: Ipv4Addr) -> Option<(&mut Space, u32)> {
-        let space = self.spaces.iter_mut().find(|space| space.pool.range.contains(address))?;
-        let offset = space.offset(address)?;
-        Some((space, offset))
+    /// Returns how many addresses outside of every pool are in use, and how many are reserved.
+    pub fn outlying(&self) -> (usize, usize) {
+        self.outlying.usage()
     }
+
+    fn place_of(&mut self, address: Ipv4Addr) -> Place<'_> {
+        match self.spaces.iter_mut().find(|space| space.pool.range.contains(address)) {
+            Some(space) => match space.offset(address) {
+                Some(offset) => Place::Pool(space, offset),
+                None => Place::Nobodys,
+            },
+            None => Place::Outside(&mut self.outlying),
+        }
+    }
+}
+
+/// Where an address lies.
+enum Place<'a> {
+    Pool(&'a mut Space, u32),
+    Outside(&'a mut Outlying),
+    /// A pool's network, broadcast or server's address.
+    Nobodys,
 }
 
 /// One pool. An *offset* counts client addresses from the one after the server's.

@@ -4,8 +4,17 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use crate::config::Config;
+use crate::host::Outlying;
+use crate::pool;
 use crate::server::Reload;
 use crate::users::Users;
+
+/// What a server serves by, and the machine around it, which has to follow.
+#[derive(Debug)]
+pub struct Serving {
+    served: Served,
+    machine: Outlying,
+}
 
 /// What a server serves by.
 #[derive(Debug)]
@@ -26,11 +35,49 @@ pub struct Fresh {
     pub remarks: Vec<String>,
 }
 
-impl Served {
+impl Serving {
     /// What a server begins with.
-    #[must_use]
-    pub fn new(config: Config, users: &Users) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// If the machine cannot do its part.
+    pub fn new(config: Config, users: &Users) -> anyhow::Result<Self> {
+        let served = Served::new(config, users);
+        let mut machine = Outlying::new(&served.config);
+        machine.add(&served.outlying())?;
+        Ok(Self { served, machine })
+    }
+
+    /// Reads both files and checks them, and has the machine ready for what the server is to take over.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be: where, and why.
+    pub fn read(&mut self) -> anyhow::Result<Fresh> {
+        let fresh = self.served.read()?;
+        self.machine.add(&fresh.served.outlying())?;
+        Ok(fresh)
+    }
+
+    /// The server has taken that over.
+    pub fn replace(&mut self, served: Served) {
+        self.served = served;
+    }
+
+    /// Has the machine do nothing any more for what was, or was read and not taken over.
+    pub fn tidy(&mut self) {
+        self.machine.keep(&self.served.outlying());
+    }
+}
+
+impl Served {
+    fn new(config: Config, users: &Users) -> Self {
         Self { config, addresses: users.addresses().collect() }
+    }
+
+    /// Addresses of users that lie in no pool.
+    fn outlying(&self) -> BTreeSet<Ipv4Addr> {
+        pool::outlying(&self.config.pools, self.addresses.iter().copied())
     }
 
     /// Reads both files and checks them.
@@ -38,7 +85,7 @@ impl Served {
     /// # Errors
     ///
     /// If one of them cannot be used: where, and why. Nothing changes then.
-    pub fn read(&self) -> anyhow::Result<Fresh> {
+    fn read(&self) -> anyhow::Result<Fresh> {
         let newer = Config::load(&self.config.file)?;
         let fixed = self.config.fixed(&newer);
         let config = self.config.updated(&newer);
@@ -54,13 +101,13 @@ impl Served {
 }
 
 #[cfg(test)]
-impl Served {
+impl Serving {
     /// The files that come with the source.
     pub(crate) fn example() -> Self {
         let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/adit.yaml"));
         let config = Config::load(path).unwrap();
         let users = Users::load(&config.users, &config.pools).unwrap();
-        Self::new(config, &users)
+        Self::new(config, &users).unwrap()
     }
 }
 

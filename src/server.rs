@@ -61,7 +61,7 @@ use crate::{
     config::Config,
     datapath::{Control, Order, Origin, SessionIndex},
     onlink::{Directions, ServerId},
-    pool::Pools,
+    pool::{self, Pools},
     superpacket::Superpacket,
     users::{NewPassword, Users},
 };
@@ -153,7 +153,8 @@ impl Server {
             let reserved = pools.reserve(address);
             debug_assert!(reserved, "the user list was held against these pools");
         }
-        let plane = Plane::new(Blueprint::new(shards, config, datapath_seed));
+        let outlying = pool::outlying(&config.pools, users.addresses()).into_iter().collect();
+        let plane = Plane::new(Blueprint::new(shards, config, outlying, datapath_seed));
         let mut server = Self {
             ike: Responder::new(engines::ipsec(config, shards), ike_seed),
             lns: Lns::new(engines::l2tp(config), lns_seed),

@@ -21,6 +21,8 @@ pub struct Status {
     pub sessions: Vec<SessionStatus>,
     /// How full each pool is.
     pub pools: Vec<PoolStatus>,
+    /// Addresses of single accounts that lie in no pool.
+    pub outlying: OutlyingStatus,
     /// What each core has moved.
     pub shards: Vec<ShardStatus>,
     /// What the kernel does for us with many packets at once.
@@ -120,6 +122,16 @@ pub struct PoolStatus {
     pub used: u32,
     /// Addresses it has for clients.
     pub size: u32,
+}
+
+/// How many of the addresses that lie in no pool are in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OutlyingStatus {
+    /// Addresses in use.
+    pub used: usize,
+    /// Addresses that accounts have.
+    pub size: usize,
 }
 
 /// What the kernel does with many packets at once, on one socket or device.

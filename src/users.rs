@@ -51,7 +51,7 @@ pub struct Users {
 }
 
 impl Users {
-    /// Reads and checks the file; static addresses must lie in `pools`.
+    /// Reads and checks the file; static addresses that lie in one of the `pools` must be ones that it has for clients.
     pub fn load(path: &Path, pools: &[Pool]) -> anyhow::Result<Self> {
         let content = yaml::read(path)?;
         let mut users = Self::parse(path, &content, pools)?;

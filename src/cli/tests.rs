@@ -4,7 +4,7 @@ use clap::Parser as _;
 
 use super::{Arguments, Terminal, execute};
 use crate::control;
-use crate::reload::Served;
+use crate::reload::Serving;
 use crate::scratch::Scratch;
 use crate::status::Status;
 use crate::users::Progress;
@@ -130,7 +130,7 @@ fn status_reload_and_disconnect_ask_the_server_that_the_configuration_names() {
         sender,
         Arc::new(|| {}),
         Vec::new(),
-        Served::example(),
+        Serving::example(),
         Progress::default(),
     )
     .unwrap();
@@ -148,7 +148,7 @@ fn status_reload_and_disconnect_ask_the_server_that_the_configuration_names() {
     });
     let said = |text: &str| Ok((text.to_owned(), String::new()));
     assert_eq!(adit(&format!("status --config {path}")), said("adit, up 0s, 0 sessions\n"));
-    let json = r#"{"version":"","uptime_seconds":0,"sessions":[],"pools":[],"shards":[],"offloads":[],"discards":{}}"#;
+    let json = r#"{"version":"","uptime_seconds":0,"sessions":[],"pools":[],"outlying":{"used":0,"size":0},"shards":[],"offloads":[],"discards":{}}"#;
     assert_eq!(adit(&format!("status --json --config {path}")), said(&format!("{json}\n")));
     assert_eq!(adit(&format!("disconnect --config {path} a")), said("1 session ended\n"));
     assert_eq!(adit(&format!("disconnect --config {path} alice")), said("5 sessions ended\n"));
@@ -171,7 +171,7 @@ fn disconnecting_nobody_is_a_no() {
     let (sender, receiver) = mpsc::channel();
     let socket = scratch.path("c.sock");
     let _control =
-        control::serve(&socket, sender, Arc::new(|| {}), Vec::new(), Served::example(), Progress::default())
+        control::serve(&socket, sender, Arc::new(|| {}), Vec::new(), Serving::example(), Progress::default())
             .unwrap();
     std::thread::spawn(move || {
         for command in receiver {

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc as async_mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::{Answer, Command, Reply, Report, Request, socket};
-use crate::reload::{Fresh, Served};
+use crate::reload::{Fresh, Serving};
 use crate::server::Load;
 use crate::status::Status;
 use crate::users::Progress;
@@ -61,7 +61,7 @@ pub fn serve(
     commands: mpsc::Sender<Command>,
     wake: Waker,
     others: Vec<Ask>,
-    served: Served,
+    serving: Serving,
     passwords: Progress,
 ) -> anyhow::Result<Control> {
     let bound = socket::bind(path)?;
@@ -75,7 +75,7 @@ pub fn serve(
     };
     let (stop, stopped) = oneshot::channel();
     let (reload, reloads) = async_mpsc::unbounded_channel();
-    let asks = Asks { commands, wake, others, served: Arc::new(Mutex::new(served)), passwords };
+    let asks = Asks { commands, wake, others, serving: Arc::new(Mutex::new(serving)), passwords };
     let thread = thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
@@ -98,7 +98,7 @@ struct Asks {
     wake: Waker,
     others: Vec<Ask>,
     /// What the server serves by; locked while that changes.
-    served: Arc<Mutex<Served>>,
+    serving: Arc<Mutex<Serving>>,
     /// What of the users file is still to be written.
     passwords: Progress,
 }
@@ -132,8 +132,9 @@ impl Asks {
 
     /// Reads the files, and has the event loop take them over; the log says what came of it.
     async fn reload(&self) -> Result<Report, String> {
-        let mut before = self.served.lock().await;
-        let report = self.take_over(&mut before).await;
+        let mut serving = self.serving.lock().await;
+        let report = self.take_over(&mut serving).await;
+        serving.tidy();
         match &report {
             Ok(report) => {
                 tracing::info!("reloaded: {report}");
@@ -144,10 +145,10 @@ impl Asks {
         report
     }
 
-    async fn take_over(&self, before: &mut Served) -> Result<Report, String> {
+    async fn take_over(&self, serving: &mut Serving) -> Result<Report, String> {
         loop {
             let written = self.all_written().await;
-            let Fresh { reload, served, remarks } = before.read().map_err(|error| format!("{error:#}"))?;
+            let Fresh { reload, served, remarks } = serving.read().map_err(|error| format!("{error:#}"))?;
             // However long that takes: to give up on it would not stop it.
             let reload = self.send(|reply| Command::Reload(Box::new(reload), written, reply))?;
             let reload = reload.await.map_err(|_| STOPPING.to_owned())?;
@@ -155,7 +156,7 @@ impl Asks {
             if !reload.is_begun() {
                 continue;
             }
-            *before = served;
+            serving.replace(served);
             let done = reload.outcome();
             // With it goes what was served until now: here, where nobody waits.
             drop(reload);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::{Ask, Command, Control, Report, disconnect, reload, serve, status};
-use crate::reload::Served;
+use crate::reload::Serving;
 use crate::scratch::Scratch;
 use crate::server::Load;
 use crate::status::Status;
@@ -40,7 +40,7 @@ fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
     let load = |count| Load { packets_in: count, discards: vec![("data", "runt", count)], ..Load::default() };
     let ask = |count| -> Ask { Arc::new(move |reply| reply.send(load(count))) };
     let control =
-        serve(path, sender, wake, vec![ask(10), ask(20)], Served::example(), Progress::default()).unwrap();
+        serve(path, sender, wake, vec![ask(10), ask(20)], Serving::example(), Progress::default()).unwrap();
     (control, woken)
 }
 
@@ -113,7 +113,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert!(path.exists());
     let (_control, _) = running(&path);
     let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Served::example(), Progress::default())
+    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Serving::example(), Progress::default())
         .unwrap_err();
     let expected = format!("another adit serves here already: something answers on {}", path.display());
     assert_eq!(error.to_string(), expected);
@@ -126,7 +126,7 @@ fn a_file_in_the_way_stays() {
     let path = scratch.path("control.sock");
     fs::write(&path, "precious").unwrap();
     let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Served::example(), Progress::default())
+    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Serving::example(), Progress::default())
         .unwrap_err();
     let expected = format!("{} is in the way of the control socket and is not a socket", path.display());
     assert_eq!(error.to_string(), expected);

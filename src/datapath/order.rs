@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use ipsec::{Path, PeerId, SaPair, Spi, Transmit};
 
-use super::{Datapath, Inside, Limits, Opening, SessionIndex, ShardId, sa::Departed};
+use super::{Datapath, Inside, Limits, Opening, Outlying, SessionIndex, ShardId, sa::Departed};
 
 #[derive(Debug)]
 pub(crate) enum Order {
@@ -76,6 +76,8 @@ pub(crate) enum Order {
     Back {
         inside: Inside,
     },
+    /// Clients have these addresses outside of every pool from now on.
+    Outlying(Outlying),
     /// Send an L2TP control message.
     Control {
         peer: PeerId,
@@ -127,6 +129,7 @@ impl Datapath {
             Order::SaAway { inbound, to } => _ = self.elsewhere.spis.insert(inbound, to),
             Order::Away { inside, to } => _ = self.elsewhere.insides.insert(inside, to),
             Order::Back { inside } => _ = self.elsewhere.insides.remove(&inside),
+            Order::Outlying(outlying) => self.policy.outlying = outlying,
             Order::Control { peer, port, message } => {
                 outcome.transmits.extend(self.seal_control(peer, port, &message));
             }

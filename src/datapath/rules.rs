@@ -43,7 +43,7 @@ impl Datapath {
         if !policy.client_to_client
             && !policy.local.contains(&ip.destination)
             && (policy.networks.iter().any(|network| network.contains(ip.destination))
-                || self.by_address.contains_key(&ip.destination))
+                || policy.outlying.contains(ip.destination))
         {
             return Err(Discard::ClientToClient);
         }

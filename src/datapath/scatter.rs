@@ -1,5 +1,5 @@
 //! A quick hash for tables whose keys are not a stranger's to choose: SPIs, which we drew at random, our own numbers of sessions,
-//! and addresses of our pools.
+//! and addresses of our pools and accounts.
 //! No peer can aim at one bucket by them, so nothing is gained by a hash that nobody can foresee.
 
 use std::collections::HashMap;

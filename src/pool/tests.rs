@@ -67,9 +67,9 @@ fn an_address_rests_as_long_as_possible() {
 }
 
 #[test]
-fn network_server_broadcast_and_strangers_are_nobodys() {
+fn network_server_and_broadcast_are_nobodys() {
     let mut pools = pools(&[("small", "10.0.0.0/29")]);
-    for address in ["10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.0.8", "9.255.255.255"].map(ip) {
+    for address in ["10.0.0.0", "10.0.0.1", "10.0.0.7"].map(ip) {
         assert!(!pools.reserve(address), "{address}");
         assert!(!pools.claim(address), "{address}");
         assert!(!pools.release(address), "{address}");
@@ -86,6 +86,40 @@ fn a_reserved_address_is_handed_out_by_name_only() {
     assert!(!pools.claim(ip("10.0.0.3")), "in use");
     assert!(pools.release(ip("10.0.0.3")));
     assert_eq!(pools.lease("small", FIRST), None, "still reserved");
+}
+
+#[test]
+fn an_address_outside_of_every_pool_is_handed_out_by_name_only() {
+    let mut pools = pools(&[("small", "10.0.0.0/29")]);
+    let own = ip("10.0.0.8");
+    assert!(!pools.claim(own) && !pools.release(own) && !pools.lease_again(own), "nobody's yet");
+    assert!(pools.reserve(own));
+    assert_eq!(pools.outlying(), (0, 1));
+    assert!(pools.claim(own));
+    assert!(!pools.claim(own), "in use");
+    assert!(!pools.reserve(own), "in use");
+    assert_eq!(pools.outlying(), (1, 1));
+    assert_eq!((pools.server_address(own), pools.name_of(own)), (None, None));
+    assert!(pools.release(own) && !pools.release(own));
+    assert!(!pools.lease_again(own), "it is kept for whoever claims it");
+    // The account loses it while somebody has it.
+    assert!(pools.claim(own));
+    pools.give_back(own);
+    assert_eq!(pools.outlying(), (1, 0));
+    assert!(pools.release(own) && !pools.claim(own));
+    assert_eq!(std::iter::from_fn(|| pools.lease_any(FIRST)).count(), 5, "of the pool alone");
+}
+
+#[test]
+fn which_addresses_lie_outside() {
+    let pools = [("a", "10.0.0.0/29"), ("b", "10.1.0.0/16")].map(|(name, range)| Pool {
+        name: name.into(),
+        range: range.parse().unwrap(),
+        range6: None,
+    });
+    let addresses = ["10.0.0.7", "10.0.0.8", "10.1.255.255", "10.2.0.0", "9.255.255.255"].map(ip);
+    let outside = super::outlying(&pools, addresses);
+    assert_eq!(outside, ["9.255.255.255", "10.0.0.8", "10.2.0.0"].map(ip).into());
 }
 
 #[test]
@@ -150,6 +184,7 @@ proptest! {
     fn agrees_with_a_model(steps in prop::collection::vec(step(), 0..200)) {
         let mut pools = pools(&[("p", "10.0.0.0/27")]);
         let clients: BTreeSet<Ipv4Addr> = (2..31).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect();
+        let outside = BTreeSet::from(["9.255.255.255", "10.0.0.32"].map(ip));
         let mut reserved = BTreeSet::new();
         let mut used = BTreeSet::new();
         let mut rested_at: BTreeMap<Ipv4Addr, usize> = BTreeMap::new();
@@ -170,21 +205,23 @@ proptest! {
                 Step::Release(address) => {
                     let was = used.remove(&address);
                     prop_assert_eq!(pools.release(address), was);
-                    if was && !reserved.contains(&address) && !fresh.contains(&address) {
+                    let rests = clients.contains(&address) && !fresh.contains(&address);
+                    if was && rests && !reserved.contains(&address) {
                         rested_at.insert(address, time);
                     }
                 }
                 Step::Reserve(address) => {
-                    let can = clients.contains(&address) && !used.contains(&address);
-                    prop_assert_eq!(pools.reserve(address), can);
-                    if clients.contains(&address) {
+                    let is_possible = clients.contains(&address) || outside.contains(&address);
+                    prop_assert_eq!(pools.reserve(address), is_possible && !used.contains(&address));
+                    if is_possible {
                         reserved.insert(address);
                         rested_at.remove(&address);
                     }
                 }
                 Step::GiveBack(address) => {
                     pools.give_back(address);
-                    if reserved.remove(&address) && !used.contains(&address) && !fresh.contains(&address) {
+                    let rests = clients.contains(&address) && !fresh.contains(&address);
+                    if reserved.remove(&address) && rests && !used.contains(&address) {
                         rested_at.insert(address, time);
                     }
                 }
@@ -194,7 +231,9 @@ proptest! {
                 }
             }
             let in_use = pools.usage().map(|(_, used, _)| used).sum::<u32>();
-            prop_assert_eq!(usize::try_from(in_use).unwrap(), used.len());
+            let (outlying, all_outlying) = pools.outlying();
+            prop_assert_eq!(usize::try_from(in_use).unwrap() + outlying, used.len());
+            prop_assert_eq!(all_outlying, reserved.intersection(&outside).count());
         }
     }
 }

@@ -14,7 +14,8 @@ use super::Server;
 use crate::{
     config::Config,
     datapath::{
-        Datapath, Departed, Inside, Order, Outcome, Policy, SessionIndex, ShardId, Shards, TCP_IPV4_HEADERS,
+        Datapath, Departed, Inside, Order, Outcome, Outlying, Policy, SessionIndex, ShardId, Shards,
+        TCP_IPV4_HEADERS,
     },
     pool::{Pool, Prefix},
 };
@@ -42,11 +43,12 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
-    pub(super) fn new(shards: Shards, config: &Config, seed: [u8; 32]) -> Self {
+    pub(super) fn new(shards: Shards, config: &Config, outlying: Outlying, seed: [u8; 32]) -> Self {
         let policy = Policy {
             mss: config.mtu.saturating_sub(TCP_IPV4_HEADERS),
             client_to_client: config.client_to_client,
             networks: config.pools.iter().map(|pool| pool.range).collect(),
+            outlying,
             local: config.pools.iter().map(|pool| pool.range.server()).collect(),
             networks6: config.pools.iter().filter_map(|pool| pool.range6).collect(),
             local6: config.pools.iter().filter_map(Pool::server_prefix).map(Prefix::first).collect(),
@@ -232,6 +234,14 @@ impl Server {
         self.order(now, peer, Order::InsertSa { peer, sa: Box::new(sa) });
         if ought != to {
             self.plane.tell_shard(now, ought, Order::SaAway { inbound, to });
+        }
+    }
+
+    /// Tells every shard which addresses outside of all pools are clients', if others than until now.
+    pub(super) fn set_outlying(&mut self, now: Instant, outlying: Option<Outlying>) {
+        let Some(outlying) = outlying else { return };
+        for shard in self.plane.shards.iter() {
+            self.plane.tell_shard(now, shard, Order::Outlying(outlying.clone()));
         }
     }
 

@@ -6,7 +6,13 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, ops::Bound, time::Instant};
 
 use super::{Server, engines, watch};
-use crate::{config::Config, datapath::SessionIndex, onlink::Directions, users::Users};
+use crate::{
+    config::Config,
+    datapath::{Outlying, SessionIndex},
+    onlink::Directions,
+    pool,
+    users::Users,
+};
 
 /// What is to be taken over, and how far that has come.
 #[derive(Debug)]
@@ -16,6 +22,8 @@ pub struct Reload {
     given_back: Vec<Ipv4Addr>,
     /// Addresses that belong to somebody now.
     reserved: Vec<Ipv4Addr>,
+    /// Those outside of every pool that somebody has after it, if others than before.
+    outlying: Option<Outlying>,
     /// The last session that was looked at.
     last: SessionIndex,
     outcome: Reloaded,
@@ -29,6 +37,8 @@ struct Begin {
     users: Users,
     psks: Vec<ipsec::Psk>,
     directions: Directions,
+    /// Addresses outside of every pool that somebody has before or after it, if the two are not the same.
+    outlying: Option<Outlying>,
 }
 
 /// What came of a reload.
@@ -46,13 +56,24 @@ impl Reload {
     /// To `users`, from accounts with these addresses of their own, with what else of a configuration can change while it serves.
     pub fn new(old: &BTreeSet<Ipv4Addr>, users: Users, config: &Config) -> Self {
         let new: BTreeSet<Ipv4Addr> = users.addresses().collect();
+        let outlying = |of: &BTreeSet<Ipv4Addr>| pool::outlying(&config.pools, of.iter().copied());
+        let (before, after) = (outlying(old), outlying(&new));
+        let differ = before != after;
+        let either = before.union(&after).copied();
+        let begin = Begin {
+            psks: config.psks.clone(),
+            directions: engines::directions(config),
+            outlying: differ.then(|| either.collect()),
+            users,
+        };
         Self {
             given_back: old.difference(&new).copied().collect(),
             reserved: new.difference(old).copied().collect(),
+            outlying: differ.then(|| after.iter().copied().collect()),
             last: SessionIndex::default(),
-            outcome: Reloaded { users: users.len(), ..Reloaded::default() },
+            outcome: Reloaded { users: begin.users.len(), ..Reloaded::default() },
             retired: None,
-            begin: Some(Begin { users, psks: config.psks.clone(), directions: engines::directions(config) }),
+            begin: Some(begin),
         }
     }
 
@@ -76,12 +97,16 @@ impl Reload {
 impl Server {
     /// Goes on with a reload by so many addresses and sessions; true once those were the last.
     pub fn reload(&mut self, now: Instant, reload: &mut Reload, steps: usize) -> bool {
-        if let Some(Begin { users, psks, directions }) = reload.begin.take() {
+        if let Some(Begin { users, psks, directions, outlying }) = reload.begin.take() {
             reload.retired = Some(std::mem::replace(&mut self.users, users));
             self.ike.set_psks(psks);
             self.directions = directions;
+            self.set_outlying(now, outlying);
         }
         let done = (0..steps).any(|_| !self.reload_one(now, reload));
+        if done {
+            self.set_outlying(now, reload.outlying.take());
+        }
         self.settle(now);
         done
     }
@@ -117,8 +142,10 @@ impl Server {
         };
         let user = login.user.clone();
         let account = self.users.account(&user).ok_or("the account was removed").and_then(|account| {
+            // One of a pool that was the user's alone may be kept as any other.
+            let is_lost = || self.pools.name_of(login.address).is_none();
             let another = self.users.owner(login.address).is_some_and(|owner| *owner != *user)
-                || account.address.is_some_and(|own| own != login.address);
+                || account.address.map_or_else(is_lost, |own| own != login.address);
             let closed = account.settings.closed(wall).map(watch::closed);
             let why = closed.or_else(|| another.then_some("the user has another address now"));
             why.map_or(Ok(account), Err)

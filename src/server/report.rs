@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Bound, time::Instant};
 use super::{Server, Session, session::Stage};
 use crate::{
     datapath::{SessionIndex, Traffic},
-    status::{self, PoolStatus, SessionStatus, Status},
+    status::{self, OutlyingStatus, PoolStatus, SessionStatus, Status},
 };
 
 /// A status that is drawn up bit by bit: packets do not wait for a hundred thousand sessions to be told.
@@ -35,6 +35,7 @@ impl Server {
             draft.last = *index;
             draft.sessions.extend(self.session_status(now, session));
         }
+        let (used, size) = self.pools.outlying();
         let mut status = Status {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: now.saturating_duration_since(self.started).as_secs(),
@@ -45,6 +46,7 @@ impl Server {
                 .usage()
                 .map(|(pool, used, size)| PoolStatus { name: pool.name.clone(), used, size })
                 .collect(),
+            outlying: OutlyingStatus { used, size },
             shards: Vec::new(),
             discards: self.discards(),
         };

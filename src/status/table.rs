@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{SessionStatus, ShardStatus, Status};
+use super::{OutlyingStatus, SessionStatus, ShardStatus, Status};
 
 pub(super) fn of(status: &Status) -> String {
     let mut text = String::new();
@@ -15,6 +15,10 @@ pub(super) fn of(status: &Status) -> String {
     line(&mut text, format_args!("adit{version}, up {}, {sessions}", duration(status.uptime_seconds)));
     for pool in &status.pools {
         line(&mut text, format_args!("pool {}: {} of {} addresses in use", pool.name, pool.used, pool.size));
+    }
+    let OutlyingStatus { used, size } = status.outlying;
+    if (used, size) != (0, 0) {
+        line(&mut text, format_args!("outside of every pool: {used} of {size} addresses in use"));
     }
     // One core has nothing to tell that is not in the sessions.
     for (number, shard) in status.shards.iter().enumerate().filter(|_| status.shards.len() > 1) {
@@ -179,6 +183,7 @@ mod tests {
             uptime_seconds: 90_000,
             sessions: vec![alice, bob],
             pools: vec![PoolStatus { name: "default".to_owned(), used: 2, size: 65_533 }],
+            outlying: OutlyingStatus { used: 1, size: 3 },
             shards: vec![
                 ShardStatus { packets_in: 3, packets_out: 2000, handed_over: 0 },
                 ShardStatus { packets_in: 3, packets_out: 0, handed_over: 5 },
@@ -196,6 +201,7 @@ mod tests {
         let expected = "\
 adit 0.1.0, up 1d 1h, 2 sessions
 pool default: 2 of 65533 addresses in use
+outside of every pool: 1 of 3 addresses in use
 core 0: 3 packets in, 2000 packets out, 0 handed to another core
 core 1: 3 packets in, 0 packets out, 5 handed to another core
 offload adit0: nothing

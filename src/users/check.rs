@@ -169,14 +169,14 @@ impl Reading<'_> {
             return None;
         };
         match self.pools.iter().map(|pool| pool.range).find(|range| range.contains(address)) {
-            None => f.wrong_value("address", text, format_args!("one inside a pool: {}", list(self.pools))),
+            None if !is_possible(address) => f.wrong_value("address", text, "one that a client can have"),
             Some(range) if address == range.server() => {
                 f.wrong_value("address", text, format_args!("another one: this is the server's in {range}"));
             }
             Some(range) if address == range.network() || address == range.broadcast() => {
                 f.wrong_value("address", text, format_args!("one between the first and the last of {range}"));
             }
-            Some(_) => {}
+            Some(_) | None => {}
         }
         if let Some(other) = self.addresses.get(&address) {
             f.wrong_value("address", text, format_args!("one that is not already {other:?}'s"));
@@ -187,8 +187,11 @@ impl Reading<'_> {
     }
 }
 
-fn list(pools: &[Pool]) -> String {
-    pools.iter().map(|pool| pool.range.to_string()).collect::<Vec<_>>().join(", ")
+/// Whether an address outside of every pool can be somebody's, RFC 6890 §2.2.2.
+fn is_possible(address: Ipv4Addr) -> bool {
+    let [first, ..] = address.octets();
+    let is_reserved = first == 0 || first >= 240;
+    !is_reserved && !address.is_loopback() && !address.is_multicast() && !address.is_link_local()
 }
 
 /// RFC 2759 §4: at most 256 UTF-16 units. The second hash is [`Account::nt_hashes`]' second.

@@ -23,6 +23,7 @@ mod mtu;
 mod nat;
 mod native;
 mod no_waiting;
+mod outlying;
 mod passwords;
 mod policy;
 mod refusals;

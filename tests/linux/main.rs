@@ -5,6 +5,8 @@
 mod esp;
 mod host;
 mod namespace;
+mod outlying;
+mod served;
 mod shards;
 mod tun;
 mod udp;
