@@ -28,7 +28,7 @@ mod meter;
 mod mss;
 mod order;
 mod outlying;
-mod questions;
+mod pace;
 mod rules;
 mod sa;
 mod scatter;
@@ -65,7 +65,7 @@ pub use load::Load;
 pub(crate) use meter::{Meter, Traffic};
 pub(crate) use order::{Order, Outcome};
 pub(crate) use outlying::Outlying;
-use questions::Questions;
+use pace::Questions;
 pub(crate) use sa::Departed;
 
 pub use steering::{ShardId, Shards};
@@ -88,7 +88,7 @@ pub(crate) struct Datapath {
     pub(crate) esp_discards: ipsec::EspDiscards,
     /// Clients whose outbound SA ran out of sequence numbers in the last batch.
     exhausted: Vec<PeerId>,
-    too_big: too_big::Rate,
+    telling: too_big::Telling,
     elsewhere: Elsewhere,
     packets_in: u64,
     packets_out: u64,
@@ -182,6 +182,7 @@ struct Session {
     meter: Arc<Meter>,
     limits: Option<Box<Limiter>>,
     questions: Questions,
+    told: too_big::Told,
 }
 
 /// Something in a batch that is not data, or that changes how data flows.
@@ -252,7 +253,7 @@ impl Datapath {
             discards: Discards::default(),
             esp_discards: ipsec::EspDiscards::default(),
             exhausted: Vec::new(),
-            too_big: too_big::Rate::default(),
+            telling: too_big::Telling::default(),
             elsewhere: Elsewhere::new(shard, shards),
             packets_in: 0,
             packets_out: 0,
@@ -277,7 +278,8 @@ impl Datapath {
             heard: now,
             meter,
             limits: None,
-            questions: Questions::new(now),
+            questions: Questions::default(),
+            told: too_big::Told::default(),
         });
         self.by_session.insert(index, place);
         self.peers[peer].sessions.reserve_exact(1);

@@ -122,7 +122,7 @@ impl Datapath {
             let handed = self.elsewhere.hand_ip(origin, inside, packet);
             return if handed { Ok(()) } else { Err(Discard::NoRoute) };
         };
-        let Session { peer, prefix, mtu, mss, meter, limits, .. } = &mut self.sessions[session];
+        let Session { peer, prefix, mtu, mss, meter, limits, told, .. } = &mut self.sessions[session];
         let mss = match inside {
             Inside::V4(_) => *mss,
             Inside::V6(_) => mss::over_ipv6(*mss),
@@ -138,7 +138,7 @@ impl Datapath {
         for segment in segments.iter() {
             // What may be cut on its way and was not is sent whole: most clients take it.
             if segment.len() > usize::from(*mtu) && too_big::is_atomic(packet.bytes()) {
-                if self.too_big.admit(now) {
+                if told.admit(now) && self.telling.admit(now) {
                     down.back.extend(too_big::answer(packet.bytes(), *mtu));
                 }
                 return Err(Discard::TooBig);

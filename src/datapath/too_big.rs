@@ -9,28 +9,14 @@
 //! The device has the MTU of the configuration; a client may have asked for less. It is said in the name of the packet's destination,
 //! as a kernel does it for its own tunnels: from one of the machine's own addresses it would be taken for forged.
 
-use std::time::{Duration, Instant};
-
+use super::pace::Pace;
 use crate::checksum;
 
-/// How often it may be said: a sender that goes on regardless is told often enough.
-#[derive(Debug, Default)]
-pub(super) struct Rate {
-    /// When the present second began.
-    second: Option<Instant>,
-    said: u32,
-}
+/// How often the senders of a session's packets are told: one that goes on regardless is told often enough.
+pub(super) type Told = Pace<10, 20>;
 
-impl Rate {
-    pub(super) fn admit(&mut self, now: Instant) -> bool {
-        let is_over = |second| now.saturating_duration_since(second) >= Duration::from_secs(1);
-        if self.second.is_none_or(is_over) {
-            *self = Self { second: Some(now), said: 0 };
-        }
-        self.said += 1;
-        self.said <= MOST
-    }
-}
+/// How often a core tells anybody: as often as a kernel does at most (`icmp_msgs_per_sec`).
+pub(super) type Telling = Pace<1000, 200>;
 
 /// The packet that says so, if `packet` may not be cut on its way: IPv4 that forbids it, and all of IPv6. Nothing is said of what is
 /// itself such a message.
@@ -91,8 +77,6 @@ fn answer_ipv6(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
     Some([ip, message].concat())
 }
 
-/// A second.
-const MOST: u32 = 100;
 /// RFC 791 §3.1.
 const DONT_FRAGMENT: u8 = 0x40;
 const ICMP: u8 = 1;
@@ -157,14 +141,5 @@ mod tests {
     fn what_may_be_cut_is_not_atomic() {
         assert!(!is_atomic(&ipv4(0, 17, &[])) && is_atomic(&ipv4(DONT_FRAGMENT, 17, &[])));
         assert!(is_atomic(&ipv6(17, &[])) && !is_atomic(&[]));
-    }
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "a start for virtual time")]
-    fn it_is_said_so_often_a_second() {
-        let now = Instant::now();
-        let mut rate = Rate::default();
-        assert_eq!((0..200).filter(|_| rate.admit(now)).count(), 100);
-        assert!(rate.admit(now + Duration::from_secs(1)));
     }
 }

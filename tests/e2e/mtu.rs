@@ -15,15 +15,20 @@ const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7);
 const SOON: Duration = Duration::from_secs(8);
 
 /// A client that asks for packets of 1300 octets at most, as some makers' Android does.
-fn narrow() -> (World, Device) {
+fn narrow_profile() -> Profile {
     let mut profile = Profile::windows_10();
     for option in &mut profile.ppp.lcp {
         if let LcpOption::Mru(size) = option {
             *size = 1300;
         }
     }
+    profile
+}
+
+/// One that is in.
+fn narrow() -> (World, Device) {
     let mut world = World::new(&Setup { range6: Some("2001:db8:1::/48"), ..Setup::default() });
-    let device = world.dial(profile, Place::Public(CLIENT));
+    let device = world.dial(narrow_profile(), Place::Public(CLIENT));
     world.until_up(device, SOON);
     world.run(SOON);
     world.beyond.clear();
@@ -75,10 +80,17 @@ fn what_may_be_cut_is_sent_whole() {
 #[test]
 fn a_flood_of_long_packets_is_not_answered_with_another() {
     let (mut world, device) = narrow();
+    let other = world.dial(narrow_profile(), Place::Public(Ipv4Addr::new(198, 51, 100, 98)));
+    world.until_up(other, SOON);
+    world.run(SOON);
     let long = datagram(&world, device, 1400, true);
     let many: Vec<&[u8]> = (0..1000).map(|_| &long[..]).collect();
     world.send_from_beyond(&many);
-    assert_eq!((world.discarded("too_big"), world.beyond.len()), (1000, 100));
+    assert_eq!((world.discarded("too_big"), world.beyond.len()), (1000, 20));
+    // Whoever writes to another client hears of it still.
+    let long = datagram(&world, other, 1400, true);
+    world.send_from_beyond(&[&long]);
+    assert_eq!((world.discarded("too_big"), world.beyond.len()), (1001, 21));
 }
 
 #[test]
