@@ -7,10 +7,15 @@ use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
 
 use super::{
     Datapath, Discard, Inside, LANES, Origin, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN,
-    address::Ipv4, address6::Ipv6, ahead::AHEAD, checksum, mss, too_big, udp_header,
+    address::Ipv4,
+    address6::Ipv6,
+    ahead::AHEAD,
+    checksum,
+    envelope::{self, Envelope},
+    mss, too_big, udp_header,
 };
 use crate::pool::Prefix;
-use crate::superpacket::{Left, Superpacket};
+use crate::superpacket::{Left, Segment, Superpacket};
 
 /// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take.
 #[derive(Debug, Default)]
@@ -21,6 +26,8 @@ pub struct Downlink {
     runs: Vec<Run>,
     /// What senders of packets are told that could not be sent.
     back: Vec<Vec<u8>>,
+    /// A packet that is being cut, kept for its memory.
+    pub(super) whole: Vec<u8>,
 }
 
 /// Packets to one client, all of one size but for a shorter last; runs follow each other without a gap.
@@ -51,7 +58,7 @@ impl Downlink {
     }
 
     /// Room for one more packet of `len` bytes.
-    fn reserve(&mut self, len: usize) -> &mut [u8] {
+    pub(super) fn reserve(&mut self, len: usize) -> &mut [u8] {
         let end = self.used + len;
         if self.arena.len() < end {
             self.arena.resize(end.next_power_of_two(), 0);
@@ -60,7 +67,7 @@ impl Downlink {
     }
 
     /// Keeps the packet that was written into the room for `len` bytes.
-    fn commit(&mut self, peer: usize, path: Path, len: usize) {
+    pub(super) fn commit(&mut self, peer: usize, path: Path, len: usize) {
         let bytes = self.used..self.used + len;
         self.used = bytes.end;
         self.packets += 1;
@@ -96,10 +103,8 @@ impl Datapath {
             }
             self.look_ahead_down(&some);
             for packet in some {
-                let before = down.packets;
-                if let Err(discard) = self.frame(now, origin, packet, down) {
-                    let lost = packet.count().saturating_sub(down.packets - before);
-                    self.discards.add(discard, lost);
+                if let Err(Lost { packets, why }) = self.frame(now, origin, packet, down) {
+                    self.discards.add(why, packets);
                 }
             }
         }
@@ -114,69 +119,61 @@ impl Datapath {
         origin: Origin,
         packet: Superpacket<'_>,
         down: &mut Downlink,
-    ) -> Result<(), Discard> {
-        let Headers { inside, len, tcp } = Headers::read(packet.bytes())?;
+    ) -> Result<(), Lost> {
+        let all = |why| Lost { packets: packet.count(), why };
+        let Headers { inside, len, tcp } = Headers::read(packet.bytes()).map_err(all)?;
         let packet = packet.truncate(len);
-        let segments = packet.segments().map_err(|_| Discard::MalformedIp)?;
+        let segments = packet.segments().map_err(|_| all(Discard::MalformedIp))?;
         let Some(session) = self.session_of(inside) else {
             let handed = self.elsewhere.hand_ip(origin, inside, packet);
-            return if handed { Ok(()) } else { Err(Discard::NoRoute) };
+            return if handed { Ok(()) } else { Err(all(Discard::NoRoute)) };
         };
-        let Session { peer, prefix, mtu, mss, meter, limits, told, .. } = &mut self.sessions[session];
+        let Session { peer: place, prefix, mtu, mss, meter, limits, told, .. } = &mut self.sessions[session];
+        let peer = &mut self.peers[*place];
+        let outbound = peer.current.and_then(|current| peer.outbound.get_mut(current));
+        let mut envelope = Envelope {
+            peer: *place,
+            path: peer.path,
+            sa: &mut outbound.ok_or_else(|| all(Discard::NoSa))?.sa,
+            ivs: &mut self.ivs,
+            headers: envelope::headers(prefix, inside),
+            meter,
+        };
         let mss = match inside {
             Inside::V4(_) => *mss,
             Inside::V6(_) => mss::over_ipv6(*mss),
         };
-        let place = *peer;
-        let peer = &mut self.peers[place];
-        let outbound =
-            peer.current.and_then(|current| peer.outbound.get_mut(current)).ok_or(Discard::NoSa)?;
-        let suite = outbound.sa.suite();
-        let header_len = suite.header_len();
-        // Of these, none opens a connection.
-        let is_cut = matches!(packet.left(), Left::Segmentation { .. });
-        for segment in segments.iter() {
-            // What may be cut on its way and was not is sent whole: most clients take it.
-            if segment.len() > usize::from(*mtu) && too_big::is_atomic(packet.bytes()) {
+        // Of what is cut, nothing opens a connection.
+        let tcp = tcp.filter(|_| !matches!(packet.left(), Left::Segmentation { .. }));
+        let write = |segment: &Segment<'_>, body: &mut [u8]| {
+            segment.write(body);
+            if let Some(segment) = tcp.clone().and_then(|place| body.get_mut(place)) {
+                mss::clamp(segment, mss);
+            }
+        };
+        for (index, segment) in segments.iter().enumerate() {
+            let fits = segment.len() <= usize::from(*mtu);
+            let sent = if !fits && too_big::is_atomic(packet.bytes()) {
                 if told.admit(now) && self.telling.admit(now) {
                     down.back.extend(too_big::answer(packet.bytes(), *mtu));
                 }
-                return Err(Discard::TooBig);
-            }
-            if let Some(limits) = limits
+                Err(Discard::TooBig)
+            } else if let Some(limits) = limits
                 && let Err(discard) = limits.admit_down(now, segment.len())
             {
                 self.discards.count(discard);
-                continue;
-            }
-            let payload_len = PREFIX_LEN + segment.len();
-            let len = suite.packet_len(payload_len);
-            if len > MAX_UDP_PAYLOAD {
-                return Err(Discard::TooLarge);
-            }
-            let slot = down.reserve(len);
-            let payload = &mut slot[header_len..header_len + payload_len];
-            let (headers, body) = payload.split_at_mut(PREFIX_LEN);
-            headers.copy_from_slice(prefix);
-            let udp_len = u16::try_from(payload_len).map_err(|_| Discard::TooLarge)?;
-            headers[UDP_LENGTH].copy_from_slice(&udp_len.to_be_bytes());
-            if matches!(inside, Inside::V6(_)) {
-                headers[PPP_HEADER].copy_from_slice(&ppp::DATA_HEADER_IPV6);
-            }
-            segment.write(body);
-            if !is_cut && let Some(segment) = tcp.clone().and_then(|place| body.get_mut(place)) {
-                mss::clamp(segment, mss);
-            }
-            checksum::fill(peer.path, payload);
-            if outbound.sa.frame(&mut self.ivs, slot, payload_len).is_err() {
-                let id = peer.id;
-                if !self.exhausted.contains(&id) {
-                    self.exhausted.push(id);
+                Ok(())
+            } else if fits {
+                envelope.put(down, segment.len(), |body| write(&segment, body))
+            } else {
+                envelope.put_cut(down, segment.len(), |body| write(&segment, body), *mtu)
+            };
+            if let Err(why) = sent {
+                if why == Discard::Exhausted && !self.exhausted.contains(&peer.id) {
+                    self.exhausted.push(peer.id);
                 }
-                return Err(Discard::Exhausted);
+                return Err(Lost { packets: packet.count() - index, why });
             }
-            meter.count_out(1, segment.len() as u64);
-            down.commit(place, peer.path, len);
         }
         Ok(())
     }
@@ -249,6 +246,12 @@ impl Datapath {
     }
 }
 
+/// Packets of a superpacket that were not sent.
+struct Lost {
+    packets: usize,
+    why: Discard,
+}
+
 /// What is read of an IP packet down.
 pub(super) struct Headers {
     pub(super) inside: Inside,
@@ -272,14 +275,6 @@ impl Headers {
         }
     }
 }
-
-/// Where the PPP header of a packet is in its session's constant headers.
-const PPP_HEADER: Range<usize> = PREFIX_LEN - PPP_LEN..PREFIX_LEN;
-/// The length field of a UDP header.
-const UDP_LENGTH: Range<usize> = 4..6;
-const _: () = assert!(UDP_LENGTH.end <= UDP_LEN);
-/// What a UDP datagram over IPv4 can carry.
-const MAX_UDP_PAYLOAD: usize = 65_507;
 
 #[cfg(test)]
 mod tests {

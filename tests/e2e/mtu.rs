@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use adit::superpacket::{Left, Superpacket, Transport};
 use load::Profile;
 use load::profile::LcpOption;
 
@@ -70,11 +71,63 @@ fn the_sender_of_what_a_client_does_not_take_is_told() {
     assert_eq!(told[28..], long[..28]);
 }
 
+/// The packet whose fragments these are, in whatever order the network brought them.
+fn put_together(mut fragments: Vec<Vec<u8>>) -> Vec<u8> {
+    let field = |packet: &[u8]| u16::from_be_bytes([packet[6], packet[7]]);
+    fragments.sort_by_key(|packet| field(packet) & 0x1fff);
+    let mut whole = Vec::new();
+    let count = fragments.len();
+    for (index, packet) in fragments.iter().enumerate() {
+        assert!(packet.len() <= 1300 && inner::checksum(&packet[..20]) == 0);
+        assert_eq!(usize::from(field(packet) & 0x1fff) * 8, whole.len(), "{index}");
+        assert_eq!(field(packet) & 0x2000 != 0, index + 1 < count, "{index}");
+        whole.extend(&packet[20..]);
+    }
+    let mut header = fragments[0][..20].to_vec();
+    header[2..4].copy_from_slice(&(whole.len() as u16 + 20).to_be_bytes());
+    header[6] = 0;
+    header[10..12].fill(0);
+    let sum = inner::checksum(&header).to_be_bytes();
+    header[10..12].copy_from_slice(&sum);
+    [header, whole].concat()
+}
+
 #[test]
-fn what_may_be_cut_is_sent_whole() {
+fn what_may_be_cut_is_cut_inside() {
     let (mut world, device) = narrow();
-    let long = datagram(&world, device, 1400, false);
-    assert!(sent(&mut world, device, &long) && world.beyond.is_empty());
+    for (len, fragments) in [(1300, 1), (1301, 2), (1400, 2), (4000, 4)] {
+        let long = datagram(&world, device, len, false);
+        let before = world.device(device).packets.len();
+        assert!(sent(&mut world, device, &long) && world.beyond.is_empty());
+        let arrived = world.device(device).packets[before..].to_vec();
+        assert_eq!(arrived.len(), fragments, "{len}");
+        assert_eq!(put_together(arrived), long, "{len}");
+    }
+    assert_eq!(world.status().sessions[0].packets_out, 1 + 2 + 2 + 4);
+    // As large as they are, none of them is cut outside as well.
+    let outer = world.record.iter().filter(|sent| !sent.to_server).map(|sent| sent.payload.len()).max();
+    assert!(outer.is_some_and(|payload| payload <= 1472), "{outer:?}");
+}
+
+/// A kernel leaves to us what it would cut for the device's MTU; each of the packets is then cut for the client.
+#[test]
+fn so_is_each_packet_that_a_kernel_left_in_one_piece() {
+    let (mut world, device) = narrow();
+    let payload: Vec<u8> = (0..2700_u32).map(|i| (i * i) as u8).collect();
+    let mut whole = inner::udp_begun(HOST, world.address(device), &payload);
+    whole[6] = 0;
+    let before = world.device(device).packets.len();
+    world.send_superpackets([Superpacket::new(
+        &whole,
+        Left::Segmentation { transport: Transport::Udp, size: 1350 },
+    )]);
+    world.run(SOON);
+    // Each of the two has an identification of its own.
+    let arrived = &world.device(device).packets[before..];
+    let (first, second) = arrived.iter().cloned().partition(|packet| packet[4..6] == whole[4..6]);
+    let arrived = [first, second].map(put_together);
+    let payloads = arrived.each_ref().map(|packet| inner::udp_payload(packet).expect("right checksums"));
+    assert_eq!(payloads.concat(), payload);
 }
 
 #[test]
