@@ -50,7 +50,7 @@ use ipsec::{EspSuite, InboundSa, IvSource, OutboundSa, Path, PeerId, Spi};
 use l2tp::SessionKey;
 use slab::Slab;
 
-use crate::pool::{Prefix, Range as AddressRange, Range6};
+use crate::pool::{Delegated, Delegation, Prefix, Range as AddressRange, Range6};
 use scatter::Table;
 
 pub use discard::Discard;
@@ -83,6 +83,7 @@ pub(crate) struct Datapath {
     by_session: Table<SessionIndex, usize>,
     sessions: Slab<Session>,
     by_address: Table<Ipv4Addr, usize>,
+    /// What is delegated stands here by its first prefix: no client has that as its own.
     by_prefix: Table<Prefix, usize>,
     policy: Policy,
     ivs: IvSource,
@@ -128,6 +129,16 @@ pub(crate) struct Policy {
     /// The same of IPv6.
     pub(crate) networks6: Vec<Range6>,
     pub(crate) local6: Vec<Ipv6Addr>,
+    /// Where the prefixes of hosts behind clients come from.
+    pub(crate) delegations: Vec<Delegation>,
+}
+
+impl Policy {
+    /// What packets to `destination` find their session by. There are hardly ever more delegations than one.
+    fn inside6(&self, destination: Ipv6Addr) -> Inside {
+        let delegated = self.delegations.iter().find_map(|delegation| delegation.of(destination));
+        delegated.map_or_else(|| Inside::V6(Prefix::of(destination)), Inside::Delegated)
+    }
 }
 
 #[derive(Debug)]
@@ -176,6 +187,8 @@ struct Session {
     address: Option<Ipv4Addr>,
     /// Set once IPV6CP has opened.
     prefix6: Option<Prefix>,
+    /// Set while its client has it: packets to a prefix of which the client knows nothing would come back by its default route.
+    delegated: Option<Delegated>,
     /// The longest packet that its client takes.
     mtu: u16,
     /// The largest TCP segment that may be announced through this session over IPv4.
@@ -275,6 +288,7 @@ impl Datapath {
             prefix: prefix(port, theirs),
             address: None,
             prefix6: None,
+            delegated: None,
             mtu: u16::MAX,
             mss: self.policy.mss,
             heard: now,
@@ -294,6 +308,7 @@ impl Datapath {
         let previous = match inside {
             Inside::V4(address) => self.by_address.insert(address, place),
             Inside::V6(prefix) => self.by_prefix.insert(prefix, place),
+            Inside::Delegated(delegated) => self.by_prefix.insert(delegated.first(), place),
         };
         if let Some(loser) = previous.filter(|previous| *previous != place)
             && let Some(loser) = self.sessions.get_mut(loser)
@@ -304,6 +319,7 @@ impl Datapath {
             match inside {
                 Inside::V4(address) => entry.address = Some(address),
                 Inside::V6(prefix) => entry.prefix6 = Some(prefix),
+                Inside::Delegated(delegated) => entry.delegated = Some(delegated),
             }
             entry.mtu = mtu;
             entry.mss = self.policy.mss.min(mtu.saturating_sub(TCP_IPV4_HEADERS));
@@ -316,15 +332,14 @@ impl Datapath {
         if !self.sessions.get_mut(place).is_some_and(|entry| entry.give_up(inside)) {
             return;
         }
-        match inside {
-            Inside::V4(address) if self.by_address.get(&address) == Some(&place) => {
-                self.by_address.remove(&address);
-            }
-            Inside::V6(prefix) if self.by_prefix.get(&prefix) == Some(&place) => {
-                self.by_prefix.remove(&prefix);
-            }
-            Inside::V4(_) | Inside::V6(_) => {}
+        if self.session_of(inside) != Some(place) {
+            return;
         }
+        match inside {
+            Inside::V4(address) => self.by_address.remove(&address),
+            Inside::V6(prefix) => self.by_prefix.remove(&prefix),
+            Inside::Delegated(delegated) => self.by_prefix.remove(&delegated.first()),
+        };
     }
 
     /// Forgets `session`.
@@ -381,7 +396,8 @@ pub(crate) struct Opening {
 
 impl Session {
     fn insides(&self) -> impl Iterator<Item = Inside> + use<> {
-        self.address.map(Inside::V4).into_iter().chain(self.prefix6.map(Inside::V6))
+        let own = self.address.map(Inside::V4).into_iter().chain(self.prefix6.map(Inside::V6));
+        own.chain(self.delegated.map(Inside::Delegated))
     }
 
     /// Whether it had that until now.
@@ -389,6 +405,7 @@ impl Session {
         match inside {
             Inside::V4(address) => self.address.take_if(|own| *own == address).is_some(),
             Inside::V6(prefix) => self.prefix6.take_if(|own| *own == prefix).is_some(),
+            Inside::Delegated(prefix) => self.delegated.take_if(|own| *own == prefix).is_some(),
         }
     }
 }

@@ -28,7 +28,8 @@ impl Host {
     /// Turns forwarding on and masquerades what the `pools` send out of any interface but `tun`.
     pub fn prepare(tun: &str, pools: &[Pool]) -> anyhow::Result<Self> {
         let ranges: Vec<String> = pools.iter().map(|pool| pool.range.to_string()).collect();
-        let ranges6: Vec<String> = pools.iter().filter_map(|pool| Some(pool.range6?.to_string())).collect();
+        let ranges6: Vec<String> =
+            pools.iter().flat_map(Pool::ranges6).map(|range| range.to_string()).collect();
         let mut rules = vec![Rules::install(Family::Ipv4, tun, &ranges)?];
         let mut forwarding = Forwarding::default();
         forwarding.enable_ipv4()?;

@@ -4,6 +4,7 @@
 //! client ── DHCPINFORM: which routes? ──▶ server      `dhcp`: a client that has its address from IPCP and wants to know more
 //! client ── Router Solicitation ─────────▶ server      `router`: the prefix that the client makes its IPv6 addresses of
 //! client ── Information-request ─────────▶ server      `dhcpv6`: its name servers over IPv6
+//! client ── Solicit, Request ────────────▶ server      `dhcpv6`: a prefix for the hosts behind it
 //! ```
 
 pub mod dhcp;
@@ -17,8 +18,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::domain::Domain;
 use crate::pool::{Range, Range6};
 use crate::users::Settings;
-pub use dhcpv6::ServerId;
-pub use ipv6::{Link6, answer as answer6};
+pub use dhcpv6::{Change, Iaid, Lease, ServerId};
+pub use ipv6::{Answer, Link6, answer as answer6};
 pub use router::{INTERVAL, advertisement};
 
 /// What a client is told of the network that it has entered.

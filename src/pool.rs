@@ -5,6 +5,7 @@
 //! in other hands. With several shards an address of the client's own shard comes first, since the kernel brings its packets there
 //! (`crate::datapath::Shards`). No operation looks at more than one address of each shard, however large the pool or however full.
 
+mod delegation;
 mod outlying;
 mod range;
 mod range6;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::datapath::{Inside, ShardId, Shards};
+pub use delegation::{Delegated, Delegation};
 use outlying::Outlying;
 pub use outlying::outlying;
 pub use range::{NotARange, Range};
@@ -28,18 +30,33 @@ pub struct Pool {
     /// Where its clients' IPv6 prefixes come from, if they have IPv6. Each goes with an address and has its number, so that whoever has
     /// the one has the other: both are leased, kept and found again together.
     pub range6: Option<Range6>,
+    /// Where the prefixes come from that are delegated to those of them that are routers. They go with an address in the same way.
+    pub delegate: Option<Delegation>,
 }
 
 impl Pool {
     /// The prefix that goes with an address of the pool.
     pub fn prefix_of(&self, address: Ipv4Addr) -> Option<Prefix> {
-        let number = address.to_bits().checked_sub(self.range.network().to_bits())?;
-        Some(self.range6?.nth(number))
+        Some(self.range6?.nth(self.number_of(address)?))
+    }
+
+    /// The prefix that may be delegated to whoever has an address of the pool.
+    pub fn delegated_of(&self, address: Ipv4Addr) -> Option<Delegated> {
+        Some(self.delegate?.nth(self.number_of(address)?))
     }
 
     /// The server's own prefix.
     pub fn server_prefix(&self) -> Option<Prefix> {
         self.prefix_of(self.range.server())
+    }
+
+    /// Everything of IPv6 that its clients, and hosts behind them, have addresses of.
+    pub fn ranges6(&self) -> impl Iterator<Item = Range6> {
+        self.range6.into_iter().chain(self.delegate.map(|delegate| delegate.range()))
+    }
+
+    fn number_of(&self, address: Ipv4Addr) -> Option<u32> {
+        address.to_bits().checked_sub(self.range.network().to_bits())
     }
 }
 
@@ -127,6 +144,11 @@ impl Pools {
     /// Returns the IPv6 prefix that goes with a client's address, if there is one.
     pub fn prefix_of(&self, client: Ipv4Addr) -> Option<Prefix> {
         self.spaces.iter().find(|space| space.pool.range.contains(client))?.pool.prefix_of(client)
+    }
+
+    /// Returns the IPv6 prefix that may be delegated to a client with that address, if there is one.
+    pub fn delegated_of(&self, client: Ipv4Addr) -> Option<Delegated> {
+        self.spaces.iter().find(|space| space.pool.range.contains(client))?.pool.delegated_of(client)
     }
 
     /// Returns each pool, how many addresses are in use, and how many it has for clients.

@@ -16,6 +16,7 @@
 mod care;
 mod connection;
 mod control;
+mod delegation;
 mod denial;
 mod engines;
 mod ipsec_events;

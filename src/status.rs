@@ -93,6 +93,8 @@ pub struct SessionStatus {
     pub outside: SocketAddr,
     /// The address it was given.
     pub inside: Ipv4Addr,
+    /// The prefix that is delegated to it for the hosts behind it.
+    pub delegated: Option<String>,
     /// The name of the key that the client proved.
     pub key: String,
     /// Who is behind a NAT.

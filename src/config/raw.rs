@@ -88,6 +88,7 @@ pub(super) struct Pool {
     pub(super) name: Text,
     pub(super) range: Text,
     pub(super) range6: Option<Text>,
+    pub(super) delegate: Option<Text>,
 }
 
 #[derive(Default, Deserialize)]

@@ -252,6 +252,30 @@ fn value_problems_have_their_place() {
             "adit.yaml:2:106: pools.range6: found \"2001:db8:1::/48\", expected a range that does not overlap 2001:db8::/32",
         ),
         (
+            "pools: [{ name: a, range: 10.0.0.0/16, delegate: '2001:db8:100::/40' }]",
+            "adit.yaml:2:50: pools.delegate: found \"2001:db8:100::/40\", expected a `range6` beside it: who is delegated a prefix has IPv6",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: 'fd00::/48', delegate: '2001:db8::/49' }]",
+            "adit.yaml:2:71: pools.delegate: found \"2001:db8::/49\", expected a prefix from /32 to /48: a /48 to /64 for each address of 10.0.0.0/16",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: 'fd00::/48', delegate: '2000::/16' }]",
+            "adit.yaml:2:71: pools.delegate: found \"2000::/16\", expected a prefix from /32 to /48: a /48 to /64 for each address of 10.0.0.0/16",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: 'fd00::/48', delegate: 'fd00::/40' }]",
+            "adit.yaml:2:71: pools.delegate: found \"fd00::/40\", expected a range that does not overlap fd00::/48",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: 'fd00::/48', delegate: 'fd01::/40' }, { name: b, range: 10.1.0.0/16, range6: 'fd01::/48' }]",
+            "adit.yaml:2:125: pools.range6: found \"fd01::/48\", expected a range that does not overlap fd01::/40",
+        ),
+        (
+            "pools: [{ name: a, range: 10.0.0.0/16, range6: 'fd00::/48', delegate: 'ff00::/40' }]",
+            "adit.yaml:2:71: pools.delegate: found \"ff00::/40\", expected addresses that can be given to clients, such as 2001:db8:1::/48",
+        ),
+        (
             "pools: [{ name: a, range: 10.0.0.0/16, range6: '2001:db8::/48' }]\nmtu: 1279",
             "adit.yaml:3:6: mtu: found 1279, expected at least 1280: a pool has IPv6",
         ),

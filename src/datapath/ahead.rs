@@ -38,7 +38,7 @@ impl Datapath {
         }
         let mut last = None;
         for packet in packets {
-            let Ok(Headers { inside, .. }) = Headers::read(packet.bytes()) else { continue };
+            let Ok(Headers { inside, .. }) = Headers::read(packet.bytes(), &self.policy) else { continue };
             if last.replace(inside) == Some(inside) {
                 continue;
             }

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use ipsec::{Lane, Path, PeerId, SealKey, Transmit};
 
 use super::{
-    Datapath, Discard, Inside, LANES, Origin, PPP_LEN, PREFIX_LEN, Session, SessionIndex, UDP_LEN,
+    Datapath, Discard, Inside, LANES, Origin, PPP_LEN, PREFIX_LEN, Policy, Session, SessionIndex, UDP_LEN,
     address::Ipv4,
     address6::Ipv6,
     ahead::AHEAD,
@@ -14,7 +14,6 @@ use super::{
     envelope::{self, Envelope},
     mss, too_big, udp_header,
 };
-use crate::pool::Prefix;
 use crate::superpacket::{Left, Segment, Superpacket};
 
 /// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take.
@@ -121,7 +120,7 @@ impl Datapath {
         down: &mut Downlink,
     ) -> Result<(), Lost> {
         let all = |why| Lost { packets: packet.count(), why };
-        let Headers { inside, len, tcp } = Headers::read(packet.bytes()).map_err(all)?;
+        let Headers { inside, len, tcp } = Headers::read(packet.bytes(), &self.policy).map_err(all)?;
         let packet = packet.truncate(len);
         let segments = packet.segments().map_err(|_| all(Discard::MalformedIp))?;
         let Some(session) = self.session_of(inside) else {
@@ -141,7 +140,7 @@ impl Datapath {
         };
         let mss = match inside {
             Inside::V4(_) => *mss,
-            Inside::V6(_) => mss::over_ipv6(*mss),
+            Inside::V6(_) | Inside::Delegated(_) => mss::over_ipv6(*mss),
         };
         // Of what is cut, nothing opens a connection.
         let tcp = tcp.filter(|_| !matches!(packet.left(), Left::Segmentation { .. }));
@@ -183,6 +182,7 @@ impl Datapath {
         match inside {
             Inside::V4(address) => self.by_address.get(&address),
             Inside::V6(prefix) => self.by_prefix.get(&prefix),
+            Inside::Delegated(delegated) => self.by_prefix.get(&delegated.first()),
         }
         .copied()
     }
@@ -261,7 +261,7 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    pub(super) fn read(packet: &[u8]) -> Result<Self, Discard> {
+    pub(super) fn read(packet: &[u8], policy: &Policy) -> Result<Self, Discard> {
         match packet.first().map(|byte| byte >> 4) {
             Some(4) => {
                 let ip = Ipv4::parse(packet).ok_or(Discard::MalformedIp)?;
@@ -269,7 +269,7 @@ impl Headers {
             }
             Some(6) => {
                 let ip = Ipv6::parse(packet).ok_or(Discard::MalformedIp)?;
-                Ok(Self { inside: Inside::V6(Prefix::of(ip.destination)), len: ip.len, tcp: ip.tcp() })
+                Ok(Self { inside: policy.inside6(ip.destination), len: ip.len, tcp: ip.tcp() })
             }
             _ => Err(Discard::NotIp),
         }

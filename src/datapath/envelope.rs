@@ -25,8 +25,9 @@ pub(super) struct Envelope<'a> {
 /// A session's constant headers before a packet to `inside`.
 pub(super) fn headers(prefix: &[u8; PREFIX_LEN], inside: Inside) -> [u8; PREFIX_LEN] {
     let mut headers = *prefix;
-    if matches!(inside, Inside::V6(_)) {
-        headers[PPP_HEADER].copy_from_slice(&ppp::DATA_HEADER_IPV6);
+    match inside {
+        Inside::V4(_) => {}
+        Inside::V6(_) | Inside::Delegated(_) => headers[PPP_HEADER].copy_from_slice(&ppp::DATA_HEADER_IPV6),
     }
     headers
 }

@@ -1,17 +1,19 @@
-//! What a client has inside: an IPv4 address, and the prefix of its IPv6 addresses.
+//! What a client has inside: an IPv4 address, the prefix of its IPv6 addresses, and one for the hosts behind it.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::pool::Prefix;
+use crate::pool::{Delegated, Prefix};
 
-/// One of the two, by which packets down find their session.
+/// One of the three, by which packets down find their session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Inside {
     /// Its address.
     V4(Ipv4Addr),
     /// What all of its addresses begin with.
     V6(Prefix),
+    /// What all addresses behind it begin with.
+    Delegated(Delegated),
 }
 
 impl Inside {
@@ -20,6 +22,7 @@ impl Inside {
         match self {
             Self::V4(address) => address.to_bits(),
             Self::V6(prefix) => prefix.number(),
+            Self::Delegated(prefix) => prefix.number(),
         }
     }
 }
@@ -29,6 +32,7 @@ impl fmt::Display for Inside {
         match self {
             Self::V4(address) => address.fmt(f),
             Self::V6(prefix) => prefix.fmt(f),
+            Self::Delegated(prefix) => prefix.fmt(f),
         }
     }
 }

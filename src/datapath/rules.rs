@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Datapath, Discard, Questions, Session, address::Ipv4, address6::Ipv6, mss};
 use crate::onlink::dhcp;
-use crate::pool::Prefix;
+use crate::pool::{Delegated, Prefix};
 
 /// Where an inner packet goes that keeps to the rules, and its place in its datagram.
 pub(super) enum Inner {
@@ -57,7 +57,7 @@ impl Datapath {
         Ok(Inner::Beyond(packet.start..packet.start + ip.len))
     }
 
-    /// The same of an IPv6 packet of a session that has a prefix. What has the link for its destination comes from an address of the link or
+    /// The same of an IPv6 packet of a session that has a prefix, and perhaps one more for the hosts behind its client. What has the link for its destination comes from an address of the link or
     /// from none, RFC 4861 §4; nothing else may.
     pub(super) fn inner_ipv6(
         &mut self,
@@ -66,13 +66,15 @@ impl Datapath {
         bytes: &mut [u8],
         packet: Range<usize>,
     ) -> Result<Inner, Discard> {
-        let Session { prefix6: Some(prefix), mss, meter, limits, questions, .. } = &mut self.sessions[place]
+        let Session { prefix6: Some(prefix), delegated, mss, meter, limits, questions, .. } =
+            &mut self.sessions[place]
         else {
             return Err(Discard::NotUp);
         };
         let body = bytes.get_mut(packet.clone()).ok_or(Discard::MalformedIp)?;
         let ip = Ipv6::parse(body).ok_or(Discard::MalformedIp)?;
-        let is_own = Prefix::of(ip.source) == *prefix;
+        let is_behind = |prefix: Delegated| prefix.contains(ip.source);
+        let is_own = Prefix::of(ip.source) == *prefix || delegated.is_some_and(is_behind);
         if ip.is_on_link() {
             if !is_own && !ip.source.is_unicast_link_local() && !ip.source.is_unspecified() {
                 return Err(Discard::SpoofedSource);

@@ -31,6 +31,11 @@ impl Rtnetlink {
     /// Makes an address the interface's own and routes its network there.
     pub(super) fn enter(&mut self, own: IpAddr, network: IpAddr, prefix: u8) -> anyhow::Result<()> {
         self.request(&address(self.index, own)).with_context(|| format!("address {own}"))?;
+        self.lead(network, prefix, own)
+    }
+
+    /// Routes a network there; what this machine itself sends to it is from `own`.
+    pub(super) fn lead(&mut self, network: IpAddr, prefix: u8, own: IpAddr) -> anyhow::Result<()> {
         match self.request(&route(libc::RTM_NEWROUTE, self.index, (network, prefix), own)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 bail!(

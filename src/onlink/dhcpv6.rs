@@ -1,15 +1,33 @@
-//! Stateless DHCPv6, RFC 8415 §6.1: name servers and domain for a client that has made its address itself. Windows asks nothing
-//! else for them.
+//! DHCPv6, RFC 8415: name servers and domain for a client that has made its address itself (§6.1), which is all that Windows asks for; and
+//! for one that is a router a prefix, of which the hosts behind it make theirs (§6.3).
 //!
 //! ```text
-//! ┌────┬───────────────┬──────────────┬──────────────┬───────────┬────────────┐
-//! │ 11 │ transaction 3 │ 1: client id │ 6: wanted    │ …         │            │   Information-request
-//! │  7 │ transaction 3 │ 1: client id │ 2: server id │ 23: DNS   │ 24: domain │   Reply
-//! └────┴───────────────┴──────────────┴──────────────┴───────────┴────────────┘
+//! ┌──────┬───────────────┬──────────────┬──────────────┬───
+//! │ kind │ transaction 3 │ 1: client id │ 2: server id │ …    of which a client's message has what it needs
+//! └──────┴───────────────┴──────────────┴──────────────┴───
+//! 11 Information-request ▶                          ◀ 7 Reply      23: DNS, 24: domain
+//!  1 Solicit ▶                                      ◀ 2 Advertise  25: IA_PD { T1, T2, 26: { lifetimes, prefix } or 13: status }
+//!  3 Request, 5 Renew, 6 Rebind, 1 Solicit with 14 ▶  ◀ 7 Reply    the same, and now it holds
+//!  8 Release, 4 Confirm ▶                           ◀ 7 Reply      13: status
 //! ```
+//!
+//! There is nothing to find and nothing to keep: the prefix goes with the client's address, as the one of the link does. Who asks to extend
+//! what it was never given gets it, as §18.3.4 allows; so a server that has forgotten everything is not noticed.
+
+mod association;
+mod message;
+
+use std::time::Duration;
 
 use super::Directions;
-use super::ipv6::{Link6, Received, UDP, packet};
+use super::ipv6::{Answer, Link6, Received, UDP, packet};
+use crate::pool::{Delegated, Prefix};
+use association::Grant;
+pub use association::Iaid;
+use message::{
+    ADVERTISE, DNS, DOMAINS, Kind, NOT_ON_LINK, PREFERENCE, RAPID_COMMIT, REPLY, Request, SUCCESS,
+    USE_MULTICAST, push, push_status,
+};
 
 /// Who we are, RFC 8415 §11.5: a number of our own.
 #[derive(Clone, Copy, Debug)]
@@ -21,65 +39,147 @@ impl ServerId {
     }
 }
 
-/// What is said to a datagram; nothing unless it is an Information-request: a client that wants addresses or prefixes of us gets no
-/// answer, §18.3.
+/// The prefix that a client may have delegated.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    /// Which it is.
+    pub prefix: Delegated,
+    /// The client's association that it is in, if it is delegated.
+    pub holder: Option<Iaid>,
+    /// How long the client's session will last, if that is known.
+    pub left: Option<Duration>,
+}
+
+/// What becomes of that prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The client has it now, in that association.
+    Delegated(Iaid),
+    /// The client has given it back.
+    Released,
+    /// There is none, and the client was told.
+    Refused,
+}
+
+/// What is said to a datagram, and what comes of it; nothing if it is no message that §16 has us answer.
 pub(super) fn answer(
     received: Received<'_>,
     link: Link6,
     directions: &Directions,
     server_id: &ServerId,
-) -> Option<Vec<u8>> {
+    lease: Option<Lease>,
+) -> Option<Answer> {
     let (&[_, _, d0, d1, ..], message) = received.payload.split_first_chunk::<UDP_LEN>()?;
-    let (&[INFORMATION_REQUEST, t0, t1, t2], options) = message.split_first_chunk()? else { return None };
-    let is_for_us = u16::from_be_bytes([d0, d1]) == SERVER_PORT && received.source.is_unicast_link_local();
-    // §16.12: for another server, or with what only a client that wants an address sends.
-    let other = |(code, value): (u16, &[u8])| match code {
-        SERVER_ID => value != server_id.duid(),
-        IA_NA | IA_TA | IA_PD => true,
-        _ => false,
-    };
-    if !is_for_us || options_of(options).any(other) {
+    if u16::from_be_bytes([d0, d1]) != SERVER_PORT || !received.source.is_unicast_link_local() {
         return None;
     }
-    let find = |wanted| options_of(options).find(|(code, _)| *code == wanted).map(|(_, value)| value);
-    let wanted = find(WANTED);
-    let wants = |code: u16| {
-        wanted.is_none_or(|codes| codes.as_chunks().0.iter().any(|pair| u16::from_be_bytes(*pair) == code))
+    let request = Request::parse(message, server_id)?;
+    let is_unicast = !received.destination.is_multicast();
+    let (reply, change) = match request.kind {
+        // §16 has these discarded.
+        Kind::Solicit | Kind::Confirm | Kind::Rebind | Kind::InformationRequest if is_unicast => return None,
+        // §18.4: nobody was told to.
+        Kind::Request | Kind::Renew | Kind::Release if is_unicast => {
+            (status(&request, server_id, USE_MULTICAST), None)
+        }
+        Kind::InformationRequest => {
+            let mut reply = request.reply(REPLY, server_id);
+            push_directions(&mut reply, &request, directions);
+            (reply, None)
+        }
+        Kind::Confirm => (status(&request, server_id, confirm(&request, link)?), None),
+        Kind::Release => release(&request, server_id, lease),
+        Kind::Solicit | Kind::Request | Kind::Renew | Kind::Rebind => {
+            let (mut reply, change) = lend(&request, server_id, lease)?;
+            push_directions(&mut reply, &request, directions);
+            (reply, change)
+        }
     };
-    let mut reply = vec![REPLY, t0, t1, t2];
-    if let Some(client_id) = find(CLIENT_ID) {
-        push(&mut reply, CLIENT_ID, client_id);
-    }
-    push(&mut reply, SERVER_ID, &server_id.duid());
-    let dns: Vec<u8> = directions.dns6.iter().flatten().flat_map(|server| server.octets()).collect();
-    if wants(DNS) && !dns.is_empty() {
-        push(&mut reply, DNS, &dns);
-    }
-    if let Some(domain) = directions.domain.as_ref().filter(|_| wants(DOMAINS)) {
-        push(&mut reply, DOMAINS, &domain.to_wire());
-    }
     let [s0, s1] = SERVER_PORT.to_be_bytes();
     let [c0, c1] = CLIENT_PORT.to_be_bytes();
     let [l0, l1] = u16::try_from(UDP_LEN + reply.len()).ok()?.to_be_bytes();
     let datagram = [&[s0, s1, c0, c1, l0, l1, 0, 0][..], &reply].concat();
-    Some(packet((link.local, received.source), (UDP, CHECKSUM), &datagram))
+    let packet = packet((link.local, received.source), (UDP, CHECKSUM), &datagram);
+    Some(Answer { packet, change })
 }
 
-/// Code and value of each option, as far as they are whole.
-fn options_of(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    std::iter::from_fn(move || {
-        let (&[c0, c1, l0, l1], rest) = bytes.split_first_chunk()?;
-        let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
-        bytes = rest;
-        Some((u16::from_be_bytes([c0, c1]), value))
-    })
+/// §18.3.1, §18.3.2, §18.3.4, §18.3.5: the prefix goes into one association for prefixes, the one that has it before all others. A client
+/// with several has hardly more than one use for it.
+fn lend(
+    request: &Request<'_>,
+    server_id: &ServerId,
+    lease: Option<Lease>,
+) -> Option<(Vec<u8>, Option<Change>)> {
+    request.associations().next()?;
+    let wanted = || request.associations().filter_map(|association| association.for_prefixes());
+    let holder = lease.and_then(|lease| lease.holder);
+    let place = wanted().find(|iaid| Some(*iaid) == holder).or_else(|| wanted().next());
+    let grant = lease.map(|Lease { prefix, left, .. }| Grant::new(prefix, left)).zip(place);
+    // §18.3.1: nobody else is there to be asked, so it need not be asked twice.
+    let is_rapid = request.kind == Kind::Solicit && request.find(RAPID_COMMIT).is_some() && grant.is_some();
+    let holds = request.kind != Kind::Solicit || is_rapid;
+    let mut reply = request.reply(if holds { REPLY } else { ADVERTISE }, server_id);
+    if is_rapid {
+        push(&mut reply, RAPID_COMMIT, &[]);
+    } else if !holds {
+        // §18.2.1: and need not be waited for.
+        push(&mut reply, PREFERENCE, &[u8::MAX]);
+    }
+    let extends = matches!(request.kind, Kind::Renew | Kind::Rebind);
+    for association in request.associations() {
+        match grant {
+            Some((grant, place)) if association.for_prefixes() == Some(place) => {
+                association.push_granted(&mut reply, grant, extends);
+            }
+            _ => association.push_refused(&mut reply),
+        }
+    }
+    let change = match (grant, place) {
+        (Some((_, place)), _) => (holds && Some(place) != holder).then_some(Change::Delegated(place)),
+        (None, Some(_)) => Some(Change::Refused),
+        (None, None) => None,
+    };
+    Some((reply, change))
 }
 
-fn push(message: &mut Vec<u8>, code: u16, value: &[u8]) {
-    let Ok(len) = u16::try_from(value.len()) else { return };
-    message.extend(code.to_be_bytes());
-    message.extend(len.to_be_bytes());
-    message.extend(value);
+/// §18.3.7.
+fn release(request: &Request<'_>, server_id: &ServerId, lease: Option<Lease>) -> (Vec<u8>, Option<Change>) {
+    let mut reply = status(request, server_id, SUCCESS);
+    let mut change = None;
+    for association in request.associations() {
+        let iaid = association.for_prefixes();
+        match lease.filter(|lease| iaid.is_some() && lease.holder == iaid) {
+            Some(lease) if association.holds(lease.prefix) => change = Some(Change::Released),
+            Some(_) => {}
+            None => association.push_unknown(&mut reply),
+        }
+    }
+    (reply, change)
+}
+
+/// §18.3.3: whether the client's addresses are of this link. Nothing if it names none.
+fn confirm(request: &Request<'_>, link: Link6) -> Option<u16> {
+    let mut addresses = request.associations().flat_map(|association| association.addresses()).peekable();
+    addresses.peek()?;
+    let is_here = addresses.all(|address| Prefix::of(address) == link.prefix);
+    Some(if is_here { SUCCESS } else { NOT_ON_LINK })
+}
+
+/// A reply that tells nothing else.
+fn status(request: &Request<'_>, server_id: &ServerId, status: u16) -> Vec<u8> {
+    let mut reply = request.reply(REPLY, server_id);
+    push_status(&mut reply, status, "");
+    reply
+}
+
+fn push_directions(reply: &mut Vec<u8>, request: &Request<'_>, directions: &Directions) {
+    let dns: Vec<u8> = directions.dns6.iter().flatten().flat_map(|server| server.octets()).collect();
+    if request.wants(DNS) && !dns.is_empty() {
+        push(reply, DNS, &dns);
+    }
+    if let Some(domain) = directions.domain.as_ref().filter(|_| request.wants(DOMAINS)) {
+        push(reply, DOMAINS, &domain.to_wire());
+    }
 }
 
 /// RFC 8415 §7.2.
@@ -88,82 +188,8 @@ pub(crate) const SERVER_PORT: u16 = 547;
 const UDP_LEN: usize = 8;
 /// Where UDP has its checksum.
 const CHECKSUM: usize = 6;
-/// RFC 8415 §7.3.
-const REPLY: u8 = 7;
-const INFORMATION_REQUEST: u8 = 11;
-/// RFC 8415 §24, RFC 3646.
-const CLIENT_ID: u16 = 1;
-const SERVER_ID: u16 = 2;
-const IA_NA: u16 = 3;
-const IA_TA: u16 = 4;
-const WANTED: u16 = 6;
-const DNS: u16 = 23;
-const DOMAINS: u16 = 24;
-const IA_PD: u16 = 25;
 /// RFC 8415 §11.5.
 const DUID_UUID: [u8; 2] = [0, 4];
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv6Addr;
-
-    use hex_literal::hex;
-
-    use super::*;
-    use crate::pool::Prefix;
-
-    const SERVER: ServerId = ServerId([0xab; 16]);
-
-    fn directions() -> Directions {
-        Directions {
-            dns6: [Some("2620:fe::fe".parse().unwrap()), None],
-            domain: Some("corp.example".parse().unwrap()),
-            ..Directions::default()
-        }
-    }
-
-    /// The reply to a message, behind UDP's header.
-    fn reply(message: &[u8]) -> Option<Vec<u8>> {
-        let datagram = [&hex!("0222 0223 0000 0000")[..], message].concat();
-        let source = "fe80::7".parse().unwrap();
-        let destination = "ff02::1:2".parse().unwrap();
-        let received = Received { source, destination, hop_limit: 1, payload: &datagram };
-        let link =
-            Link6 { local: "fe80::1".parse().unwrap(), prefix: Prefix::of(Ipv6Addr::UNSPECIFIED), mtu: 1400 };
-        let packet = answer(received, link, &directions(), &SERVER)?;
-        assert_eq!(packet[24..40], source.octets());
-        assert_eq!(packet[40..44], hex!("0223 0222"));
-        Some(packet[48..].to_vec())
-    }
-
-    #[test]
-    fn windows_is_told_name_servers_and_domain() {
-        // Elapsed time, client identifier, vendor class, wishes: vendor options, name servers, domains.
-        let request = hex!(
-            "0b 123456 0008 0002 0000 0001 000e 0001000127d2a1e1080027aabbcc 0010 000e 00000137 0008 4d53465420352e30"
-            "0006 0006 0011 0017 0018"
-        );
-        let expected = hex!(
-            "07 123456 0001 000e 0001000127d2a1e1080027aabbcc 0002 0012 0004 abababababababababababababababab"
-            "0017 0010 262000fe0000000000000000000000fe 0018 000e 04636f7270076578616d706c6500"
-        );
-        assert_eq!(reply(&request), Some(expected.to_vec()));
-    }
-
-    #[test]
-    fn only_what_is_wanted_is_told() {
-        let codes = |request: &[u8]| -> Vec<u16> {
-            options_of(&reply(request).unwrap()[4..]).map(|(code, _)| code).collect()
-        };
-        assert_eq!(codes(&hex!("0b 000001 0006 0002 0018")), [SERVER_ID, DOMAINS]);
-        assert_eq!(codes(&hex!("0b 000001")), [SERVER_ID, DNS, DOMAINS]);
-    }
-
-    #[test]
-    fn requests_for_addresses_or_other_servers_have_no_answer() {
-        assert_eq!(reply(&hex!("01 000001 0003 000c 000000010000000000000000")), None, "Solicit");
-        assert_eq!(reply(&hex!("0b 000001 0003 000c 000000010000000000000000")), None, "with an IA_NA");
-        assert_eq!(reply(&hex!("0b 000001 0002 0003 000401")), None, "another server");
-        assert_eq!(reply(&hex!("0b 0000")), None);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::dhcpv6::{self, ServerId};
+use super::dhcpv6::{self, Change, Lease, ServerId};
 use super::{Directions, router};
 use crate::checksum;
 use crate::pool::Prefix;
@@ -16,6 +16,8 @@ pub struct Link6 {
     pub prefix: Prefix,
     /// The longest packet.
     pub mtu: u16,
+    /// Whether there is a prefix to be delegated to the client.
+    pub delegates: bool,
 }
 
 /// What comes for our end of the link: the part behind the IPv6 header.
@@ -27,13 +29,31 @@ pub(super) struct Received<'a> {
     pub(super) payload: &'a [u8],
 }
 
-/// The packet that answers `packet`, which is one on the link; nothing if it asks nothing that we can answer.
+/// What is said to a packet on the link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The packet for the client.
+    pub packet: Vec<u8>,
+    /// What becomes of the prefix that may be delegated to it.
+    pub change: Option<Change>,
+}
+
+/// What answers `packet`, which is one on the link; nothing if it asks nothing that we can answer.
 #[must_use]
-pub fn answer(packet: &[u8], link: Link6, directions: &Directions, server_id: &ServerId) -> Option<Vec<u8>> {
+pub fn answer(
+    packet: &[u8],
+    link: Link6,
+    directions: &Directions,
+    server_id: &ServerId,
+    lease: Option<Lease>,
+) -> Option<Answer> {
     let (next_header, received) = parse(packet)?;
     match next_header {
-        ICMPV6 => router::answer(received, link, directions),
-        UDP => dhcpv6::answer(received, link, directions, server_id),
+        ICMPV6 => {
+            let packet = router::answer(received, link, directions)?;
+            Some(Answer { packet, change: None })
+        }
+        UDP => dhcpv6::answer(received, link, directions, server_id, lease),
         _ => None,
     }
 }

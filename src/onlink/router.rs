@@ -24,7 +24,7 @@ pub fn advertisement(link: Link6, directions: &Directions) -> Vec<u8> {
     let everything = directions.routes.is_empty() && directions.routes6.is_empty();
     let lifetime: u16 = if everything { LIFETIME } else { 0 };
     let dns: Vec<u8> = directions.dns6.iter().flatten().flat_map(|server| server.octets()).collect();
-    let more = !dns.is_empty() || directions.domain.is_some();
+    let more = !dns.is_empty() || directions.domain.is_some() || link.delegates;
     let mut message = vec![ROUTER_ADVERTISEMENT, 0, 0, 0, CLIENTS_HOP_LIMIT, if more { OTHER } else { 0 }];
     message.extend(lifetime.to_be_bytes());
     // Reachable time and retransmission timer: the client's own choice.
@@ -131,7 +131,7 @@ mod tests {
 
     fn link() -> Link6 {
         let prefix = Prefix::of("2001:db8:1:7::".parse().unwrap());
-        Link6 { local: "fe80::1".parse().unwrap(), prefix, mtu: 1400 }
+        Link6 { local: "fe80::1".parse().unwrap(), prefix, mtu: 1400, delegates: false }
     }
 
     fn received(payload: &[u8]) -> Received<'_> {
@@ -166,6 +166,8 @@ mod tests {
         let directions = Directions { routes6: routes6.to_vec(), ..Directions::default() };
         let packet = advertisement(link(), &directions);
         assert_eq!(packet[44..48], hex!("40 00 0000"), "no lifetime, nothing more to ask for");
+        let packet = advertisement(Link6 { delegates: true, ..link() }, &directions);
+        assert_eq!(packet[44..48], hex!("40 40 0000"), "a prefix to ask for");
         let routes = hex!(
             "18 02 30 00 00002328 20010db800070000"
             "18 01 00 00 00002328"

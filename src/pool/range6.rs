@@ -66,7 +66,7 @@ impl FromStr for Range6 {
 
 /// The 64 bits that all of one client's addresses begin with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Prefix(u64);
+pub struct Prefix(pub(super) u64);
 
 impl Prefix {
     /// How long it is, RFC 4862 §5.5.3: what remains is an interface identifier.

@@ -3,7 +3,7 @@ use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
 
-use super::{Pool, Pools};
+use super::{Delegation, Pool, Pools};
 use crate::datapath::{ShardId, Shards};
 
 const FIRST: ShardId = ShardId(0);
@@ -17,6 +17,7 @@ fn sharded(shards: u32, ranges: &[(&str, &str)]) -> Pools {
         name: (*name).to_owned(),
         range: range.parse().unwrap(),
         range6: None,
+        delegate: None,
     };
     Pools::new(&ranges.iter().map(pool).collect::<Vec<_>>(), Shards::new(shards.try_into().unwrap()))
 }
@@ -31,11 +32,14 @@ fn a_prefix_goes_with_each_address() {
         name: "default".into(),
         range: "10.20.0.0/16".parse().unwrap(),
         range6: Some("2001:db8:1::/48".parse().unwrap()),
+        delegate: Delegation::new("2001:db8:100::/40".parse().unwrap(), 16),
     };
     assert_eq!(pool.server_prefix().unwrap().first().to_string(), "2001:db8:1:1::1");
     let pools = Pools::new(&[pool], Shards::new(1.try_into().unwrap()));
     assert_eq!(pools.prefix_of(ip("10.20.1.2")).unwrap().to_string(), "2001:db8:1:102::/64");
     assert_eq!(pools.prefix_of(ip("10.21.1.2")), None);
+    assert_eq!(pools.delegated_of(ip("10.20.1.2")).unwrap().to_string(), "2001:db8:101:200::/56");
+    assert_eq!(pools.delegated_of(ip("10.21.1.2")), None);
 }
 
 #[test]
@@ -116,6 +120,7 @@ fn which_addresses_lie_outside() {
         name: name.into(),
         range: range.parse().unwrap(),
         range6: None,
+        delegate: None,
     });
     let addresses = ["10.0.0.7", "10.0.0.8", "10.1.255.255", "10.2.0.0", "9.255.255.255"].map(ip);
     let outside = super::outlying(&pools, addresses);

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::{
     Level, Server,
     denial::Denial,
-    session::{Login, Stage},
+    session::{Asked, Login, Stage},
 };
 use crate::{
     datapath::SessionIndex,
@@ -72,10 +72,10 @@ impl Server {
         address: Ipv4Addr,
         settings: Arc<Settings>,
     ) -> Addressing {
-        let prefix = self.pools.prefix_of(address);
+        let (prefix, delegable) = (self.pools.prefix_of(address), self.pools.delegated_of(address));
         let dns = self.directions.of_user(&settings).dns;
         let ipv4 = Ipv4Config { peer: address, local: self.local_address(address), dns };
-        self.log_in(index, Login { user, address, prefix, at: now, settings });
+        self.log_in(index, Login { user, address, prefix, delegable, asked: Asked::Not, at: now, settings });
         Addressing { ipv4: Some(ipv4), ipv6: prefix.map(|_| IDENTIFIERS) }
     }
 

@@ -4,11 +4,15 @@ use std::{net::Ipv6Addr, time::Instant};
 
 use ipsec::PeerId;
 
-use super::{Level, Server, session::Stage, timer::Timer};
+use super::{
+    Level, Server,
+    session::{Login, Stage},
+    timer::Timer,
+};
 use crate::{
-    datapath::{Discard, Inside, Order, SessionIndex},
+    datapath::{Discard, Order, SessionIndex},
     onlink::{
-        self, Link6,
+        self, Answer, Link6,
         dhcp::{self, Ends},
     },
 };
@@ -21,13 +25,7 @@ impl Server {
             return;
         };
         if packet.first().is_some_and(|byte| byte >> 4 == 6) {
-            let directions = session.directions(&self.directions);
-            let answer =
-                session.link6.and_then(|link| onlink::answer6(packet, link, &directions, &self.server_id));
-            return match answer {
-                Some(answer) => self.say_on_link(now, index, &ppp::DATA_HEADER_IPV6, &answer),
-                None => self.plane.local.discards.count(Discard::OnLink),
-            };
+            return self.answer6(now, index, packet);
         }
         let Stage::Up { login, .. } = &session.stage else { return };
         let (user, client) = (login.user.clone(), login.address);
@@ -42,13 +40,33 @@ impl Server {
         self.say_on_link(now, index, &ppp::DATA_HEADER_IPV4, &answer);
     }
 
+    fn answer6(&mut self, now: Instant, index: SessionIndex, packet: &[u8]) {
+        let Some(session) = self.sessions.get(&index) else { return };
+        let directions = session.directions(&self.directions);
+        let lease = self.lease(now, index);
+        let answer =
+            session.link6.and_then(|link| onlink::answer6(packet, link, &directions, &self.server_id, lease));
+        let Some(Answer { packet, change }) = answer else {
+            return self.plane.local.discards.count(Discard::OnLink);
+        };
+        // First: the client may use at once what it is told.
+        if let Some(change) = change {
+            self.change_delegation(now, index, change);
+        }
+        self.say_on_link(now, index, &ppp::DATA_HEADER_IPV6, &packet);
+    }
+
     /// IPV6CP is up: packets may flow, and the client needs to know of what to make its addresses.
     pub(super) fn ipv6_up(&mut self, now: Instant, index: SessionIndex, local: Ipv6Addr) {
         let Some(session) = self.sessions.get_mut(&index) else { return };
         let (peer, mtu) = (session.lac.peer, session.link.mtu());
-        let Some(prefix) = session.login().and_then(|login| login.prefix) else { return };
-        session.link6 = Some(Link6 { local, prefix, mtu });
-        self.assign(now, peer, index, Inside::V6(prefix), mtu);
+        let Some(login) = session.login() else { return };
+        let Some(prefix) = login.prefix else { return };
+        let (insides, delegates) = (login.insides6(), login.delegable.is_some());
+        session.link6 = Some(Link6 { local, prefix, mtu, delegates });
+        for inside in insides {
+            self.assign(now, peer, index, inside, mtu);
+        }
         self.enter(now, index);
         self.advertise(now, index);
     }
@@ -56,8 +74,8 @@ impl Server {
     pub(super) fn ipv6_down(&mut self, now: Instant, index: SessionIndex) {
         let Some(session) = self.sessions.get(&index) else { return };
         let peer = session.lac.peer;
-        if let Some(link) = session.link6 {
-            self.order(now, peer, Order::Withdraw { session: index, inside: Inside::V6(link.prefix) });
+        for inside in session.login().map(Login::insides6).into_iter().flatten() {
+            self.order(now, peer, Order::Withdraw { session: index, inside });
         }
         self.forget_link6(index);
     }

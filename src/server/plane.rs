@@ -50,8 +50,9 @@ impl Blueprint {
             networks: config.pools.iter().map(|pool| pool.range).collect(),
             outlying,
             local: config.pools.iter().map(|pool| pool.range.server()).collect(),
-            networks6: config.pools.iter().filter_map(|pool| pool.range6).collect(),
+            networks6: config.pools.iter().flat_map(Pool::ranges6).collect(),
             local6: config.pools.iter().filter_map(Pool::server_prefix).map(Prefix::first).collect(),
+            delegations: config.pools.iter().filter_map(|pool| pool.delegate).collect(),
         };
         Self { shards, policy, seed: Zeroizing::new(seed) }
     }

@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// Where a client's packets come from, for a line that names somebody; nothing if its connection is gone already.
-    fn remote(&self, peer: PeerId) -> String {
+    pub(super) fn remote(&self, peer: PeerId) -> String {
         self.connections
             .get(&peer)
             .map(|connection| format!(" from {}", connection.path.remote))

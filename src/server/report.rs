@@ -63,6 +63,7 @@ impl Server {
             user: login.user.to_string(),
             outside: connection.path.remote,
             inside: login.address,
+            delegated: login.delegated().map(|prefix| prefix.to_string()),
             key: connection.phase1.credential.name().to_owned(),
             nat: connection.nat(),
             ike: connection.phase1.suite.to_string(),

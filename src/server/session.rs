@@ -8,8 +8,8 @@ use ppp::Link;
 use super::{Lac, watch::Watch};
 use crate::{
     datapath::{Inside, Meter, Traffic},
-    onlink::{Directions, Link6},
-    pool::Prefix,
+    onlink::{Directions, Iaid, Link6},
+    pool::{Delegated, Prefix},
     users::Settings,
 };
 
@@ -51,15 +51,38 @@ pub(super) struct Login {
     pub(super) address: Ipv4Addr,
     /// What its IPv6 addresses begin with, if it may have some.
     pub(super) prefix: Option<Prefix>,
+    /// What addresses of hosts behind it may begin with, if there is such a prefix for it.
+    pub(super) delegable: Option<Delegated>,
+    pub(super) asked: Asked,
     pub(super) at: Instant,
     /// What the user gets and may do; changes when the operator changes it.
     pub(super) settings: Arc<Settings>,
 }
 
+/// Whether the client asked for a prefix to be delegated to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Not,
+    /// It did, and there is none.
+    InVain,
+    /// It did, and has it in that association of its own.
+    Holds(Iaid),
+}
+
 impl Login {
     /// Everything that packets to it may be for.
     pub(super) fn insides(&self) -> impl Iterator<Item = Inside> + use<> {
-        std::iter::once(Inside::V4(self.address)).chain(self.prefix.map(Inside::V6))
+        std::iter::once(Inside::V4(self.address)).chain(self.insides6())
+    }
+
+    /// The same of IPv6.
+    pub(super) fn insides6(&self) -> impl Iterator<Item = Inside> + use<> {
+        self.prefix.map(Inside::V6).into_iter().chain(self.delegated().map(Inside::Delegated))
+    }
+
+    /// The prefix that is delegated to it.
+    pub(super) fn delegated(&self) -> Option<Delegated> {
+        self.delegable.filter(|_| matches!(self.asked, Asked::Holds(_)))
     }
 }
 

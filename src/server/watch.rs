@@ -4,7 +4,12 @@ use std::time::{Duration, Instant};
 
 use ppp::{Reason, SessionEnd};
 
-use super::{Server, session::Session, timer::Timer, usage::Share};
+use super::{
+    Server,
+    session::{Login, Session},
+    timer::Timer,
+    usage::Share,
+};
 use crate::{
     datapath::{Limits, Order, SessionIndex},
     users::Closed,
@@ -46,14 +51,11 @@ impl Watch {
 impl Server {
     /// Has a session keep to what its user's settings say, from now on; whoever is not logged in has none.
     pub(super) fn set_limits(&mut self, now: Instant, index: SessionIndex) {
-        let wall = self.wall(now);
+        let end = self.end_of(now, index);
         let Some(session) = self.sessions.get_mut(&index) else { return };
         let Some(login) = session.login() else { return };
-        let (at, settings) = (login.at, login.settings.clone());
-        let timeout = settings.session_timeout.map(|timeout| SessionEnd { at: at + timeout, why: TIMEOUT });
-        let closes =
-            settings.closes_in(wall).map(|(left, why)| SessionEnd { at: now + left, why: closed(why) });
-        session.link.limit_session(now, timeout.into_iter().chain(closes).min_by_key(|end| end.at));
+        let settings = login.settings.clone();
+        session.link.limit_session(now, end);
         self.touched.insert(index);
         let limits = Limits::of(&settings).map(Box::new);
         let peer = session.lac.peer;
@@ -62,6 +64,15 @@ impl Server {
             self.order(now, peer, Order::Limit { session: index, limits });
         }
         self.watch(now, index);
+    }
+
+    /// When a session will be over, as far as its user's settings say.
+    pub(super) fn end_of(&self, now: Instant, index: SessionIndex) -> Option<SessionEnd> {
+        let Login { at, settings, .. } = self.sessions.get(&index)?.login()?;
+        let timeout = settings.session_timeout.map(|timeout| SessionEnd { at: *at + timeout, why: TIMEOUT });
+        let closes = settings.closes_in(self.wall(now));
+        let closes = closes.map(|(left, why)| SessionEnd { at: now + left, why: closed(why) });
+        timeout.into_iter().chain(closes).min_by_key(|end| end.at)
     }
 
     /// Sees whether a session is in use, and how much of its user's quota is left; and when to look again.

@@ -67,7 +67,7 @@ fn session(session: &SessionStatus) -> [String; 12] {
         session.id.clone(),
         printable(&session.user),
         session.outside.to_string(),
-        session.inside.to_string(),
+        inside(session),
         duration(session.age_seconds),
         bytes(session.bytes_in),
         bytes(session.bytes_out),
@@ -77,6 +77,14 @@ fn session(session: &SessionStatus) -> [String; 12] {
         session.nat.clone(),
         format!("{} / {}", session.ike, session.esp),
     ]
+}
+
+/// What there is on the client's side: its address, and what is behind it.
+fn inside(session: &SessionStatus) -> String {
+    match &session.delegated {
+        Some(prefix) => format!("{} {prefix}", session.inside),
+        None => session.inside.to_string(),
+    }
 }
 
 /// Counters that are not zero, one line a group: the part of the name before its first dot.
@@ -166,6 +174,7 @@ mod tests {
             user: "alice".to_owned(),
             outside: "198.51.100.7:4500".parse().unwrap(),
             inside: "10.20.0.2".parse().unwrap(),
+            delegated: None,
             key: "main".to_owned(),
             nat: "client".to_owned(),
             ike: "AES-256-CBC/SHA1/MODP-2048".to_owned(),
@@ -176,7 +185,12 @@ mod tests {
             bytes_out: 1_234_567,
             packets_out: 1000,
         };
-        let bob = SessionStatus { id: "c4".to_owned(), user: "bob".to_owned(), ..alice.clone() };
+        let bob = SessionStatus {
+            id: "c4".to_owned(),
+            user: "bob".to_owned(),
+            delegated: Some("2001:db8:100:200::/56".to_owned()),
+            ..alice.clone()
+        };
         let discards = [("esp.replayed", 3), ("esp.bad-icv", 12), ("ike.malformed", 0), ("strange", 1)];
         let status = Status {
             version: "0.1.0".to_owned(),
@@ -207,9 +221,9 @@ core 1: 3 packets in, 0 packets out, 5 handed to another core
 offload adit0: nothing
 offload UDP 0.0.0.0:4500: coalescing (refused 2 times)
 
-ID   USER   OUTSIDE            INSIDE     AGE     IN     OUT     PACKETS IN  PACKETS OUT  KEY   NAT     IKE / ESP
-c17  alice  198.51.100.7:4500  10.20.0.2  12m 5s  999 B  1.2 MB  3           1000         main  client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96
-c4   bob    198.51.100.7:4500  10.20.0.2  12m 5s  999 B  1.2 MB  3           1000         main  client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96
+ID   USER   OUTSIDE            INSIDE                           AGE     IN     OUT     PACKETS IN  PACKETS OUT  KEY   NAT     IKE / ESP
+c17  alice  198.51.100.7:4500  10.20.0.2                        12m 5s  999 B  1.2 MB  3           1000         main  client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96
+c4   bob    198.51.100.7:4500  10.20.0.2 2001:db8:100:200::/56  12m 5s  999 B  1.2 MB  3           1000         main  client  AES-256-CBC/SHA1/MODP-2048 / AES-256-CBC/HMAC-SHA1-96
 
 discarded: esp
   12  bad-icv

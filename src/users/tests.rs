@@ -11,7 +11,12 @@ use crate::scratch::Scratch;
 
 fn pools() -> Vec<Pool> {
     [("a", "10.20.0.0/16"), ("b", "192.168.7.0/24")]
-        .map(|(name, range)| Pool { name: name.to_owned(), range: range.parse().unwrap(), range6: None })
+        .map(|(name, range)| Pool {
+            name: name.to_owned(),
+            range: range.parse().unwrap(),
+            range6: None,
+            delegate: None,
+        })
         .into()
 }
 

@@ -11,11 +11,11 @@ use crate::world::{Device, Place, Quality, Setup, Steering, World};
 const NAT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 23);
 /// A host beyond the server.
-const HOST: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7);
+pub(crate) const HOST: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7);
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
-const DHCP_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
-const SOON: Duration = Duration::from_secs(8);
+pub(crate) const DHCP_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+pub(crate) const SOON: Duration = Duration::from_secs(8);
 const ADVERTISEMENT: u8 = 134;
 
 fn setup() -> Setup {
@@ -23,7 +23,7 @@ fn setup() -> Setup {
 }
 
 /// Clients behind one NAT that have IPv4, and whatever they got over IPv6 until then.
-fn connected<const N: usize>(setup: &Setup, profiles: [Profile; N]) -> (World, [Device; N]) {
+pub(crate) fn connected<const N: usize>(setup: &Setup, profiles: [Profile; N]) -> (World, [Device; N]) {
     let mut world = World::new(setup);
     let nat = world.add_nat(NAT);
     let devices = profiles.map(|profile| {
@@ -37,7 +37,7 @@ fn connected<const N: usize>(setup: &Setup, profiles: [Profile; N]) -> (World, [
 
 /// The prefix that a device was last told to make its address of.
 #[track_caller]
-fn prefix(world: &World, device: Device) -> Ipv6Addr {
+pub(crate) fn prefix(world: &World, device: Device) -> Ipv6Addr {
     let packets = world.device(device).packets.iter().rev();
     let told = packets.filter_map(|packet| {
         let (58, message @ [ADVERTISEMENT, ..]) = inner6::payload(packet)? else { return None };
@@ -59,18 +59,18 @@ fn address(world: &World, device: Device) -> Ipv6Addr {
     Ipv6Addr::from_bits(prefix | u128::from(u64::from_be_bytes(interface)))
 }
 
-fn link_local(world: &World, device: Device) -> Ipv6Addr {
+pub(crate) fn link_local(world: &World, device: Device) -> Ipv6Addr {
     let interface = world.device(device).client.interface_id().expect("IPV6CP is up");
     Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(u64::from_be_bytes(interface)))
 }
 
-fn send(world: &mut World, device: Device, packet: &[u8]) {
+pub(crate) fn send(world: &mut World, device: Device, packet: &[u8]) {
     assert!(world.with(device, |client, now| client.send_packet(now, packet)));
     world.run(Duration::from_secs(1));
 }
 
 /// What a device got last of a protocol.
-fn got(world: &World, device: Device, protocol: u8) -> Option<Vec<u8>> {
+pub(crate) fn got(world: &World, device: Device, protocol: u8) -> Option<Vec<u8>> {
     let last = world.device(device).packets.last()?;
     inner6::payload(last).filter(|(found, _)| *found == protocol).map(|(_, payload)| payload.to_vec())
 }

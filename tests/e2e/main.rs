@@ -9,6 +9,7 @@ mod addresses;
 mod certificates;
 mod clients;
 mod connect;
+mod delegation;
 mod determinism;
 mod dhcp;
 mod eap;

@@ -14,6 +14,7 @@ fn pools() -> [Pool; 2] {
         name: range.into(),
         range: range.parse().unwrap(),
         range6: None,
+        delegate: None,
     })
 }
 

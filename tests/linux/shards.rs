@@ -9,7 +9,7 @@ use adit::config::Switch;
 use adit::io::outer::{self, Offload, OuterSocket, Path};
 use adit::io::poll;
 use adit::io::tun::{self, Interface, Tun};
-use adit::pool::{Pool, Prefix};
+use adit::pool::{Delegation, Pool, Prefix};
 use adit::server::{Inside, ShardId, Shards};
 
 use crate::namespace::{run, within};
@@ -164,5 +164,6 @@ fn pool() -> Pool {
         name: "default".into(),
         range: "10.20.0.0/16".parse().unwrap(),
         range6: Some("2001:db8:1::/48".parse().unwrap()),
+        delegate: Delegation::new("2001:db8:100::/40".parse().unwrap(), 16),
     }
 }

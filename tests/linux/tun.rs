@@ -26,7 +26,12 @@ const ALL: tun::Offload = tun::Offload {
 const SERVER6: &str = "[fd00:2:0:1::1]:99";
 
 fn create(name: &str, pools: &[&str], offload: Switch) -> anyhow::Result<Tun> {
-    let pool = |range: &&str| Pool { name: (*range).into(), range: range.parse().unwrap(), range6: None };
+    let pool = |range: &&str| Pool {
+        name: (*range).into(),
+        range: range.parse().unwrap(),
+        range6: None,
+        delegate: None,
+    };
     create_with(name, &pools.iter().map(pool).collect::<Vec<_>>(), offload)
 }
 
@@ -163,7 +168,7 @@ fn between_two_kernels(
 ) -> (Counters, Counters) {
     let pool = |range: &str, range6: &str| {
         let (range, range6) = (range.parse().unwrap(), Some(range6.parse().unwrap()));
-        [Pool { name: "pool".into(), range, range6 }]
+        [Pool { name: "pool".into(), range, range6, delegate: None }]
     };
     let (give_a, take_a) = mpsc::channel();
     let (give_b, take_b) = mpsc::channel();

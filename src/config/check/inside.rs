@@ -12,7 +12,7 @@ use crate::config::problem::Findings;
 use crate::config::yaml::Text;
 use crate::config::{Dns, Routes, raw};
 use crate::domain::Domain;
-use crate::pool::{NotARange, Pool, Prefix, Range, Range6};
+use crate::pool::{Delegation, NotARange, Pool, Prefix, Range, Range6};
 
 /// RFC 791 §3.2: every host takes 576 bytes. 1500 is PPP's own default (RFC 1661 §6.1), and more than any
 /// path carries.
@@ -27,7 +27,7 @@ const IPV6_MINIMUM_MTU: u16 = 1280;
 pub(super) fn pools(f: &mut Findings<'_>, list: Option<Spanned<Vec<raw::Pool>>>) -> Vec<Pool> {
     let Some(list) = list else {
         let range = "10.20.0.0/16".parse().expect("a constant range");
-        return vec![Pool { name: "default".to_owned(), range, range6: None }];
+        return vec![Pool { name: "default".to_owned(), range, range6: None, delegate: None }];
     };
     if list.value.is_empty() {
         f.wrong(list.referenced, "pools: found an empty list, expected at least one `{ name: …, range: … }`");
@@ -60,32 +60,59 @@ pub(super) fn pools(f: &mut Findings<'_>, list: Option<Spanned<Vec<raw::Pool>>>)
             let expected = format!("a range that does not overlap {} of pool {:?}", other.range, other.name);
             f.wrong_value("pools.range", &pool.range, expected);
         }
-        let range6 = pool.range6.and_then(|text| range6(f, &text, range, &pools));
-        pools.push(Pool { name: pool.name.value, range, range6 });
+        let mut taken: Vec<Range6> = pools.iter().flat_map(Pool::ranges6).collect();
+        let range6 = pool.range6.and_then(|text| range6(f, &text, range, &taken));
+        taken.extend(range6);
+        let delegate = pool.delegate.and_then(|text| delegate(f, &text, range, range6, &taken));
+        pools.push(Pool { name: pool.name.value, range, range6, delegate });
     }
     pools
 }
 
 /// As many prefixes of 64 bits as the pool has addresses.
-fn range6(f: &mut Findings<'_>, text: &Text, range: Range, others: &[Pool]) -> Option<Range6> {
-    let range6: Range6 = self::range(f, "pools.range6", text, "an IPv6 range such as 2001:db8:1::/48")?;
-    let first = range6.network();
-    if first.is_multicast() || first.is_unicast_link_local() || first.is_loopback() {
-        f.wrong_value(
-            "pools.range6",
-            text,
-            "addresses that can be given to clients, such as 2001:db8:1::/48",
-        );
-    } else if !range6.has_prefixes(range.host_bits()) {
+fn range6(f: &mut Findings<'_>, text: &Text, range: Range, taken: &[Range6]) -> Option<Range6> {
+    let range6 = clients_range6(f, "pools.range6", text, taken)?;
+    if !range6.has_prefixes(range.host_bits()) {
         let most = Prefix::BITS.saturating_sub(range.host_bits());
         let expected = format!("a prefix of /{most} or shorter: one /64 for each address of {range}");
         f.wrong_value("pools.range6", text, expected);
     }
-    let other = others.iter().find_map(|other| other.range6.filter(|taken| taken.overlaps(&range6)));
-    if let Some(other) = other {
-        f.wrong_value("pools.range6", text, format_args!("a range that does not overlap {other}"));
-    }
     Some(range6)
+}
+
+/// One prefix for each address of the pool, as short as the range allows.
+fn delegate(
+    f: &mut Findings<'_>,
+    text: &Text,
+    range: Range,
+    range6: Option<Range6>,
+    taken: &[Range6],
+) -> Option<Delegation> {
+    if range6.is_none() {
+        f.wrong_value("pools.delegate", text, "a `range6` beside it: who is delegated a prefix has IPv6");
+    }
+    let whole = clients_range6(f, "pools.delegate", text, taken)?;
+    let delegation = Delegation::new(whole, range.host_bits());
+    if delegation.is_none() {
+        let [least, most] = Delegation::range_lengths(range.host_bits());
+        let expected = format!("a prefix from /{least} to /{most}: a /48 to /64 for each address of {range}");
+        f.wrong_value("pools.delegate", text, expected);
+    }
+    delegation
+}
+
+/// A range for addresses of clients, apart from those that are taken.
+fn clients_range6(f: &mut Findings<'_>, key: &str, text: &Text, taken: &[Range6]) -> Option<Range6> {
+    let range: Range6 = range(f, key, text, "an IPv6 range such as 2001:db8:1::/48")?;
+    let first = range.network();
+    if first.is_multicast() || first.is_unicast_link_local() || first.is_loopback() {
+        f.wrong_value(key, text, "addresses that can be given to clients, such as 2001:db8:1::/48");
+        return None;
+    }
+    if let Some(other) = taken.iter().find(|other| other.overlaps(&range)) {
+        f.wrong_value(key, text, format_args!("a range that does not overlap {other}"));
+    }
+    Some(range)
 }
 
 fn range<R>(f: &mut Findings<'_>, key: &str, text: &Text, expected: &str) -> Option<R>

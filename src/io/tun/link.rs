@@ -24,6 +24,10 @@ pub(super) fn configure(interface: &Interface<'_>) -> anyhow::Result<()> {
         if let (Some(range6), Some(own)) = (pool.range6, pool.server_prefix()) {
             let entered = kernel.enter(own.first().into(), range6.network().into(), range6.prefix());
             entered.context("IPv6 (a pool has `range6`)")?;
+            if let Some(delegate) = pool.delegate {
+                let range = delegate.range();
+                kernel.lead(range.network().into(), range.prefix(), own.first().into())?;
+            }
         }
     }
     Ok(())

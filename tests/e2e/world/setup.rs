@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) range: &'static str,
     /// The pool's IPv6 range, if it has one.
     pub(crate) range6: Option<&'static str>,
+    /// Where prefixes come from that are delegated.
+    pub(crate) delegate: Option<&'static str>,
     pub(crate) algorithms: &'static str,
     pub(crate) encapsulation: &'static str,
     /// The wall clock at the start, since 1970.
@@ -58,6 +60,7 @@ impl Default for Setup {
             batches: false,
             range: "10.20.0.0/24",
             range6: None,
+            delegate: None,
             algorithms: "compatible",
             encapsulation: "always",
             // 2027-01-01.
@@ -77,6 +80,7 @@ impl Setup {
         let Self { range, algorithms, encapsulation, extra, .. } = self;
         let certificate = if self.certificate { CERTIFICATE } else { "null" };
         let range6 = self.range6.map(|range6| format!(", range6: '{range6}'")).unwrap_or_default();
+        let delegate = self.delegate.map(|range| format!(", delegate: '{range}'")).unwrap_or_default();
         let dns6 = if self.range6.is_some() { ", '2620:fe::fe'" } else { "" };
         let id = self.identifier.map(|id| format!(", id: '{id}'")).unwrap_or_default();
         let keys: String = keys
@@ -86,7 +90,7 @@ impl Setup {
         let config = format!(
             "listen: [203.0.113.1, '2001:db8::1']\n\
              ipsec:\n  algorithms: {algorithms}\n  encapsulation: {encapsulation}\n  certificate: {certificate}\n  psk:\n{keys}\
-             pools: [{{ name: default, range: {range}{range6} }}]\n\
+             pools: [{{ name: default, range: {range}{range6}{delegate} }}]\n\
              dns: [9.9.9.9, 149.112.112.112{dns6}]\n\
              mtu: 1400\n{extra}\n"
         );

@@ -1,8 +1,9 @@
 //! The server's cores: which of them gets what, and what they tell each other.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
-use adit::server::{Datagram, Downlink, Uplink};
+use adit::pool::Prefix;
+use adit::server::{Datagram, Downlink, Inside, Uplink};
 use adit::status::Status;
 use adit::superpacket::Superpacket;
 use ipsec::Path;
@@ -142,13 +143,24 @@ impl World {
 
     /// The same of an IP packet, by its destination.
     fn core_of_packet(&self, packet: &[u8]) -> usize {
-        let at = if packet.first().is_some_and(|byte| byte >> 4 == 6) { 28 } else { 16 };
-        let destination: Option<&[u8; 4]> = packet.get(at..).and_then(|rest| rest.first_chunk());
-        let Some(number) = destination.map(|octets| u32::from_be_bytes(*octets)) else { return 0 };
+        let inside = match packet.first().map(|byte| byte >> 4) {
+            Some(6) => packet
+                .get(24..)
+                .and_then(|rest| rest.first_chunk::<16>())
+                .map(|to| self.inside6((*to).into())),
+            _ => packet.get(16..).and_then(|rest| rest.first_chunk::<4>()).map(|to| Inside::V4((*to).into())),
+        };
+        let Some(number) = inside.map(Inside::number) else { return 0 };
         match self.exceptions.get(&number).filter(|_| self.steering == Steering::Right) {
             Some(core) => core.0 as usize,
             None => self.core_of(number),
         }
+    }
+
+    fn inside6(&self, destination: Ipv6Addr) -> Inside {
+        let mut delegations = self.config.pools.iter().filter_map(|pool| pool.delegate);
+        let delegated = delegations.find_map(|delegation| delegation.of(destination));
+        delegated.map_or_else(|| Inside::V6(Prefix::of(destination)), Inside::Delegated)
     }
 
     fn core_of(&self, number: u32) -> usize {
