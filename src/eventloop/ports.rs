@@ -180,9 +180,11 @@ impl Ports {
         }
         let mut datagrams: Vec<Datagram<'_>> = Vec::with_capacity(self.inbox.count());
         datagrams.extend(self.inbox.segments().map(|(path, bytes)| Datagram { path, bytes }));
-        packets.network(clock(), &mut datagrams, &mut self.uplink);
+        let now = clock();
+        packets.network(now, &mut datagrams, &mut self.uplink);
         let found = self.uplink.packets().filter_map(|(index, range)| datagrams.get(index)?.bytes.get(range));
         self.tun.send(found);
+        self.sockets.iter_mut().for_each(|socket| socket.say_overflow(now));
     }
 
     /// Takes down a batch of what was read from the TUN device.

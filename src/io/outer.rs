@@ -26,6 +26,7 @@ pub use receive::Inbox;
 
 mod control;
 mod offload;
+mod overflow;
 mod receive;
 mod send;
 
@@ -38,6 +39,7 @@ pub struct OuterSocket {
     /// Messages to ask for at once.
     batch: usize,
     outbox: send::Outbox,
+    overflow: overflow::Overflow,
     counters: Counters,
 }
 
@@ -121,7 +123,8 @@ impl OuterSocket {
 
     fn new(socket: Socket, local: SocketAddr, offload: Offload) -> Self {
         let (outbox, counters) = (send::Outbox::new(), Counters::default());
-        Self { socket, local, offload, batch: receive::MESSAGES, outbox, counters }
+        let overflow = overflow::Overflow::new(&socket);
+        Self { socket, local, offload, batch: receive::MESSAGES, outbox, overflow, counters }
     }
 
     /// The address it is bound to; the port is the one really taken, or zero for ESP, which has none.
@@ -181,6 +184,9 @@ impl AsFd for OuterSocket {
 pub struct Counters {
     /// Arrived and handed out.
     pub received: u64,
+    /// Arrived and not kept by the kernel, whose buffer for this socket was full (or, seldom, whose checksum was wrong); what it had put
+    /// together counts as one.
+    pub overflowed: u64,
     /// Accepted by the kernel for sending.
     pub sent: u64,
     /// Arrived without data, without a usable source, or cut short.
@@ -201,6 +207,7 @@ impl Counters {
     /// Every reason for which something was dropped; the names leave out the layer.
     pub fn discards(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         [
+            ("receive_full", self.overflowed),
             ("receive_unusable", self.unusable),
             ("send_full", self.full),
             ("send_unreachable", self.unreachable),
@@ -224,6 +231,7 @@ fn prepare(socket: &Socket, local: SocketAddr) -> io::Result<()> {
         set_option(socket, libc::SOL_SOCKET, forced, BUFFER)
             .or_else(|_| set_option(socket, libc::SOL_SOCKET, plain, BUFFER))?;
     }
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
     if local.is_ipv4() {
         set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         // DF off: an IKE message with certificates is longer than the path's MTU and must be fragmented

@@ -1,4 +1,4 @@
-//! Control messages beside a datagram: its local address, and the size of the segments it consists of.
+//! Control messages beside a datagram: its local address, the size of the segments it consists of, and how many before it were dropped.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::{mem, ptr};
@@ -74,7 +74,7 @@ impl Control {
 
     /// Reads what the kernel wrote: `length` is the `msg_controllen` it returned.
     pub(super) fn received(&mut self, length: usize) -> Received {
-        let mut received = Received { local: None, segment: None };
+        let mut received = Received::default();
         // SAFETY: all-zero is a valid msghdr.
         let mut message: libc::msghdr = unsafe { mem::zeroed() };
         message.msg_control = self.as_mut_ptr();
@@ -103,6 +103,7 @@ impl Control {
                     (libc::SOL_UDP, libc::UDP_GRO) => {
                         received.segment = datum::<c_int>(header).and_then(|size| usize::try_from(size).ok());
                     }
+                    (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => received.dropped = datum::<u32>(header),
                     _ => {}
                 }
                 header = libc::CMSG_NXTHDR(&raw const message, header);
@@ -113,12 +114,14 @@ impl Control {
 }
 
 /// What the kernel says about a datagram it delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Received {
     /// The destination address in its header.
     pub(super) local: Option<IpAddr>,
     /// The size of each datagram, the last excepted, when several were put together.
     pub(super) segment: Option<usize>,
+    /// How many were dropped since the socket was made, if any: modulo 2^32.
+    pub(super) dropped: Option<u32>,
 }
 
 /// # Safety
@@ -132,7 +135,7 @@ unsafe fn datum<T: Copy>(header: *const cmsghdr) -> Option<T> {
     }
 }
 
-/// Enough for IPV6_PKTINFO and a segment size, with what the kernel may add.
+/// Enough for IPV6_PKTINFO, a segment size and a number of drops, with what the kernel may add.
 pub(super) const CAPACITY: usize = 128;
 
 #[cfg(test)]
@@ -145,10 +148,10 @@ mod tests {
             let mut control = Control::EMPTY;
             control.set(local, Some(1400));
             let used = control.used();
-            let Received { local: _, segment } = control.received(used);
+            let Received { segment, .. } = control.received(used);
             // UDP_SEGMENT is not UDP_GRO, and for IPv4 the kernel fills ipi_addr where we fill ipi_spec_dst.
             assert_eq!(segment, None);
-            assert_eq!(control.received(0), Received { local: None, segment: None });
+            assert_eq!(control.received(0), Received::default());
         }
         let mut control = Control::EMPTY;
         control.push(libc::SOL_UDP, libc::UDP_GRO, 1234 as c_int);
@@ -160,9 +163,11 @@ mod tests {
                 ipi6_ifindex: 3,
             },
         );
+        control.push(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 7_u32);
         let used = control.used();
-        let received = control.received(used);
-        assert_eq!(received, Received { local: Some(Ipv6Addr::LOCALHOST.into()), segment: Some(1234) });
+        let expected =
+            Received { local: Some(Ipv6Addr::LOCALHOST.into()), segment: Some(1234), dropped: Some(7) };
+        assert_eq!(control.received(used), expected);
     }
 
     #[test]
@@ -177,7 +182,7 @@ mod tests {
         let mut control = Control::EMPTY;
         control.push(libc::SOL_UDP, libc::UDP_GRO, 1234 as c_int);
         for length in 0..control.used() - 4 {
-            assert_eq!(control.received(length), Received { local: None, segment: None }, "{length}");
+            assert_eq!(control.received(length), Received::default(), "{length}");
         }
     }
 }

@@ -35,6 +35,8 @@ struct Message {
     header: usize,
     length: usize,
     segment: usize,
+    /// The kernel's count of what it dropped before, if that was anything.
+    dropped: Option<u32>,
 }
 
 impl Inbox {
@@ -125,6 +127,9 @@ impl OuterSocket {
         for (index, slot) in received.enumerate() {
             let mut message = headers.message(index, self.local);
             octets += message.length;
+            if let Some(count) = message.dropped {
+                self.counters.overflowed += self.overflow.grown(count);
+            }
             if self.is_esp() {
                 message.header = ipv4_header_len(&slot).min(message.length);
             }
@@ -204,8 +209,8 @@ impl Headers {
 
     /// The message at `index`; one of no datagrams if it cannot be used.
     fn message(&mut self, index: usize, bound: SocketAddr) -> Message {
-        let unusable =
-            Message { path: Path { local: bound, remote: bound }, header: 0, length: 0, segment: 1 };
+        let nowhere = Path { local: bound, remote: bound };
+        let unusable = Message { path: nowhere, header: 0, length: 0, segment: 1, dropped: None };
         let (Some(entry), Some(name), Some(control)) =
             (self.entries.get(index), self.names.get(index), self.controls.get_mut(index))
         else {
@@ -231,7 +236,7 @@ impl Headers {
         let length = entry.msg_len as usize;
         let segment = received.segment.filter(|&size| size > 0).unwrap_or(length).max(1);
         let path = Path { local: SocketAddr::new(local, bound.port()), remote };
-        Message { path, header: 0, length, segment }
+        Message { path, header: 0, length, segment, dropped: received.dropped }
     }
 }
 

@@ -293,6 +293,37 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn what_a_full_buffer_has_no_room_for_is_counted() {
+    let (mut near, mut far) = (bind([127, 0, 0, 1], Offload::OFF), bind([127, 0, 0, 1], Offload::detect()));
+    set_option(&far.socket, libc::SOL_SOCKET, libc::SO_RCVBUF, 1 << 16).unwrap();
+    let to = path(&near, far.local());
+    let bytes = numbered(200, 1400);
+    let mut all = 0;
+    // The second time, the count goes on.
+    for _ in 0..2 {
+        near.send([(to, &bytes[..], 1400)]);
+        all += receive_all(&mut far);
+        // It comes with the next one that there is room for.
+        near.send([(to, &bytes[..1400], 0)]);
+        all += receive_all(&mut far);
+        let Counters { received, overflowed, .. } = *far.counters();
+        assert_eq!(received, all);
+        assert_eq!(received + overflowed, near.counters().sent);
+        assert!(overflowed > 0);
+    }
+    assert!(far.counters().discards().any(|(name, count)| name == "receive_full" && count > 100));
+}
+
+/// Receives and forgets what is there; how much that was.
+fn receive_all(socket: &mut OuterSocket) -> u64 {
+    let (mut inbox, before) = (Inbox::new(), socket.counters().received);
+    while socket.receive(&mut inbox).unwrap() > 0 {
+        while inbox.next_batch() {}
+    }
+    socket.counters().received - before
+}
+
+#[test]
 fn a_quiet_sender_does_not_wait_for_a_flood_and_no_batch_is_long() {
     let (mut flood, mut quiet) =
         (bind([127, 0, 0, 1], Offload::detect()), bind([127, 0, 0, 1], Offload::OFF));
