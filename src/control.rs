@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use crate::server::Reload;
 use crate::status::Status;
 pub use client::{disconnect, reload, status};
-pub use listener::{Ask, Control, Waker, serve};
+pub use listener::{Ask, Asked, Control, Waker, serve};
 
 /// A question to the event loop.
 #[derive(Debug)]

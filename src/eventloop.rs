@@ -33,7 +33,7 @@ mod post;
 
 use crate::{
     config::Config,
-    control::{self, Command, Control, Reply},
+    control::{self, Asked, Command, Control, Reply},
     host::{self, Host},
     io::{
         outer::{self, Offload, OuterSocket},
@@ -80,14 +80,9 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let others = posts.others().iter().cloned().map(ask).collect();
     let serving = Serving::new(config.clone(), &users)?;
     let scribe = Scribe::start(config.users.clone(), config.pools.clone())?;
-    let control = control::serve(
-        &config.control,
-        sender,
-        Arc::new(move || wake.wake()),
-        others,
-        serving,
-        scribe.progress(),
-    )?;
+    let wake = Arc::new(move || wake.wake());
+    let asked = Asked { commands: sender, wake, others, device: config.tun.clone() };
+    let control = control::serve(&config.control, asked, serving, scribe.progress())?;
     // One core is left to packets, whatever burst of logins comes.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1);
     let workers = Workers::start(threads, &waker)?;

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 
 use clap::Parser as _;
@@ -120,20 +121,18 @@ fn init_print_writes_nothing() {
     assert!(!scratch.path("x").exists());
 }
 
+/// A control socket, and what is asked by it.
+fn served(socket: &Path) -> (control::Control, mpsc::Receiver<control::Command>) {
+    let (commands, receiver) = mpsc::channel();
+    let asked = control::Asked { commands, wake: Arc::new(|| {}), others: Vec::new(), device: String::new() };
+    (control::serve(socket, asked, Serving::example(), Progress::default()).unwrap(), receiver)
+}
+
 #[test]
 fn status_reload_and_disconnect_ask_the_server_that_the_configuration_names() {
     let scratch = Scratch::new();
     let path = scratch.write("adit.yaml", "control: c.sock").display().to_string();
-    let (sender, receiver) = mpsc::channel();
-    let _control = control::serve(
-        &scratch.path("c.sock"),
-        sender,
-        Arc::new(|| {}),
-        Vec::new(),
-        Serving::example(),
-        Progress::default(),
-    )
-    .unwrap();
+    let (_control, receiver) = served(&scratch.path("c.sock"));
     std::thread::spawn(move || {
         for command in receiver {
             match command {
@@ -168,11 +167,8 @@ fn status_reload_and_disconnect_ask_the_server_that_the_configuration_names() {
 #[test]
 fn disconnecting_nobody_is_a_no() {
     let scratch = Scratch::new();
-    let (sender, receiver) = mpsc::channel();
     let socket = scratch.path("c.sock");
-    let _control =
-        control::serve(&socket, sender, Arc::new(|| {}), Vec::new(), Serving::example(), Progress::default())
-            .unwrap();
+    let (_control, receiver) = served(&socket);
     std::thread::spawn(move || {
         for command in receiver {
             if let control::Command::Disconnect(_, reply) = command {

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, mpsc as async_mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::{Answer, Command, Reply, Report, Request, socket};
+use crate::io::tun;
 use crate::reload::{Fresh, Serving};
 use crate::server::Load;
 use crate::status::Status;
@@ -23,6 +24,25 @@ pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 /// Asks a shard that is not the event loop's own what it has done.
 pub type Ask = Arc<dyn Fn(Reply<Load>) + Send + Sync>;
+
+/// Whom the control socket asks.
+#[derive(Clone)]
+pub struct Asked {
+    /// The event loop: every question goes in here,
+    pub commands: mpsc::Sender<Command>,
+    /// followed by a call of this.
+    pub wake: Waker,
+    /// The other shards, about the status.
+    pub others: Vec<Ask>,
+    /// The TUN device, of which the kernel knows what it dropped.
+    pub device: String,
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked").field("device", &self.device).finish_non_exhaustive()
+    }
+}
 
 /// The running control socket. Dropping it ends its thread and removes the file.
 pub struct Control {
@@ -54,16 +74,8 @@ impl Drop for Control {
     }
 }
 
-/// Binds the socket and serves it; every question goes into `commands`, followed by a call of `wake`, and that about the status to
-/// every one of `others` as well. Files are read anew by the same thread.
-pub fn serve(
-    path: &Path,
-    commands: mpsc::Sender<Command>,
-    wake: Waker,
-    others: Vec<Ask>,
-    serving: Serving,
-    passwords: Progress,
-) -> anyhow::Result<Control> {
+/// Binds the socket and serves it. Files are read anew by the same thread.
+pub fn serve(path: &Path, asked: Asked, serving: Serving, passwords: Progress) -> anyhow::Result<Control> {
     let bound = socket::bind(path)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -75,7 +87,7 @@ pub fn serve(
     };
     let (stop, stopped) = oneshot::channel();
     let (reload, reloads) = async_mpsc::unbounded_channel();
-    let asks = Asks { commands, wake, others, serving: Arc::new(Mutex::new(serving)), passwords };
+    let asks = Asks { asked, serving: Arc::new(Mutex::new(serving)), passwords };
     let thread = thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
@@ -91,12 +103,10 @@ pub fn serve(
     Ok(Control { stop: Some(stop), reload, thread: Some(thread), _file: bound.file })
 }
 
-/// The way to the event loop.
+/// What an answer is made of.
 #[derive(Clone)]
 struct Asks {
-    commands: mpsc::Sender<Command>,
-    wake: Waker,
-    others: Vec<Ask>,
+    asked: Asked,
     /// What the server serves by; locked while that changes.
     serving: Arc<Mutex<Serving>>,
     /// What of the users file is still to be written.
@@ -119,14 +129,15 @@ impl Asks {
         }
     }
 
-    /// What the event loop says, with what the other shards say.
+    /// What the event loop says, with what the other shards and the kernel say.
     async fn status(&self) -> Result<Status, String> {
         let mut status = self.ask(Command::Status).await?;
-        for other in &self.others {
+        for other in &self.asked.others {
             let (reply, answer) = oneshot::channel();
             other(Reply(reply));
             status.include(&Self::patiently(answer).await?);
         }
+        status.count(tun::dropped(&self.asked.device).map(|count| ("tun", "read_full", count)));
         Ok(status)
     }
 
@@ -180,8 +191,8 @@ impl Asks {
 
     fn send<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<oneshot::Receiver<T>, String> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(Reply(reply))).map_err(|_| STOPPING.to_owned())?;
-        (self.wake)();
+        self.asked.commands.send(command(Reply(reply))).map_err(|_| STOPPING.to_owned())?;
+        (self.asked.wake)();
         Ok(answer)
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use super::{Ask, Command, Control, Report, disconnect, reload, serve, status};
+use super::{Ask, Asked, Command, Control, Report, disconnect, reload, serve, status};
 use crate::reload::Serving;
 use crate::scratch::Scratch;
 use crate::server::Load;
@@ -39,9 +39,15 @@ fn running(path: &Path) -> (Control, Arc<AtomicUsize>) {
     let wake = Arc::new(move || _ = waker.fetch_add(1, Ordering::SeqCst));
     let load = |count| Load { packets_in: count, discards: vec![("data", "runt", count)], ..Load::default() };
     let ask = |count| -> Ask { Arc::new(move |reply| reply.send(load(count))) };
-    let control =
-        serve(path, sender, wake, vec![ask(10), ask(20)], Serving::example(), Progress::default()).unwrap();
+    let asked = Asked { commands: sender, wake, others: vec![ask(10), ask(20)], device: "lo".to_owned() };
+    let control = serve(path, asked, Serving::example(), Progress::default()).unwrap();
     (control, woken)
+}
+
+/// Whoever is not asked.
+fn nobody() -> Asked {
+    let (commands, _) = mpsc::channel();
+    Asked { commands, wake: Arc::new(|| {}), others: Vec::new(), device: String::new() }
 }
 
 #[test]
@@ -51,6 +57,7 @@ fn asks_and_answers() {
     let (control, woken) = running(&path);
     let status = status(&path).unwrap();
     assert_eq!((status.uptime_seconds, status.discards["data.runt"]), (7, 30));
+    assert_eq!(status.discards["tun.read_full"], 0);
     assert_eq!(status.shards.iter().map(|shard| shard.packets_in).collect::<Vec<_>>(), [10, 20]);
     assert_eq!(disconnect(&path, "alice").unwrap(), 1);
     assert_eq!(disconnect(&path, "bob").unwrap(), 0);
@@ -112,9 +119,7 @@ fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let (_control, _) = running(&path);
-    let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Serving::example(), Progress::default())
-        .unwrap_err();
+    let error = serve(&path, nobody(), Serving::example(), Progress::default()).unwrap_err();
     let expected = format!("another adit serves here already: something answers on {}", path.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(status(&path).unwrap().uptime_seconds, 7);
@@ -125,9 +130,7 @@ fn a_file_in_the_way_stays() {
     let scratch = Scratch::new();
     let path = scratch.path("control.sock");
     fs::write(&path, "precious").unwrap();
-    let (sender, _receiver) = mpsc::channel();
-    let error = serve(&path, sender, Arc::new(|| {}), Vec::new(), Serving::example(), Progress::default())
-        .unwrap_err();
+    let error = serve(&path, nobody(), Serving::example(), Progress::default()).unwrap_err();
     let expected = format!("{} is in the way of the control socket and is not a socket", path.display());
     assert_eq!(error.to_string(), expected);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");

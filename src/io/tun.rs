@@ -24,11 +24,13 @@ use crate::{
 };
 
 use coalesce::Write;
+pub use drops::dropped;
 pub use inbox::Inbox;
 pub use offload::{Kinds, Offload};
 
 mod coalesce;
 mod deliver;
+mod drops;
 mod inbox;
 mod link;
 mod offload;

@@ -135,6 +135,30 @@ fn what_is_no_packet_is_refused_and_counted() {
     });
 }
 
+#[test]
+fn what_the_kernel_drops_before_a_full_queue_is_known() {
+    within(|| {
+        let mut tun = create("adit-t", &["10.20.0.0/16"], Switch::Auto).unwrap();
+        assert_eq!(tun::dropped("adit-t"), Some(0));
+        let socket = std::net::UdpSocket::bind("10.20.0.1:0").unwrap();
+        for _ in 0..5000 {
+            socket.send_to(b"nobody reads", "10.20.0.9:9").unwrap();
+        }
+        let dropped = tun::dropped("adit-t").unwrap();
+        assert!(dropped > 0);
+        let (mut inbox, mut received) = (Inbox::new(), 0);
+        loop {
+            let read = tun.receive(&mut inbox).unwrap();
+            if read == 0 {
+                break;
+            }
+            received += read as u64;
+            while inbox.next_batch() {}
+        }
+        assert_eq!(received + dropped, 5000);
+    });
+}
+
 /// A train of datagrams from one client to nobody.
 fn train() -> Vec<Vec<u8>> {
     let headers = [&[0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0][..], &[10, 20, 0, 2, 10, 20, 0, 3], &[0; 8]];
