@@ -3,8 +3,9 @@
 //! ```text
 //! UDP 4500   SPI modulo n; IKE begins with a zero      classic BPF on the SO_REUSEPORT group
 //! ESP        each raw socket takes its own SPIs        classic BPF on each socket
-//! TUN        four octets of the destination modulo n,  eBPF on the device, with a map
-//!            but for the server's exceptions
+//! TUN        four octets of the destination, or as      eBPF on the device, with a map
+//!            many of their bits as are delegated,
+//!            modulo n, but for the server's exceptions
 //! ```
 //!
 //! Programs so short are made by hand. Where a kernel or a container forbids one, packets come to any core and are handed over.
@@ -12,6 +13,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, OwnedFd};
 
+use crate::pool::Delegation;
 use crate::server::{Inside, ShardId, Shards};
 
 /// Has a SO_REUSEPORT group bring ESP to the socket of its shard, in the order in which they were bound, and all else to the first.
@@ -26,9 +28,9 @@ pub(super) fn raw(socket: &impl AsFd, shard: ShardId, shards: Shards) -> io::Res
 }
 
 /// Has a TUN device bring packets to the queue of their destination's shard, in the order in which queues were attached.
-pub(super) fn tun(device: &impl AsFd, shards: Shards) -> io::Result<Exceptions> {
+pub(super) fn tun(device: &impl AsFd, shards: Shards, delegations: &[Delegation]) -> io::Result<Exceptions> {
     let map = map().ok();
-    let program = load(&by_destination(shards, map.as_ref()))?;
+    let program = load(&by_destination(shards, delegations, map.as_ref()))?;
     let number = program.as_raw_fd();
     // SAFETY: TUNSETSTEERINGEBPF reads one int, which lives through the call; the kernel keeps its own reference to the program.
     let result =
@@ -130,15 +132,18 @@ struct Instruction {
     immediate: i32,
 }
 
+fn instruction(code: u32, registers: u8, offset: i16, immediate: u32) -> Instruction {
+    Instruction { code: code as u8, registers, offset, immediate: immediate as i32 }
+}
+
 /// What a TUN queue reads begins with the IP header. IPv4 goes by its destination, IPv6 by the second four octets of that: the lower half
-/// of a prefix.
-fn by_destination(shards: Shards, exceptions: Option<&OwnedFd>) -> Vec<Instruction> {
-    let instruction = |code: u32, registers, offset, immediate: u32| Instruction {
-        code: code as u8,
-        registers,
-        offset,
-        immediate: immediate as i32,
-    };
+/// of a prefix, or what there is of it before the bits that a client has for itself.
+fn by_destination(
+    shards: Shards,
+    delegations: &[Delegation],
+    exceptions: Option<&OwnedFd>,
+) -> Vec<Instruction> {
+    let delegated = by_delegation(delegations);
     let head = [
         // R6 = R1: loads from the packet want its context there.
         instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x16, 0, 0),
@@ -148,9 +153,9 @@ fn by_destination(shards: Shards, exceptions: Option<&OwnedFd>) -> Vec<Instructi
         instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 2, 6),
         // R0 = the word at 16 or at 28, in the order of this machine.
         instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 16),
-        instruction(libc::BPF_JMP | libc::BPF_JA, 0, 1, 0),
-        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 28),
+        instruction(libc::BPF_JMP | libc::BPF_JA, 0, delegated.len() as i16 + 1, 0),
     ];
+    let prefix = [instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 28)];
     let look_up = exceptions.map(|map| {
         [
             // On the stack, where R2 points.
@@ -172,7 +177,39 @@ fn by_destination(shards: Shards, exceptions: Option<&OwnedFd>) -> Vec<Instructi
         instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, 0, 0, shards.count().get()),
         instruction(libc::BPF_JMP | BPF_EXIT, 0, 0, 0),
     ];
-    head.into_iter().chain(look_up.into_iter().flatten()).chain(tail).collect()
+    let number = head.into_iter().chain(delegated).chain(prefix);
+    number.chain(look_up.into_iter().flatten()).chain(tail).collect()
+}
+
+/// R0 = the number of a delegated prefix, and on behind what follows; or nothing, and on to that, which is one instruction.
+fn by_delegation(delegations: &[Delegation]) -> Vec<Instruction> {
+    let mut program = Vec::new();
+    // Each part leaps over those behind it, so they are made from the last one on.
+    for delegation in delegations.iter().rev() {
+        let number = [
+            instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 28),
+            instruction(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K, 0, 0, delegation.number_shift()),
+            instruction(libc::BPF_JMP | libc::BPF_JA, 0, program.len() as i16 + 1, 0),
+        ];
+        let [high, low, ..] = words(delegation.range().network().to_bits());
+        let [high_mask, low_mask, ..] = words(delegation.range().mask());
+        let within = |at, mask, word, rest: usize| {
+            [
+                instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at),
+                instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, mask),
+                instruction(BPF_JMP32 | BPF_JNE | libc::BPF_K, 0, rest as i16, word),
+            ]
+        };
+        let second = within(28, low_mask, low, number.len());
+        let first = within(24, high_mask, high, second.len() + number.len());
+        program.splice(0..0, first.into_iter().chain(second).chain(number));
+    }
+    program
+}
+
+/// The four words of an address.
+fn words(bits: u128) -> [u32; 4] {
+    [96, 64, 32, 0].map(|shift| (bits >> shift) as u32)
 }
 
 fn step(code: u32, value: u32) -> libc::sock_filter {
@@ -248,6 +285,8 @@ const BPF_DW: u32 = 0x18;
 const BPF_CALL: u32 = 0x80;
 const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
 const BPF_ALU64: u32 = 0x07;
+const BPF_JMP32: u32 = 0x06;
+const BPF_JNE: u32 = 0x50;
 const BPF_MOV: u32 = 0xb0;
 const BPF_X: u32 = 0x08;
 const BPF_EXIT: u32 = 0x90;

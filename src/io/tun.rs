@@ -19,7 +19,7 @@ use anyhow::{Context, bail};
 use super::steering::{self, Exceptions};
 use crate::{
     config::Switch,
-    pool::Pool,
+    pool::{Delegation, Pool},
     server::{ShardId, Shards},
 };
 
@@ -87,7 +87,8 @@ impl Tun {
         let first = files.first().context("a device without a queue")?;
         // It is the device's, not the queue's.
         let offload = settle(interface.offload, first);
-        let steered = steering::tun(first, shards);
+        let delegations: Vec<Delegation> = interface.pools.iter().filter_map(|pool| pool.delegate).collect();
+        let steered = steering::tun(first, shards, &delegations);
         link::configure(interface).with_context(|| format!("cannot set up interface {name}"))?;
         let queues = files.into_iter().map(|file| Self::queue(name, file, offload)).collect();
         Ok((queues, steered))

@@ -39,6 +39,11 @@ impl Delegation {
         self.length
     }
 
+    /// How far the second four octets of an address are shifted to the right for [`Delegated::number`].
+    pub(crate) fn number_shift(&self) -> u32 {
+        rest(self.length)
+    }
+
     /// The `number`th prefix, counted from zero.
     pub fn nth(&self, number: u32) -> Delegated {
         let Prefix(network) = Prefix::of(self.range.network());

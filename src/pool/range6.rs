@@ -24,9 +24,14 @@ impl Range6 {
         self.prefix
     }
 
+    /// Returns ones in place of the bits that all addresses share.
+    pub fn mask(&self) -> u128 {
+        mask(self.prefix)
+    }
+
     /// Tells whether `address` lies within.
     pub fn contains(&self, address: Ipv6Addr) -> bool {
-        address.to_bits() & mask(self.prefix) == self.network.to_bits()
+        address.to_bits() & self.mask() == self.network.to_bits()
     }
 
     /// Tells whether the two ranges have an address in common.

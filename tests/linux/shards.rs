@@ -138,25 +138,83 @@ fn packets_over_ipv6_come_to_the_queue_of_their_prefix() {
             let host = UdpSocket::bind("[::]:0").unwrap();
             let clients: Vec<Ipv6Addr> =
                 (2..40).map(|last| Ipv6Addr::new(0x2001, 0xdb8, 1, 0x300 + last, 7, 7, 7, last)).collect();
-            for client in &clients {
-                host.send_to(b"hello", (*client, 9)).unwrap();
-            }
-            for (shard, queue) in queues.iter_mut().enumerate() {
-                let mut inbox = tun::Inbox::new();
-                queue.receive(&mut inbox).unwrap();
-                inbox.next_batch();
-                let came = inbox.packets().map(|packet| *packet.bytes()[24..].first_chunk::<16>().unwrap());
-                // The kernel itself has something to say to groups.
-                let came: Vec<Ipv6Addr> = came.map(Ipv6Addr::from).filter(|to| !to.is_multicast()).collect();
-                let core = |client: &Ipv6Addr| match Prefix::of(*client) {
+            let core = |client: &Ipv6Addr| match Prefix::of(*client) {
+                prefix if prefix == away => count - 1,
+                prefix => prefix.number() % count,
+            };
+            each_comes_to_its_queue(&host, &clients, &mut queues, core);
+        }
+    });
+}
+
+#[test]
+fn packets_to_hosts_behind_a_client_come_to_its_queue() {
+    within(|| {
+        let range = |text: &str| Delegation::new(text.parse().unwrap(), 16).unwrap();
+        // A range whose first word has its highest bit set, one that ends with the first word, and one that ends within the second.
+        let ranges = ["fd00:db8:100::/40", "2001:d00::/32", "2001:db8:100::/44"].map(range);
+        let pools: Vec<Pool> = (20..).zip(ranges).map(|(net, delegate)| pool_of(net, delegate)).collect();
+        for count in [2, 3] {
+            let interface = Interface { name: "adit7", pools: &pools, mtu: 1400, offload: Switch::Auto };
+            let (mut queues, steered) = Tun::create_queues(&interface, shards(count)).unwrap();
+            let exceptions = steered.unwrap();
+            let host = UdpSocket::bind("[::]:0").unwrap();
+            for delegation in ranges {
+                let away = delegation.nth(9);
+                exceptions.set(Inside::Delegated(away), Some(ShardId(count - 1)));
+                // Three networks of each.
+                let clients: Vec<Ipv6Addr> = (2..40)
+                    .flat_map(|number| {
+                        let prefix = delegation.nth(number).network().to_bits();
+                        [0, 1, 3].map(|net| Ipv6Addr::from_bits(prefix | net << 64 | 7))
+                    })
+                    .collect();
+                let core = |client: &Ipv6Addr| match delegation.of(*client).unwrap() {
                     prefix if prefix == away => count - 1,
                     prefix => prefix.number() % count,
                 };
-                let own = clients.iter().filter(|client| core(client) == shard as u32);
-                assert!(came.iter().eq(own), "queue {shard} of {count}: {came:?}");
+                each_comes_to_its_queue(&host, &clients, &mut queues, core);
+                exceptions.set(Inside::Delegated(away), None);
             }
+            // What is no client's but a pool's, and what is next to a range.
+            let others = ["2001:db8:1:3::7", "2001:db8:1:2::7"].map(|text| text.parse().unwrap());
+            each_comes_to_its_queue(&host, &others, &mut queues, |to| Prefix::of(*to).number() % count);
         }
     });
+}
+
+/// Sends something to each, and looks where it comes.
+#[track_caller]
+fn each_comes_to_its_queue(
+    host: &UdpSocket,
+    clients: &[Ipv6Addr],
+    queues: &mut [Tun],
+    core: impl Fn(&Ipv6Addr) -> u32,
+) {
+    for client in clients {
+        host.send_to(b"hello", (*client, 9)).unwrap();
+    }
+    let count = queues.len();
+    for (shard, queue) in queues.iter_mut().enumerate() {
+        let mut inbox = tun::Inbox::new();
+        queue.receive(&mut inbox).unwrap();
+        inbox.next_batch();
+        let came = inbox.packets().map(|packet| *packet.bytes()[24..].first_chunk::<16>().unwrap());
+        // The kernel itself has something to say to groups.
+        let came: Vec<Ipv6Addr> = came.map(Ipv6Addr::from).filter(|to| !to.is_multicast()).collect();
+        let own = clients.iter().filter(|client| core(client) == shard as u32);
+        assert!(came.iter().eq(own), "queue {shard} of {count}: {came:?}");
+    }
+}
+
+/// The pool 10.`net`.0.0/16.
+fn pool_of(net: u8, delegate: Delegation) -> Pool {
+    Pool {
+        name: net.to_string(),
+        range: format!("10.{net}.0.0/16").parse().unwrap(),
+        range6: Some(format!("2001:db8:{}::/48", net - 19).parse().unwrap()),
+        delegate: Some(delegate),
+    }
 }
 
 fn pool() -> Pool {
