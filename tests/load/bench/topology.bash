@@ -5,9 +5,9 @@
 #   client ──┤               ├── inside
 #            └── softether ──┘
 #
-# What a server receives is worked on by core 0, what client and inside receive by core 1. At a server that is a thread of the kernel
-# (threaded NAPI), which takes turns with the server and finds several packets each time, as with a network card, which does not interrupt
-# for each of them. Without it every packet that is sent interrupts the server's core: the sender's core is told to do so by the cable.
+# What a server receives is worked on by core 0, what client and inside receive by core 1: by threads of the kernel (threaded NAPI) that take
+# turns with who else is there and find several packets each time, as with a network card, which does not interrupt for each of them.
+# Without them the sender's core interrupts the other one for nearly every packet.
 id=adit-bench-$$
 
 # on SIDE COMMAND...: runs a command in the namespace of that side.
@@ -26,21 +26,20 @@ cable() {
   on "$other" ip address add "$network.2/24" dev "$server"
   on "$server" ip link set "$other" up
   on "$other" ip link set "$server" up
-  receive_by_thread "$server" "$other"
-  # A mask of cores.
-  on "$other" sh -c "echo 2 > /sys/class/net/$server/queues/rx-0/rps_cpus"
+  receive_by_thread "$server" "$other" 0
+  receive_by_thread "$other" "$server" 1
 }
 
-# receive_by_thread SIDE DEVICE: a thread on core 0 works on what the device receives. A cable has NAPI as long as it does GRO.
+# receive_by_thread SIDE DEVICE CORE: a thread on that core works on what the device receives. A cable has NAPI as long as it does GRO.
 receive_by_thread() {
   local before after
-  before=$(pgrep "^napi/$2-" || true)
+  before=$(pgrep '^napi/' || true)
   on "$1" ethtool -K "$2" gro on
   on "$1" sh -c "echo 1 > /sys/class/net/$2/threaded"
-  after=$(pgrep "^napi/$2-" || true)
+  after=$(pgrep '^napi/' || true)
   after=$(comm -13 <(sort <<<"$before") <(sort <<<"$after"))
   [ -n "$after" ] || die "the kernel gives $2 no thread to receive with (Linux 5.12 has that)."
-  taskset -pc 0 "$after" >/dev/null
+  taskset -pc "$3" "$after" >/dev/null
 }
 
 make_topology() {
