@@ -13,7 +13,7 @@ ${certificate:+  certificate: $certificate
     - { name: main, secret: "$psk"${psk_id:+, id: $psk_id} }
 $more_ipsec
 pools:
-  - { name: default, range: 10.20.0.0/24${range6:+, range6: "$range6"} }
+  - { name: default, range: 10.20.0.0/24${range6:+, range6: "$range6"}${delegate:+, delegate: "$delegate"} }
 dns: [9.9.9.9, 149.112.112.112${range6:+, "2620:fe::fe"}]
 users: users.yaml
 control: control.sock
