@@ -89,3 +89,52 @@ fn others_rules_are_left_alone() {
         assert!(run(&["nft", "list", "ruleset"]).contains("table ip other"));
     });
 }
+
+/// The switch for all interfaces moves all of them, and more.
+#[test]
+fn interfaces_that_forwarded_before_do_so_afterwards() {
+    within(|| {
+        run(&["ip", "link", "add", "wan", "type", "veth", "peer", "name", "lan"]);
+        let switches = [
+            "ipv4/conf/all/accept_redirects",
+            "ipv4/conf/lan/forwarding",
+            "ipv4/conf/wan/forwarding",
+            "ipv4/conf/default/forwarding",
+            "ipv4/ip_forward",
+            "ipv6/conf/all/forwarding",
+            "ipv6/conf/lan/forwarding",
+            "ipv6/conf/wan/forwarding",
+            "ipv6/conf/default/forwarding",
+            "ipv6/conf/wan/accept_ra",
+        ];
+        let path = |switch: &str| format!("/proc/sys/net/{switch}");
+        let all = || switches.map(|switch| fs::read_to_string(path(switch)).unwrap().trim().to_owned());
+        for (on, shown) in [
+            // As interfaces are that nobody has touched, but for one that forwards.
+            (&["ipv4/conf/lan/forwarding", "ipv6/conf/lan/forwarding"][..], "0 1 0 0 0 0 1 0 0 1"),
+            (&["ipv4/conf/all/accept_redirects", "ipv4/conf/default/forwarding"], "1 0 0 1 0 0 0 0 0 1"),
+            (&["ipv6/conf/default/forwarding", "ipv6/conf/wan/forwarding"], "0 0 0 0 0 0 0 1 1 1"),
+            // On for all, but for one that somebody has turned off.
+            (&["ipv4/ip_forward", "ipv6/conf/all/forwarding"], "0 1 1 1 1 1 1 1 1 1"),
+        ] {
+            fs::write(path("ipv4/ip_forward"), "0").unwrap();
+            switches.iter().for_each(|switch| fs::write(path(switch), "0").unwrap());
+            fs::write(path("ipv6/conf/wan/accept_ra"), "1").unwrap();
+            on.iter().for_each(|switch| fs::write(path(switch), "1").unwrap());
+            let before = all();
+            assert_eq!(before.join(" "), shown);
+            let [mut pool, _] = pools();
+            pool.range6 = Some("2001:db8:1::/48".parse().unwrap());
+            let host = Host::prepare("adit0", &[pool]).unwrap();
+            assert_eq!(all().join(" "), "0 1 1 1 1 1 1 1 1 2", "{on:?}");
+            drop(host);
+            assert_eq!(all(), before, "{on:?}");
+        }
+        // Who turned one of them off while all were on finds it off.
+        fs::write(path("ipv4/conf/lan/forwarding"), "0").unwrap();
+        fs::write(path("ipv6/conf/lan/forwarding"), "0").unwrap();
+        let before = all();
+        drop(Host::prepare("adit0", &pools()).unwrap());
+        assert_eq!(all(), before);
+    });
+}
