@@ -47,15 +47,26 @@ fn write_new(path: &Path, new: &Path, content: &[u8]) -> io::Result<()> {
     let _not_there = fs::remove_file(new);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
     if let Ok(old) = fs::metadata(path) {
+        // Before the owner, after whose change it takes one capability more; and while there is nothing to read.
+        file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o777))?;
         let own = file.metadata()?;
         if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
-            fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            fchown(&file, Some(old.uid()), Some(old.gid())).map_err(|error| stranger(&old, &error))?;
         }
-        // After the owner: a change of that takes bits away.
-        file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
     }
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// A process that is not root, or not with all of its capabilities.
+fn stranger(old: &fs::Metadata, error: &io::Error) -> io::Error {
+    let (user, group) = (old.uid(), old.gid());
+    io::Error::new(
+        error.kind(),
+        format!(
+            "it belongs to user {user}, group {group}, and a new one cannot be given to them: {error} (CAP_CHOWN)"
+        ),
+    )
 }
 
 fn directory(path: &Path) -> PathBuf {

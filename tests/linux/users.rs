@@ -2,6 +2,7 @@
 //! operator changes is taken over.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 use load::{Event, Stage};
@@ -76,4 +77,37 @@ fn a_changed_file_is_taken_over_unless_it_is_broken() {
         server.signal(Signal::SIGHUP);
         device.next(|event| matches!(event, Event::Closed(_)).then_some(()));
     });
+}
+
+/// With the capabilities that the service has, a file stays whose it was: root's own, and another group's to read or another user's.
+#[test]
+fn the_service_may_give_the_file_to_its_owner() {
+    let unit = include_str!("../../conf/adit.service");
+    let set = unit.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet=")).unwrap();
+    let set: Vec<String> = set.split(' ').map(|name| name.replace("CAP_", "+").to_lowercase()).collect();
+    let directory = Directory::new();
+    let users = directory.0.join("users.yaml");
+    let (config, file) = (directory.0.join("adit.yaml"), users.clone());
+    fs::write(&config, CONFIG).unwrap();
+    let change = |set: &str| {
+        let mut adit = Command::new("setpriv");
+        adit.args(["--bounding-set", &format!("-all,{set}"), env!("CARGO_BIN_EXE_adit")]);
+        adit.args(["user", "disable", "alice", "--config"]).arg(&config).output().unwrap()
+    };
+    for (user, group, mode) in [(0, 0, 0o600), (0, 4242, 0o640), (4242, 0, 0o640)] {
+        fs::write(&file, USERS).unwrap();
+        std::os::unix::fs::chown(&file, Some(user), Some(group)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let said = change(&set.join(","));
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let after = fs::metadata(&users).unwrap();
+        assert_eq!((after.uid(), after.gid(), after.mode() & 0o7777), (user, group, mode));
+        assert!(fs::read_to_string(&users).unwrap().contains("disabled: true"));
+    }
+    // Without, nothing changes and the operator reads why.
+    fs::write(&file, USERS).unwrap();
+    let said = change("+net_admin");
+    let error = String::from_utf8(said.stderr).unwrap();
+    assert!(!said.status.success() && error.contains("it belongs to user 4242, group 0, and"), "{error}");
+    assert_eq!(fs::read_to_string(&users).unwrap(), USERS);
 }
