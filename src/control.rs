@@ -78,6 +78,8 @@ pub struct Report {
     pub ended: usize,
     /// Sessions that go on with other settings.
     pub changed: usize,
+    /// Of those, the ones whose user has another pool now: they keep their address.
+    pub kept: usize,
     /// Settings that take a restart, and warnings.
     pub remarks: Vec<String>,
 }
@@ -88,8 +90,16 @@ impl fmt::Display for Report {
             1 => format!("1 {what}"),
             count => format!("{count} {what}s"),
         };
-        let Self { users, ended, changed, .. } = *self;
-        write!(f, "{} ended, {changed} changed; {}", many(ended, "session"), many(users, "user"))
+        let Self { users, ended, changed, kept, .. } = *self;
+        write!(f, "{} ended, {changed} changed; {}", many(ended, "session"), many(users, "user"))?;
+        match kept {
+            0 => Ok(()),
+            1 => f.write_str("; 1 session keeps its address of another pool until the user logs in again"),
+            _ => write!(
+                f,
+                "; {kept} sessions keep their addresses of other pools until their users log in again"
+            ),
+        }
     }
 }
 

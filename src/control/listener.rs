@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::{Answer, Command, Reply, Report, Request, socket};
 use crate::io::tun;
 use crate::reload::{Fresh, Serving};
-use crate::server::Load;
+use crate::server::{Load, Reloaded};
 use crate::status::Status;
 use crate::users::Progress;
 
@@ -171,7 +171,8 @@ impl Asks {
             let done = reload.outcome();
             // With it goes what was served until now: here, where nobody waits.
             drop(reload);
-            return Ok(Report { users: done.users, ended: done.ended, changed: done.changed, remarks });
+            let Reloaded { users, ended, changed, kept } = done;
+            return Ok(Report { users, ended, changed, kept, remarks });
         }
     }
 

@@ -62,8 +62,18 @@ fn asks_and_answers() {
     assert_eq!(disconnect(&path, "alice").unwrap(), 1);
     assert_eq!(disconnect(&path, "bob").unwrap(), 0);
     let report = reload(&path).unwrap();
-    assert_eq!(report, Report { users: 3, ended: 0, changed: 0, remarks: report.remarks.clone() });
+    assert_eq!(report, Report { users: 3, remarks: report.remarks.clone(), ..Report::default() });
     assert_eq!(report.to_string(), "0 sessions ended, 0 changed; 3 users");
+    let kept = |kept| Report { changed: 3, kept, ..report.clone() }.to_string();
+    let head = "0 sessions ended, 3 changed; 3 users; ";
+    assert_eq!(
+        kept(1),
+        format!("{head}1 session keeps its address of another pool until the user logs in again")
+    );
+    assert_eq!(
+        kept(2),
+        format!("{head}2 sessions keep their addresses of other pools until their users log in again")
+    );
     control.reload();
     while woken.load(Ordering::SeqCst) < 6 {
         std::thread::yield_now();

@@ -50,6 +50,8 @@ pub struct Reloaded {
     pub ended: usize,
     /// Sessions that go on with other settings.
     pub changed: usize,
+    /// Of those, the ones whose user has another pool now: they keep their address.
+    pub kept: usize,
 }
 
 impl Reload {
@@ -121,7 +123,10 @@ impl Server {
             reload.last = index;
             match self.reconsider(now, index) {
                 Standing::Same => {}
-                Standing::Changed => reload.outcome.changed += 1,
+                Standing::Changed(address) => {
+                    reload.outcome.changed += 1;
+                    reload.outcome.kept += usize::from(address == Address::OfFormerPool);
+                }
                 Standing::Over => reload.outcome.ended += 1,
             }
         } else {
@@ -150,8 +155,9 @@ impl Server {
             let why = closed.or_else(|| another.then_some("the user has another address now"));
             why.map_or(Ok(account), Err)
         });
-        let settings = match account {
-            Ok(account) => account.settings.clone(),
+        let address = login.address;
+        let (settings, is_own) = match account {
+            Ok(account) => (account.settings.clone(), account.address.is_some()),
             Err(why) => {
                 self.hang_up(now, index, ppp::Reason::Policy(why));
                 return Standing::Over;
@@ -175,13 +181,23 @@ impl Server {
             return Standing::Over;
         }
         self.set_limits(now, index);
-        Standing::Changed
+        let fits = settings.pool.as_deref().is_none_or(|pool| self.pools.name_of(address) == Some(pool));
+        let is_moved = before.pool != settings.pool && !is_own && !fits;
+        Standing::Changed(if is_moved { Address::OfFormerPool } else { Address::Right })
     }
 }
 
 /// How a session stands after a look at its account.
 enum Standing {
     Same,
-    Changed,
+    Changed(Address),
     Over,
+}
+
+/// Whether a session has an address that its user would get now.
+#[derive(PartialEq, Eq)]
+enum Address {
+    Right,
+    /// It has been agreed on for as long as the link is up.
+    OfFormerPool,
 }

@@ -91,3 +91,27 @@ fn who_comes_anew_has_the_account_s_address_and_the_former_session_ends() {
     world.until_closed(first, SOON);
     world.ping(second, SOON);
 }
+
+/// What a link has agreed on holds as long as it is up.
+#[test]
+fn a_changed_pool_is_for_the_next_login() {
+    let (mut world, place) = world();
+    let [alice, bob, erin] = ["alice", "bob", "erin"].map(|user| connect(&mut world, place, user));
+    let reloaded = world.reload(
+        "\
+alice: { password: secret, pool: staff }
+bob: { password: secret }
+erin: { password: secret, address: 10.30.0.77, pool: lab }
+",
+        |_| {},
+    );
+    // Bob may have one of any pool now, and erin's is her own.
+    assert_eq!((reloaded.ended, reloaded.changed, reloaded.kept), (0, 3, 1));
+    for (device, address) in [alice, bob, erin] {
+        assert_eq!(world.address(device), address);
+        world.ping(device, SOON);
+    }
+    leave(&mut world, alice.0);
+    let (_, address) = connect(&mut world, place, "alice");
+    assert_eq!(address.octets()[..3], [10, 30, 0]);
+}
