@@ -13,6 +13,7 @@ router=adit-$$-router server=adit-$$-server lan=adit-$$-lan
 server_address=203.0.113.1 lan_address=192.0.2.2
 # What a scenario may set before it starts the server: two settings, and further lines of the configuration's section and of itself.
 listen='[0.0.0.0]' algorithms=compatible more_ipsec='' more_config=''
+more_alice= # and of one user
 range6= # the pool's IPv6 range, if it has one
 delegate= # where prefixes come from that are delegated, if any are
 psk=$(head -c 9 /dev/urandom | base64) password=$(head -c 9 /dev/urandom | base64)

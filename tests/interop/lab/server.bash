@@ -21,7 +21,7 @@ log: { level: debug, format: text }
 $more_config
 YAML
   cat >"$lab_dir/users.yaml" <<YAML
-alice: { password: "$password" }
+alice: { password: "$password"$more_alice }
 bob: { password: "$password" }
 YAML
   chmod 600 "$lab_dir/adit.yaml" "$lab_dir/users.yaml"
