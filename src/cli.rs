@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Problem};
 use crate::users::Users;
-use crate::{control, init, logging};
+use crate::{control, init, logging, pool};
 
 #[derive(Parser)]
 #[command(
@@ -197,12 +197,19 @@ fn summary(path: &Path, config: &Config, users: &Users) -> String {
             .iter()
             .map(|pool| format!("{} {} ({} clients)", pool.name, pool.range, pool.range.clients())),
     );
+    // Meant, or a slip in an address of a pool.
+    let outlying = pool::outlying(&config.pools, users.addresses());
+    let outlying = match (outlying.len(), outlying.first()) {
+        (1, Some(only)) => format!(", one with an address outside of every pool: {only}"),
+        (count, Some(first)) => format!(", {count} with addresses outside of every pool, such as {first}"),
+        (_, None) => String::new(),
+    };
     let users = match users.len() {
         1 => "1 user".to_owned(),
         count => format!("{count} users"),
     };
     format!(
-        "{}: good\n  listen   {}\n  keys     {}\n  pools    {pools}\n  users    {users} in {}\n  control  {}\n",
+        "{}: good\n  listen   {}\n  keys     {}\n  pools    {pools}\n  users    {users} in {}{outlying}\n  control  {}\n",
         path.display(),
         list(&mut config.listen.iter().map(|address| format!("{address} UDP 500, 4500"))),
         list(&mut config.psks.iter().map(|psk| psk.name.to_string())),

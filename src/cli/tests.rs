@@ -58,6 +58,20 @@ fn check_sums_up_or_names_every_problem() {
 "
     );
     assert_eq!(adit(&check), Ok((expected, String::new())));
+    for (users, shown) in [
+        (
+            "a: { password: a, address: 192.0.2.7 }",
+            ", one with an address outside of every pool: 192.0.2.7\n",
+        ),
+        (
+            "a: { password: a, address: 192.0.2.7 }\nb: { password: b, address: 192.0.2.6 }",
+            ", 2 with addresses outside of every pool, such as 192.0.2.6\n",
+        ),
+    ] {
+        scratch.write("users.yaml", users);
+        let (out, _) = adit(&check).unwrap();
+        assert!(out.contains(&format!("/users.yaml{shown}")), "{out}");
+    }
 
     let content = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, content.replace("mtu: 1400", "mtu: 1500")).unwrap();
