@@ -31,6 +31,7 @@ mod mss;
 mod order;
 mod outlying;
 mod pace;
+mod prefixes;
 mod rules;
 mod sa;
 mod scatter;
@@ -68,6 +69,7 @@ pub(crate) use meter::{Meter, Traffic};
 pub(crate) use order::{Order, Outcome};
 pub(crate) use outlying::Outlying;
 use pace::Questions;
+pub use prefixes::{Prefixes, Stretch};
 pub(crate) use sa::Departed;
 
 pub use steering::{ShardId, Shards};
@@ -131,6 +133,7 @@ pub(crate) struct Policy {
     pub(crate) local6: Vec<Ipv6Addr>,
     /// Where the prefixes of hosts behind clients come from.
     pub(crate) delegations: Vec<Delegation>,
+    pub(crate) prefixes: Prefixes,
 }
 
 impl Policy {
@@ -263,13 +266,13 @@ impl Datapath {
             sessions: Slab::new(),
             by_address: Table::default(),
             by_prefix: Table::default(),
-            policy,
             ivs: IvSource::new(seed),
             discards: Discards::default(),
             esp_discards: ipsec::EspDiscards::default(),
             exhausted: Vec::new(),
             telling: too_big::Telling::default(),
-            elsewhere: Elsewhere::new(shard, shards),
+            elsewhere: Elsewhere::new(shard, shards, policy.prefixes.clone()),
+            policy,
             packets_in: 0,
             packets_out: 0,
             arrivals: Vec::new(),

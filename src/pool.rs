@@ -13,7 +13,7 @@ mod range6;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::datapath::{Inside, ShardId, Shards};
+use crate::datapath::{ShardId, Shards};
 pub use delegation::{Delegated, Delegation};
 use outlying::Outlying;
 pub use outlying::outlying;
@@ -314,7 +314,7 @@ impl Space {
     }
 
     fn shard_of(&self, offset: u32) -> ShardId {
-        self.shards.of_inside(Inside::V4(self.address(offset)))
+        self.shards.of_number(self.address(offset).to_bits())
     }
 
     fn free_of(&mut self, shard: ShardId) -> Option<&mut Free> {

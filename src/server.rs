@@ -51,7 +51,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use timers::Timers;
 
-pub use crate::datapath::{Datagram, Discard, Downlink, Handover, Inside, Load, ShardId, Shards, Uplink};
+pub use crate::datapath::{
+    Datagram, Discard, Downlink, Handover, Inside, Load, Prefixes, ShardId, Shards, Stretch, Uplink,
+};
 pub use job::{Job, JobDone};
 pub use log::{Level, LogLine};
 pub use plane::{Blueprint, Orders};

@@ -7,7 +7,7 @@ use std::{collections::HashMap, ops::Range};
 
 use ipsec::{Path, Spi};
 
-use super::{Datagram, Inside, ShardId, Shards};
+use super::{Datagram, Inside, Prefixes, ShardId, Shards};
 use crate::superpacket::{Left, Superpacket};
 
 /// What one shard knows of the others, and packets for them.
@@ -15,6 +15,7 @@ use crate::superpacket::{Left, Superpacket};
 pub(super) struct Elsewhere {
     here: ShardId,
     shards: Shards,
+    prefixes: Prefixes,
     /// Those that ought to be here and are not.
     pub(super) spis: HashMap<Spi, ShardId>,
     pub(super) insides: HashMap<Inside, ShardId>,
@@ -33,10 +34,10 @@ pub(crate) enum Origin {
 }
 
 impl Elsewhere {
-    pub(super) fn new(here: ShardId, shards: Shards) -> Self {
+    pub(super) fn new(here: ShardId, shards: Shards, prefixes: Prefixes) -> Self {
         let (spis, insides) = (HashMap::new(), HashMap::new());
         let pending = shards.iter().map(|_| Handover::default()).collect();
-        Self { here, shards, spis, insides, pending, handed: 0 }
+        Self { here, shards, prefixes, spis, insides, pending, handed: 0 }
     }
 
     /// Those of these SPIs that ought to be here are at `to` from now on.
@@ -57,7 +58,7 @@ impl Elsewhere {
 
     /// Hands over a packet to a client that is not here; false if it is nowhere else either.
     pub(super) fn hand_ip(&mut self, origin: Origin, inside: Inside, packet: Superpacket<'_>) -> bool {
-        let ought = self.shards.of_inside(inside);
+        let ought = self.shards.of_inside(inside, &self.prefixes);
         let Some(to) = self.next(origin, ought, self.insides.get(&inside).copied()) else { return false };
         to.down.push((to.bytes.len()..to.bytes.len() + packet.bytes().len(), packet.left()));
         to.bytes.extend_from_slice(packet.bytes());

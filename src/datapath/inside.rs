@@ -17,7 +17,7 @@ pub enum Inside {
 }
 
 impl Inside {
-    /// The number that decides to which shard the kernel brings its packets: 32 bits that stand in their destination.
+    /// The number by which the kernel knows its packets: 32 bits that stand in their destination.
     pub fn number(self) -> u32 {
         match self {
             Self::V4(address) => address.to_bits(),

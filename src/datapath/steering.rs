@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 
 use ipsec::{PeerId, Spi};
 
-use super::Inside;
+use super::{Inside, Prefixes};
 
 /// One shard's number, below their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +51,12 @@ impl Shards {
     }
 
     /// Where the kernel brings packets to a client.
-    pub(crate) fn of_inside(self, inside: Inside) -> ShardId {
-        ShardId(inside.number() % self.0.get())
+    pub(crate) fn of_inside(self, inside: Inside, prefixes: &Prefixes) -> ShardId {
+        self.of_number(prefixes.number(inside))
+    }
+
+    /// The same of one with that number.
+    pub(crate) fn of_number(self, number: u32) -> ShardId {
+        ShardId(number % self.0.get())
     }
 }

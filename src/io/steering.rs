@@ -3,9 +3,9 @@
 //! ```text
 //! UDP 4500   SPI modulo n; IKE begins with a zero      classic BPF on the SO_REUSEPORT group
 //! ESP        each raw socket takes its own SPIs        classic BPF on each socket
-//! TUN        four octets of the destination, or as      eBPF on the device, with a map
-//!            many of their bits as are delegated,
-//!            modulo n, but for the server's exceptions
+//! TUN        the address modulo n, or that which goes  eBPF on the device, with a map
+//!            with the prefix, but for the server's
+//!            exceptions
 //! ```
 //!
 //! Programs so short are made by hand. Where a kernel or a container forbids one, packets come to any core and are handed over.
@@ -13,8 +13,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, OwnedFd};
 
-use crate::pool::Delegation;
-use crate::server::{Inside, ShardId, Shards};
+use crate::server::{Inside, Prefixes, ShardId, Shards, Stretch};
 
 /// Has a SO_REUSEPORT group bring ESP to the socket of its shard, in the order in which they were bound, and all else to the first.
 /// One socket of the group stands for all.
@@ -28,9 +27,9 @@ pub(super) fn raw(socket: &impl AsFd, shard: ShardId, shards: Shards) -> io::Res
 }
 
 /// Has a TUN device bring packets to the queue of their destination's shard, in the order in which queues were attached.
-pub(super) fn tun(device: &impl AsFd, shards: Shards, delegations: &[Delegation]) -> io::Result<Exceptions> {
+pub(super) fn tun(device: &impl AsFd, shards: Shards, prefixes: &Prefixes) -> io::Result<Exceptions> {
     let map = map().ok();
-    let program = load(&by_destination(shards, delegations, map.as_ref()))?;
+    let program = load(&by_destination(shards, prefixes.stretches(), map.as_ref()))?;
     let number = program.as_raw_fd();
     // SAFETY: TUNSETSTEERINGEBPF reads one int, which lives through the call; the kernel keeps its own reference to the program.
     let result =
@@ -137,25 +136,22 @@ fn instruction(code: u32, registers: u8, offset: i16, immediate: u32) -> Instruc
 }
 
 /// What a TUN queue reads begins with the IP header. IPv4 goes by its destination, IPv6 by the second four octets of that: the lower half
-/// of a prefix, or what there is of it before the bits that a client has for itself.
-fn by_destination(
-    shards: Shards,
-    delegations: &[Delegation],
-    exceptions: Option<&OwnedFd>,
-) -> Vec<Instruction> {
-    let delegated = by_delegation(delegations);
+/// of a prefix, or what there is of it before the bits that a client has for itself. That is looked up in the table of exceptions; what is
+/// not there goes by the address, or the one that goes with the prefix.
+fn by_destination(shards: Shards, stretches: &[Stretch], exceptions: Option<&OwnedFd>) -> Vec<Instruction> {
+    let of_ipv6 = by_stretch(stretches);
     let head = [
         // R6 = R1: loads from the packet want its context there.
         instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x16, 0, 0),
         // R0 = the version.
         instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, 0),
         instruction(BPF_ALU64 | libc::BPF_RSH | libc::BPF_K, 0, 0, 4),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 2, 6),
-        // R0 = the word at 16 or at 28, in the order of this machine.
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 3, 6),
+        // R0 and R7 = the word at 16, in the order of this machine.
         instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 16),
-        instruction(libc::BPF_JMP | libc::BPF_JA, 0, delegated.len() as i16 + 1, 0),
+        instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x07, 0, 0),
+        instruction(libc::BPF_JMP | libc::BPF_JA, 0, of_ipv6.len() as i16, 0),
     ];
-    let prefix = [instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 28)];
     let look_up = exceptions.map(|map| {
         [
             // On the stack, where R2 points.
@@ -170,29 +166,33 @@ fn by_destination(
             instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 2, 0),
             instruction(libc::BPF_LDX | libc::BPF_MEM | libc::BPF_W, 0x00, 0, 0),
             instruction(libc::BPF_JMP | BPF_EXIT, 0, 0, 0),
-            instruction(libc::BPF_LDX | libc::BPF_MEM | libc::BPF_W, 0xa0, -4, 0),
         ]
     });
     let tail = [
+        instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x70, 0, 0),
         instruction(libc::BPF_ALU | libc::BPF_MOD | libc::BPF_K, 0, 0, shards.count().get()),
         instruction(libc::BPF_JMP | BPF_EXIT, 0, 0, 0),
     ];
-    let number = head.into_iter().chain(delegated).chain(prefix);
-    number.chain(look_up.into_iter().flatten()).chain(tail).collect()
+    head.into_iter().chain(of_ipv6).chain(look_up.into_iter().flatten()).chain(tail).collect()
 }
 
-/// R0 = the number of a delegated prefix, and on behind what follows; or nothing, and on to that, which is one instruction.
-fn by_delegation(delegations: &[Delegation]) -> Vec<Instruction> {
-    let mut program = Vec::new();
+/// R0 = the number of a prefix, R7 = that of the address that goes with it; or both the second four octets of the destination.
+fn by_stretch(stretches: &[Stretch]) -> Vec<Instruction> {
+    let mut program = vec![
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 28),
+        instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x07, 0, 0),
+    ];
     // Each part leaps over those behind it, so they are made from the last one on.
-    for delegation in delegations.iter().rev() {
+    for Stretch { range, down, ahead } in stretches.iter().rev() {
         let number = [
             instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 28),
-            instruction(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K, 0, 0, delegation.number_shift()),
-            instruction(libc::BPF_JMP | libc::BPF_JA, 0, program.len() as i16 + 1, 0),
+            instruction(libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K, 0, 0, *down),
+            instruction(BPF_ALU64 | BPF_MOV | BPF_X, 0x07, 0, 0),
+            instruction(libc::BPF_ALU | libc::BPF_ADD | libc::BPF_K, 0x07, 0, *ahead),
+            instruction(libc::BPF_JMP | libc::BPF_JA, 0, program.len() as i16, 0),
         ];
-        let [high, low, ..] = words(delegation.range().network().to_bits());
-        let [high_mask, low_mask, ..] = words(delegation.range().mask());
+        let [high, low, ..] = words(range.network().to_bits());
+        let [high_mask, low_mask, ..] = words(range.mask());
         let within = |at, mask, word, rest: usize| {
             [
                 instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at),

@@ -19,8 +19,8 @@ use anyhow::{Context, bail};
 use super::steering::{self, Exceptions};
 use crate::{
     config::Switch,
-    pool::{Delegation, Pool},
-    server::{ShardId, Shards},
+    pool::Pool,
+    server::{Prefixes, ShardId, Shards},
 };
 
 use coalesce::Write;
@@ -87,8 +87,7 @@ impl Tun {
         let first = files.first().context("a device without a queue")?;
         // It is the device's, not the queue's.
         let offload = settle(interface.offload, first);
-        let delegations: Vec<Delegation> = interface.pools.iter().filter_map(|pool| pool.delegate).collect();
-        let steered = steering::tun(first, shards, &delegations);
+        let steered = steering::tun(first, shards, &Prefixes::of(interface.pools));
         link::configure(interface).with_context(|| format!("cannot set up interface {name}"))?;
         let queues = files.into_iter().map(|file| Self::queue(name, file, offload)).collect();
         Ok((queues, steered))

@@ -14,8 +14,8 @@ use super::Server;
 use crate::{
     config::Config,
     datapath::{
-        Datapath, Departed, Inside, Order, Outcome, Outlying, Policy, SessionIndex, ShardId, Shards,
-        TCP_IPV4_HEADERS,
+        Datapath, Departed, Inside, Order, Outcome, Outlying, Policy, Prefixes, SessionIndex, ShardId,
+        Shards, TCP_IPV4_HEADERS,
     },
     pool::{Pool, Prefix},
 };
@@ -53,6 +53,7 @@ impl Blueprint {
             networks6: config.pools.iter().flat_map(Pool::ranges6).collect(),
             local6: config.pools.iter().filter_map(Pool::server_prefix).map(Prefix::first).collect(),
             delegations: config.pools.iter().filter_map(|pool| pool.delegate).collect(),
+            prefixes: Prefixes::of(&config.pools),
         };
         Self { shards, policy, seed: Zeroizing::new(seed) }
     }
@@ -118,6 +119,11 @@ impl Plane {
     /// Where a client's packets are taken care of.
     pub(super) fn shard_of(&self, peer: PeerId) -> ShardId {
         self.shards.of_peer(peer)
+    }
+
+    /// Where the kernel brings packets to a client.
+    fn shard_of_inside(&self, inside: Inside) -> ShardId {
+        self.shards.of_inside(inside, &self.blueprint.policy.prefixes)
     }
 
     /// Has the client's shard do something.
@@ -265,7 +271,7 @@ impl Server {
         mtu: u16,
     ) {
         self.order(now, peer, Order::Assign { session, inside, mtu });
-        let (ought, to) = (self.plane.shards.of_inside(inside), self.plane.shard_of(peer));
+        let (ought, to) = (self.plane.shard_of_inside(inside), self.plane.shard_of(peer));
         if ought != to {
             self.plane.tell_shard(now, ought, Order::Away { inside, to });
             self.plane.exceptions.push_back((inside, Some(to)));
@@ -275,7 +281,7 @@ impl Server {
     /// Nobody has the address or prefix that a client had any more.
     pub(super) fn unassign(&mut self, now: Instant, peer: PeerId, session: SessionIndex, inside: Inside) {
         self.order(now, peer, Order::Withdraw { session, inside });
-        let ought = self.plane.shards.of_inside(inside);
+        let ought = self.plane.shard_of_inside(inside);
         if ought != self.plane.shard_of(peer) {
             self.plane.tell_shard(now, ought, Order::Back { inside });
             self.plane.exceptions.push_back((inside, None));

@@ -197,6 +197,19 @@ fn clients_do_not_reach_each_other_but_the_server() {
     assert_eq!(world.beyond.len(), 1);
 }
 
+/// Without an exception for anybody, on any number of cores: a prefix is where its address is.
+#[test]
+fn a_prefix_is_on_the_core_of_its_address() {
+    for shards in [2, 3, 5] {
+        let setup = Setup { shards, steering: Steering::ByNumber, quality: Quality::CLEAN, ..setup() };
+        let (mut world, devices) = connected(&setup, [(); 6].map(|()| Profile::windows_10()));
+        for device in devices {
+            talks(&mut world, device);
+        }
+        assert_eq!(world.handed_over(), 0, "{shards} cores");
+    }
+}
+
 #[test]
 fn segments_fit_the_tunnel() {
     let (mut world, [device]) = connected(&setup(), [Profile::windows_10()]);

@@ -140,7 +140,8 @@ fn packets_over_ipv6_come_to_the_queue_of_their_prefix() {
                 (2..40).map(|last| Ipv6Addr::new(0x2001, 0xdb8, 1, 0x300 + last, 7, 7, 7, last)).collect();
             let core = |client: &Ipv6Addr| match Prefix::of(*client) {
                 prefix if prefix == away => count - 1,
-                prefix => prefix.number() % count,
+                // That of 10.20.3.2 and of those that follow.
+                _ => (0x0a14_0000 + u32::from(client.segments()[3])) % count,
             };
             each_comes_to_its_queue(&host, &clients, &mut queues, core);
         }
@@ -159,7 +160,7 @@ fn packets_to_hosts_behind_a_client_come_to_its_queue() {
             let (mut queues, steered) = Tun::create_queues(&interface, shards(count)).unwrap();
             let exceptions = steered.unwrap();
             let host = UdpSocket::bind("[::]:0").unwrap();
-            for delegation in ranges {
+            for (net, delegation) in (20..).zip(ranges) {
                 let away = delegation.nth(9);
                 exceptions.set(Inside::Delegated(away), Some(ShardId(count - 1)));
                 // Three networks of each.
@@ -171,14 +172,19 @@ fn packets_to_hosts_behind_a_client_come_to_its_queue() {
                     .collect();
                 let core = |client: &Ipv6Addr| match delegation.of(*client).unwrap() {
                     prefix if prefix == away => count - 1,
-                    prefix => prefix.number() % count,
+                    // That of 10.20.0.2, 10.21.0.2, 10.22.0.2 and of those that follow.
+                    prefix => {
+                        let number = prefix.number() - delegation.nth(0).number();
+                        (0x0a00_0000 + (net << 16) + number) % count
+                    }
                 };
                 each_comes_to_its_queue(&host, &clients, &mut queues, core);
                 exceptions.set(Inside::Delegated(away), None);
             }
             // What is no client's but a pool's, and what is next to a range.
-            let others = ["2001:db8:1:3::7", "2001:db8:1:2::7"].map(|text| text.parse().unwrap());
-            each_comes_to_its_queue(&host, &others, &mut queues, |to| Prefix::of(*to).number() % count);
+            let others = ["2001:db8:3:3::7", "2001:db8:3:2::7"].map(|text| text.parse().unwrap());
+            let of_net_22 = |to: &Ipv6Addr| (0x0a16_0000 + u32::from(to.segments()[3])) % count;
+            each_comes_to_its_queue(&host, &others, &mut queues, of_net_22);
         }
     });
 }

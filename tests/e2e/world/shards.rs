@@ -3,7 +3,7 @@
 use std::net::{Ipv6Addr, SocketAddr};
 
 use adit::pool::Prefix;
-use adit::server::{Datagram, Downlink, Inside, Uplink};
+use adit::server::{Datagram, Downlink, Inside, Prefixes, Uplink};
 use adit::status::Status;
 use adit::superpacket::Superpacket;
 use ipsec::Path;
@@ -150,10 +150,11 @@ impl World {
                 .map(|to| self.inside6((*to).into())),
             _ => packet.get(16..).and_then(|rest| rest.first_chunk::<4>()).map(|to| Inside::V4((*to).into())),
         };
-        let Some(number) = inside.map(Inside::number) else { return 0 };
-        match self.exceptions.get(&number).filter(|_| self.steering == Steering::Right) {
+        let Some(inside) = inside else { return 0 };
+        let exception = self.exceptions.get(&inside.number());
+        match exception.filter(|_| self.steering == Steering::Right) {
             Some(core) => core.0 as usize,
-            None => self.core_of(number),
+            None => self.core_of(Prefixes::of(&self.config.pools).number(inside)),
         }
     }
 
