@@ -162,6 +162,9 @@ fn execute(
         Command::Reload(running) => {
             let report = control::reload(&socket(running)?)?;
             writeln!(terminal.out, "{report}")?;
+            for line in &report.news {
+                writeln!(terminal.out, "{line}")?;
+            }
             for remark in &report.remarks {
                 writeln!(terminal.err, "{remark}")?;
             }

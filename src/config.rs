@@ -6,6 +6,7 @@ mod certificate;
 mod check;
 mod eap;
 mod live;
+mod papers;
 pub(crate) use check::{EXAMPLE_SECRET, MTU_UNFRAGMENTED};
 pub(crate) mod problem;
 mod raw;
@@ -22,6 +23,7 @@ use serde_saphyr::Spanned;
 use crate::domain::Domain;
 use crate::onlink;
 use crate::pool::{Pool, Range, Range6};
+pub use papers::Papers;
 pub use problem::{Problem, Problems};
 
 /// Where the control socket is unless the configuration says otherwise.
@@ -90,6 +92,8 @@ pub struct Config {
     pub log: Log,
     /// What strangers may occupy.
     pub limits: Limits,
+    /// What the files of certificates say.
+    pub papers: Vec<Papers>,
     /// What works but is probably not meant.
     pub warnings: Vec<Problem>,
 }

@@ -80,6 +80,8 @@ pub struct Report {
     pub changed: usize,
     /// Of those, the ones whose user has another pool now: they keep their address.
     pub kept: usize,
+    /// Files of certificates that were read anew.
+    pub news: Vec<String>,
     /// Settings that take a restart, and warnings.
     pub remarks: Vec<String>,
 }

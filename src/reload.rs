@@ -31,6 +31,8 @@ pub struct Fresh {
     pub reload: Reload,
     /// What the server serves by once it has taken that over.
     pub served: Served,
+    /// Files that are not what they were.
+    pub news: Vec<String>,
     /// What the operator should know.
     pub remarks: Vec<String>,
 }
@@ -89,6 +91,7 @@ impl Served {
         let newer = Config::load(&self.config.file)?;
         let fixed = self.config.fixed(&newer);
         let config = self.config.updated(&newer);
+        let news = self.config.news(&config);
         // The pools that are served, should the file have others.
         let users = Users::load(&config.users, &config.pools)?;
         let warnings = newer.warnings.iter().chain(users.warnings()).map(ToString::to_string);
@@ -96,7 +99,7 @@ impl Served {
         let remarks = warnings.chain(unchanged).collect();
         let served = Self::new(config, &users);
         let reload = Reload::new(&self.addresses, users, &served.config);
-        Ok(Fresh { reload, served, remarks })
+        Ok(Fresh { reload, served, news, remarks })
     }
 }
 
@@ -165,6 +168,56 @@ mod tests {
         write(&scratch, "adit.yaml", "ipsec: {}\n");
         let error = served.read().unwrap_err().to_string();
         assert!(error.contains("adit.yaml:1:1: ipsec.psk: found no key"), "{error}");
+    }
+
+    const CERTIFICATE: &str =
+        "eap: { certificate: { cert: own.pem, key: own.key, ca: ca.pem, crl: ca.crl } }\n";
+
+    /// A file of tests/vectors/pki.
+    fn pki(name: &str) -> String {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/pki/");
+        std::fs::read_to_string(format!("{directory}{name}")).unwrap()
+    }
+
+    /// The file by that name is this one of tests/vectors/pki from now on.
+    fn bring(scratch: &Scratch, name: &str, vector: &str) {
+        write(scratch, name, &pki(vector));
+    }
+
+    #[test]
+    fn certificates_are_read_anew() {
+        let scratch = Scratch::new();
+        write(&scratch, "adit.yaml", &format!("{CONFIG}{CERTIFICATE}"));
+        write(&scratch, "users.yaml", "a: { password: a }");
+        for (name, vector) in
+            [("own.pem", "server.pem"), ("own.key", "server.key"), ("ca.pem", "ca.pem"), ("ca.crl", "ca.crl")]
+        {
+            bring(&scratch, name, vector);
+        }
+        let served = served(&scratch);
+        assert!(served.read().unwrap().news.is_empty());
+        // Half of what is needed: nothing changes, and the file is named.
+        bring(&scratch, "own.pem", "server-p256.pem");
+        let error = served.read().unwrap_err().to_string();
+        assert!(
+            error.contains("eap.certificate.key: found the private key of another certificate in own.key")
+        );
+        bring(&scratch, "own.key", "server-p256.key");
+        let fresh = served.read().unwrap();
+        let line = "`eap.certificate` is read anew: this server's certificate \"O=Example,CN=vpn.example.net\", valid until \
+                    2120-01-01T00:00:00Z";
+        assert_eq!((fresh.news, fresh.remarks), (vec![line.to_owned()], Vec::new()));
+        assert!(fresh.served.read().unwrap().news.is_empty(), "it is what is served now");
+        bring(&scratch, "ca.crl", "ca.pem");
+        let error = fresh.served.read().unwrap_err().to_string();
+        assert!(
+            error.contains(
+                "eap.certificate.crl: found no certificate revocation list that can be read in ca.crl"
+            ),
+            "{error}"
+        );
+        write(&scratch, "adit.yaml", CONFIG);
+        assert_eq!(fresh.served.read().unwrap().news, ["`eap.certificate` is gone"]);
     }
 
     /// Ten thousand accounts, each with a password to be hashed: all of this beside the event loop. How long

@@ -61,7 +61,7 @@ pub use reload::{Reload, Reloaded};
 pub use report::Draft;
 
 use crate::{
-    config::Config,
+    config::{Config, Papers},
     datapath::{Control, Order, Origin, SessionIndex},
     onlink::{Directions, ServerId},
     pool::{self, Pools},
@@ -194,14 +194,16 @@ impl Server {
             ppp_discards: BTreeMap::new(),
             told_of_nat: false,
         };
-        if let Some((from, until)) = config.certificate.as_ref().and_then(|own| own.out_of_date(wall)) {
-            let text = format!(
-                "this server's own certificate is valid from {from} until {until} only: devices may refuse it; set the clock and \
-                 start again, or put a new one into `ipsec.certificate`"
-            );
-            server.say(Level::Warn, None, text);
-        }
+        server.say_of_papers(now, &config.papers);
         server
+    }
+
+    /// Says what is amiss with certificates.
+    fn say_of_papers(&mut self, now: Instant, papers: &[Papers]) {
+        let wall = self.wall(now);
+        for remark in papers.iter().flat_map(|papers| papers.remarks(wall)) {
+            self.say(Level::Warn, None, remark);
+        }
     }
 
     /// Takes what the sockets had ready: whole UDP payloads from ports 500 and 4500, which are decrypted in place. `up` says

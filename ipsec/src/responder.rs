@@ -178,6 +178,12 @@ impl Responder {
         self.config.psks = psks;
     }
 
+    /// From now on, first phases begin with these certificates, or without any. Those that have begun go on with what they
+    /// began with.
+    pub fn set_certificate(&mut self, certificate: Option<Arc<Credentials>>) {
+        self.config.certificate = certificate;
+    }
+
     /// An IKE message arrived; on port 4500 the owner has taken the non-ESP marker off.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, message: &[u8]) {
         if let Err(reason) = self.receive(now, path, message) {

@@ -137,6 +137,17 @@ impl Link {
         }
     }
 
+    /// What the operator decides from now on, for when the client authenticates itself anew; an authentication that has begun goes on
+    /// as it began.
+    pub fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
+    /// What the operator decided.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Carries out what the owner decided about the last [`Event::AuthRequest`].
     pub fn handle_verdict(&mut self, now: Instant, verdict: Verdict) {
         let Phase::Authenticate(auth) = &mut self.phase else {

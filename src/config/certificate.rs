@@ -7,6 +7,7 @@ use ipsec::{CredentialFiles, Credentials, CredentialsError};
 use serde_saphyr::Spanned;
 use zeroize::Zeroizing;
 
+use super::papers::{Content, Papers};
 use super::problem::{self, Findings};
 use super::raw;
 use super::yaml::Text;
@@ -14,18 +15,20 @@ use super::yaml::Text;
 #[cfg(test)]
 mod tests;
 
+const KEY: &str = "ipsec.certificate";
+
 pub(super) fn read(
     f: &mut Findings<'_>,
     directory: &Path,
     files: Spanned<raw::Certificate>,
-) -> Option<Arc<Credentials>> {
+) -> Option<(Arc<Credentials>, Option<Papers>)> {
     let raw::Certificate { cert, key, ca, crl } = files.value;
-    let mut content = |name, text: &Text| content_of(f, directory, ("ipsec.certificate", name), text);
+    let mut content = |name, text: &Text| content_of(f, directory, (KEY, name), text);
     let read = (content("cert", &cert), content("key", &key), content("ca", &ca));
     let revoked = crl.as_ref().map(|crl| content("crl", crl)).transpose();
     let ((Ok(cert_file), Ok(key_file), Ok(ca_file)), Ok(crl_file)) = (read, revoked) else { return None };
     if let Some(open) = problem::readable_by_others(&directory.join(&key.value)) {
-        f.warn(key.referenced, format!("ipsec.certificate.key: {}", open.text));
+        f.warn(key.referenced, format!("{KEY}.key: {}", open.text));
     }
     let files = CredentialFiles {
         cert: &cert_file,
@@ -36,9 +39,15 @@ pub(super) fn read(
     match Credentials::read(files) {
         Ok(credentials) => {
             for warning in credentials.warnings() {
-                f.warn(key.referenced, format!("ipsec.certificate.{warning}"));
+                f.warn(key.referenced, format!("{KEY}.{warning}"));
             }
-            Some(Arc::new(credentials))
+            let content = Content {
+                cert: &cert_file,
+                key: &key_file,
+                ca: Some(&ca_file),
+                crl: crl_file.as_ref().map(|file| file.as_slice()),
+            };
+            Some((Arc::new(credentials), Papers::read(KEY, content)))
         }
         Err(error) => {
             let (name, text) = match error {
@@ -47,7 +56,7 @@ pub(super) fn read(
                 CredentialsError::Ca(_) => ("ca", &ca),
                 CredentialsError::Crl(_) => ("crl", crl.as_ref().unwrap_or(&cert)),
             };
-            f.wrong(text.referenced, format!("ipsec.certificate.{name}: found {error}"));
+            f.wrong(text.referenced, format!("{KEY}.{name}: found {error} in {}", text.value));
             None
         }
     }

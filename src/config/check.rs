@@ -39,12 +39,16 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
     let mut findings = Findings::new(path);
     let f = &mut findings;
     let pools = inside::pools(f, file.pools);
-    let eap = eap::read(f, directory, file.eap.unwrap_or_default(), ipsec.certificate.as_ref());
+    let (eap, users_papers) =
+        eap::read(f, directory, file.eap.unwrap_or_default(), ipsec.certificate.as_ref());
+    let psks = psks(f, root, ipsec.psk, ipsec.certificate.is_some());
+    let (certificate, machines_papers) =
+        ipsec.certificate.and_then(|files| certificate::read(f, directory, files)).unzip();
     let mut config = Config {
         file: path.to_owned(),
         listen: listen(f, file.listen),
-        psks: psks(f, root, ipsec.psk, ipsec.certificate.is_some()),
-        certificate: ipsec.certificate.and_then(|files| certificate::read(f, directory, files)),
+        psks,
+        certificate,
         algorithms: word(f, "ipsec.algorithms", ipsec.algorithms, ALGORITHMS, Algorithms::Compatible),
         native_esp: word(f, "ipsec.encapsulation", ipsec.encapsulation, ENCAPSULATION, false),
         l2tp_secret: l2tp.secret.map(|secret| l2tp::Secret::new(self::secret(f, "l2tp.secret", &secret))),
@@ -81,6 +85,7 @@ pub(super) fn config(path: &Path, file: Option<Spanned<raw::File>>) -> Result<Co
                 4096,
             ),
         },
+        papers: machines_papers.flatten().into_iter().chain(users_papers).collect(),
         warnings: Vec::new(),
     };
     config.warnings = findings.finish()?;

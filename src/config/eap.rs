@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 
 use super::certificate;
 use super::check::words;
+use super::papers::{Content, Papers};
 use super::problem::{self, Findings};
 use super::raw;
 use super::yaml::Text;
@@ -15,20 +16,17 @@ use super::yaml::Text;
 #[cfg(test)]
 mod tests;
 
-/// `ipsec` is what `ipsec.certificate` says, which is good for this as well.
+/// `ipsec` is what `ipsec.certificate` says, which is good for this as well; what its files say is told there.
 pub(super) fn read(
     f: &mut Findings<'_>,
     directory: &Path,
     eap: raw::Eap,
     ipsec: Option<&Spanned<raw::Certificate>>,
-) -> EapConfig {
-    let tls = match (&eap.certificate, ipsec) {
-        (Some(files), _) => credentials(f, directory, Files::of_eap(&files.value)),
-        // What is wrong with these is said where they are named.
-        (None, Some(files)) => {
-            credentials(&mut Findings::new(Path::new("")), directory, Files::of_ipsec(&files.value))
-        }
-        (None, None) => None,
+) -> (EapConfig, Option<Papers>) {
+    let (tls, papers) = match (&eap.certificate, ipsec) {
+        (Some(files), _) => credentials(f, directory, Files::of_eap(&files.value)).unzip(),
+        (None, Some(files)) => (of_ipsec(f, directory, files), None),
+        (None, None) => (None, None),
     };
     let methods = match eap.methods {
         Some(list) => {
@@ -39,7 +37,26 @@ pub(super) fn read(
         }
         None => by_default(tls.as_ref(), eap.certificate.is_some()),
     };
-    EapConfig { methods, tls: tls.map(Arc::new) }
+    (EapConfig { methods, tls: tls.map(Arc::new) }, papers.flatten())
+}
+
+/// What is wrong with the files is said where they are named, unless it is TLS alone that cannot do with them.
+fn of_ipsec(
+    f: &mut Findings<'_>,
+    directory: &Path,
+    files: &Spanned<raw::Certificate>,
+) -> Option<TlsCredentials> {
+    let mut findings = Findings::new(Path::new(""));
+    let credentials = credentials(&mut findings, directory, Files::of_ipsec(&files.value));
+    if let Err(problems) = findings.finish() {
+        for problem in problems.iter() {
+            f.warn(
+                files.referenced,
+                format!("no tls and no peap with `ipsec.certificate`: {}", problem.text),
+            );
+        }
+    }
+    credentials.map(|(credentials, _)| credentials)
 }
 
 /// The strongest first. MD5 is for who asks for it: it proves nothing about the server, and needs passwords that are kept as
@@ -77,6 +94,8 @@ fn methods(f: &mut Findings<'_>, list: Spanned<Vec<Text>>, tls: bool, certificat
     named
 }
 
+const KEY: &str = "eap.certificate";
+
 /// Where the files are.
 #[derive(Clone, Copy)]
 struct Files<'a> {
@@ -98,10 +117,13 @@ impl<'a> Files<'a> {
     }
 }
 
-fn credentials(f: &mut Findings<'_>, directory: &Path, files: Files<'_>) -> Option<TlsCredentials> {
+fn credentials(
+    f: &mut Findings<'_>,
+    directory: &Path,
+    files: Files<'_>,
+) -> Option<(TlsCredentials, Option<Papers>)> {
     let Files { cert, key, ca, crl } = files;
-    let mut content =
-        |name, text: &Text| certificate::content_of(f, directory, ("eap.certificate", name), text);
+    let mut content = |name, text: &Text| certificate::content_of(f, directory, (KEY, name), text);
     let (cert_file, key_file) = (content("cert", cert), content("key", key));
     let ca_file = ca.map(|ca| content("ca", ca)).transpose();
     let crl_file = crl.map(|crl| content("crl", crl)).transpose();
@@ -110,7 +132,7 @@ fn credentials(f: &mut Findings<'_>, directory: &Path, files: Files<'_>) -> Opti
         return None;
     };
     if let Some(open) = problem::readable_by_others(&directory.join(&key.value)) {
-        f.warn(key.referenced, format!("eap.certificate.key: {}", open.text));
+        f.warn(key.referenced, format!("{KEY}.key: {}", open.text));
     }
     let content = TlsFiles {
         cert: &cert_file,
@@ -125,9 +147,12 @@ fn credentials(f: &mut Findings<'_>, directory: &Path, files: Files<'_>) -> Opti
             TlsCredentialsError::Ca(_) => ("ca", ca),
             TlsCredentialsError::Crl(_) => ("crl", crl),
         };
-        f.wrong(text.unwrap_or(cert).referenced, format!("eap.certificate.{name}: found {error}"));
+        let text = text.unwrap_or(cert);
+        f.wrong(text.referenced, format!("{KEY}.{name}: found {error} in {}", text.value));
     };
-    TlsCredentials::read(content).map_err(wrong).ok()
+    let credentials = TlsCredentials::read(content).map_err(wrong).ok()?;
+    let TlsFiles { cert, key, ca, crl } = content;
+    Some((credentials, Papers::read(KEY, Content { cert, key, ca, crl })))
 }
 
 const METHODS: &[(&str, EapMethod)] = &[

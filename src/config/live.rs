@@ -1,13 +1,18 @@
 //! What of a configuration can change while it serves, and what takes a restart.
 
-use super::Config;
+use super::{Config, papers};
 
 impl Config {
     /// This configuration with what `newer` says of settings that can change while it serves.
     #[must_use]
     pub fn updated(&self, newer: &Self) -> Self {
-        let newer = newer.clone();
-        Self { psks: newer.psks, dns: newer.dns, domain: newer.domain, routes: newer.routes, ..self.clone() }
+        let Self { psks, certificate, dns, domain, routes, eap, papers, .. } = newer.clone();
+        Self { psks, certificate, dns, domain, routes, eap, papers, ..self.clone() }
+    }
+
+    /// What is new in files that are not compared by their name: those of certificates.
+    pub fn news(&self, newer: &Self) -> Vec<String> {
+        papers::news(&self.papers, &newer.papers)
     }
 
     /// The keys of all other settings that `newer` has another value of.
@@ -17,7 +22,7 @@ impl Config {
             file: _,
             listen,
             psks: _,
-            certificate,
+            certificate: _,
             algorithms,
             native_esp,
             l2tp_secret,
@@ -30,7 +35,7 @@ impl Config {
             routes: _,
             client_to_client,
             auth,
-            eap,
+            eap: _,
             users,
             tun,
             tun_offload,
@@ -42,12 +47,11 @@ impl Config {
             metrics,
             log,
             limits,
+            papers: _,
             warnings: _,
         } = self;
         let same = [
             ("listen", *listen == newer.listen),
-            // Of one that stays one, the files may differ: they are read at the start.
-            ("ipsec.certificate", certificate.is_some() == newer.certificate.is_some()),
             ("ipsec.algorithms", *algorithms == newer.algorithms),
             ("ipsec.encapsulation", *native_esp == newer.native_esp),
             ("l2tp.secret", *l2tp_secret == newer.l2tp_secret),
@@ -57,8 +61,6 @@ impl Config {
             ("mtu", *mtu == newer.mtu),
             ("client_to_client", *client_to_client == newer.client_to_client),
             ("auth", *auth == newer.auth),
-            ("eap.methods", eap.methods == newer.eap.methods),
-            ("eap.certificate", eap.tls.is_some() == newer.eap.tls.is_some()),
             // Its content is another matter.
             ("users", *users == newer.users),
             ("tun", *tun == newer.tun),

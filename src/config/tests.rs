@@ -45,7 +45,7 @@ fn warnings(content: &str) -> Vec<String> {
 fn the_manual_says_what_the_defaults_are() {
     let manual = include_str!("../../conf/adit.yaml");
     let mut config = parsed(manual);
-    let warning = "adit.yaml:19:29: ipsec.psk.secret: this is the example's secret, which everybody knows";
+    let warning = "adit.yaml:21:29: ipsec.psk.secret: this is the example's secret, which everybody knows";
     assert_eq!(config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), [warning]);
     config.warnings.clear();
     let mut least = parsed("ipsec: { psk: [{ name: main, secret: correct horse battery staple }] }");

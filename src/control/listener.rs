@@ -149,6 +149,7 @@ impl Asks {
         match &report {
             Ok(report) => {
                 tracing::info!("reloaded: {report}");
+                report.news.iter().for_each(|line| tracing::info!("{line}"));
                 report.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
             }
             Err(why) => why.lines().for_each(|line| tracing::error!("not reloaded: {line}")),
@@ -159,7 +160,8 @@ impl Asks {
     async fn take_over(&self, serving: &mut Serving) -> Result<Report, String> {
         loop {
             let written = self.all_written().await;
-            let Fresh { reload, served, remarks } = serving.read().map_err(|error| format!("{error:#}"))?;
+            let Fresh { reload, served, news, remarks } =
+                serving.read().map_err(|error| format!("{error:#}"))?;
             // However long that takes: to give up on it would not stop it.
             let reload = self.send(|reply| Command::Reload(Box::new(reload), written, reply))?;
             let reload = reload.await.map_err(|_| STOPPING.to_owned())?;
@@ -172,7 +174,7 @@ impl Asks {
             // With it goes what was served until now: here, where nobody waits.
             drop(reload);
             let Reloaded { users, ended, changed, kept } = done;
-            return Ok(Report { users, ended, changed, kept, remarks });
+            return Ok(Report { users, ended, changed, kept, news, remarks });
         }
     }
 

@@ -130,7 +130,12 @@ impl Server {
     fn ppp_for(&mut self, peer: PeerId) -> Arc<ppp::Config> {
         let configured = self.ppp.mru;
         let mru = self.connections.get(&peer).map_or(configured, |connection| connection.mtu(configured));
-        if mru == configured {
+        self.ppp_with(mru)
+    }
+
+    /// The same by that length.
+    pub(super) fn ppp_with(&mut self, mru: u16) -> Arc<ppp::Config> {
+        if mru == self.ppp.mru {
             return self.ppp.clone();
         }
         let narrow = || Arc::new(ppp::Config { mru, ..(*self.ppp).clone() });

@@ -3,11 +3,11 @@
 //! New logins are held against the new ones from the first moment on. Those who are in are gone through bit by bit, so that packets do
 //! not wait for ten thousand of them.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, ops::Bound, time::Instant};
+use std::{collections::BTreeSet, net::Ipv4Addr, ops::Bound, sync::Arc, time::Instant};
 
 use super::{Server, engines, watch};
 use crate::{
-    config::Config,
+    config::{Config, Papers},
     datapath::{Outlying, SessionIndex},
     onlink::Directions,
     pool,
@@ -39,6 +39,9 @@ struct Begin {
     directions: Directions,
     /// Addresses outside of every pool that somebody has before or after it, if the two are not the same.
     outlying: Option<Outlying>,
+    certificate: Option<Arc<ipsec::Credentials>>,
+    ppp: Arc<ppp::Config>,
+    papers: Vec<Papers>,
 }
 
 /// What came of a reload.
@@ -66,6 +69,9 @@ impl Reload {
             psks: config.psks.clone(),
             directions: engines::directions(config),
             outlying: differ.then(|| either.collect()),
+            certificate: config.certificate.clone(),
+            ppp: Arc::new(engines::ppp(config)),
+            papers: config.papers.clone(),
             users,
         };
         Self {
@@ -99,11 +105,17 @@ impl Reload {
 impl Server {
     /// Goes on with a reload by so many addresses and sessions; true once those were the last.
     pub fn reload(&mut self, now: Instant, reload: &mut Reload, steps: usize) -> bool {
-        if let Some(Begin { users, psks, directions, outlying }) = reload.begin.take() {
+        if let Some(Begin { users, psks, directions, outlying, certificate, ppp, papers }) =
+            reload.begin.take()
+        {
             reload.retired = Some(std::mem::replace(&mut self.users, users));
             self.ike.set_psks(psks);
             self.directions = directions;
             self.set_outlying(now, outlying);
+            self.ike.set_certificate(certificate);
+            self.ppp = ppp;
+            self.narrow.clear();
+            self.say_of_papers(now, &papers);
         }
         let done = (0..steps).any(|_| !self.reload_one(now, reload));
         if done {
@@ -121,6 +133,7 @@ impl Server {
             self.pools.reserve(address);
         } else if let Some(index) = self.session_after(reload.last) {
             reload.last = index;
+            self.renew_config(index);
             match self.reconsider(now, index) {
                 Standing::Same => {}
                 Standing::Changed(address) => {
@@ -133,6 +146,15 @@ impl Server {
             return false;
         }
         true
+    }
+
+    /// Who negotiates the link anew authenticates itself by what is decided now.
+    fn renew_config(&mut self, index: SessionIndex) {
+        let Some(mru) = self.sessions.get(&index).map(|session| session.link.config().mru) else { return };
+        let config = self.ppp_with(mru);
+        if let Some(session) = self.sessions.get_mut(&index) {
+            session.link.set_config(config);
+        }
     }
 
     fn session_after(&self, index: SessionIndex) -> Option<SessionIndex> {

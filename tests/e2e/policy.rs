@@ -6,7 +6,7 @@ use std::time::Duration;
 use load::Profile;
 
 use crate::inner;
-use crate::world::{Device, HOST, Place, Quality, Setup, World};
+use crate::world::{CERTIFICATE, Device, HOST, Place, Quality, Setup, World};
 
 const NAT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 23);
@@ -187,7 +187,7 @@ fn segments_fit_the_tunnel_over_ipv6() {
 /// The certificate of these tests ends in 2120.
 #[test]
 fn the_servers_own_certificate_out_of_date_is_warned_about_at_the_start() {
-    let setup = Setup { certificate: true, ..Setup::default() };
+    let setup = Setup { certificate: CERTIFICATE, ..Setup::default() };
     assert!(World::new(&setup).lines(&["Warn"]).is_empty());
     let late = World::new(&Setup { wall: Duration::from_secs(4_765_000_000), ..setup });
     let warned = late.lines(&["Warn", "own certificate is valid from 2020-01-01", "until 2120-01-01"]);

@@ -22,7 +22,7 @@ use load::{Client, End, Event, Mark, Profile, Stage};
 
 use self::network::{Arrival, Network};
 pub(crate) use self::network::{Incoming, NatId, Place, Quality};
-pub(crate) use self::setup::{PSK, Setup, Steering};
+pub(crate) use self::setup::{CERTIFICATE, PSK, Setup, Steering};
 use crate::inner;
 
 /// The server's address on the network.

@@ -1,7 +1,6 @@
 //! What an operator gives: our certificate and key, whom we believe, and whom no longer.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, TrustAnchor};
@@ -89,12 +88,6 @@ impl Credentials {
     /// What log lines call our certificate.
     pub fn name(&self) -> String {
         self.chain.first().map(Certificate::name).unwrap_or_default()
-    }
-
-    /// From when to when our certificate is valid, if that is not now.
-    pub fn out_of_date(&self, now: SystemTime) -> Option<(String, String)> {
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.chain.first().filter(|own| !own.is_valid_at(now)).map(Certificate::validity)
     }
 
     /// What works but is probably not meant.

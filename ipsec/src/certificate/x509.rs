@@ -63,12 +63,6 @@ impl Certificate {
         self.parsed.tbs_certificate().issuer().to_string()
     }
 
-    /// From when, and until when.
-    pub(crate) fn validity(&self) -> (String, String) {
-        let validity = self.parsed.tbs_certificate().validity();
-        (validity.not_before.to_string(), validity.not_after.to_string())
-    }
-
     /// Whether that long after 1970 is between its two dates.
     pub(crate) fn is_valid_at(&self, now: Duration) -> bool {
         let validity = self.parsed.tbs_certificate().validity();

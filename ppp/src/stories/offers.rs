@@ -1,7 +1,9 @@
 //! Which authentication protocol LCP agrees on.
 
-use super::{Story, acked};
-use crate::{AuthProtocol, Config, Discard, Event};
+use std::sync::Arc;
+
+use super::{Story, acked, bytes};
+use crate::{AuthProtocol, Config, Discard, EapConfig, EapMethod, Event};
 
 const CHAP: &str = "c22305";
 const PAP: &str = "c023";
@@ -73,4 +75,27 @@ fn no_way_down_to_pap() {
     story.peer("c021 06 02 ..");
     let Event::Closed(reason) = story.event() else { panic!("the link should be closed") };
     assert!(reason.to_string().contains("we allow MS-CHAPv2, the client wants PAP"), "{reason}");
+}
+
+/// What the operator decides while a link is up holds when the client negotiates it anew, and not before.
+#[test]
+fn another_method_from_the_next_time_on() {
+    let config = |method| {
+        let eap = EapConfig { methods: vec![method], ..EapConfig::default() };
+        Config { auth: vec![AuthProtocol::Eap], eap, ..Config::default() }
+    };
+    let mut story = Story::with(config(EapMethod::Md5));
+    story.open();
+    let identity = bytes(&story.sent());
+    story.link.set_config(Arc::new(config(EapMethod::MsChapV2)));
+    story.peer(&format!("c227 02 {:02x} .. 01 616c696365", identity[5]));
+    assert_eq!(bytes(&story.sent())[8], 4, "the method that there was when it began");
+    story.peer("c021 01 05 .. 0506 b1b2b3b4");
+    let request = story.lcp_request(2);
+    story.ours(&request);
+    story.ours("c021 02 05 .. 0506 b1b2b3b4");
+    story.peer(&acked(&request));
+    let identity = bytes(&story.sent());
+    story.peer(&format!("c227 02 {:02x} .. 01 616c696365", identity[5]));
+    assert_eq!(bytes(&story.sent())[8], 26);
 }

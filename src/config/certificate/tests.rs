@@ -43,16 +43,19 @@ fn what_is_wrong_with_a_file_is_said_at_its_place() {
     let problem = |files: &[(&str, &str)]| read(ALL, files).unwrap_err();
     assert_eq!(
         problem(&with("server.key", OTHER_KEY)),
-        "adit.yaml:1:48: ipsec.certificate.key: found the private key of another certificate"
+        "adit.yaml:1:48: ipsec.certificate.key: found the private key of another certificate in server.key"
     );
     assert_eq!(
         problem(&with("server.pem", "")),
-        "adit.yaml:1:31: ipsec.certificate.cert: found no certificate"
+        "adit.yaml:1:31: ipsec.certificate.cert: found no certificate in server.pem"
     );
-    assert_eq!(problem(&with("ca.pem", KEY)), "adit.yaml:1:64: ipsec.certificate.ca: found no certificate");
+    assert_eq!(
+        problem(&with("ca.pem", KEY)),
+        "adit.yaml:1:64: ipsec.certificate.ca: found no certificate in ca.pem"
+    );
     assert_eq!(
         problem(&with("ca.crl", AUTHORITY)),
-        "adit.yaml:1:77: ipsec.certificate.crl: found no certificate revocation list of version 2 that can be read"
+        "adit.yaml:1:77: ipsec.certificate.crl: found no certificate revocation list of version 2 that can be read in ca.crl"
     );
     assert_eq!(
         problem(&good()[..2]),

@@ -51,6 +51,26 @@ fn a_certificate_for_ipsec_does() {
     assert!(config.eap.tls.is_some());
 }
 
+/// A key that is good for old devices, and not for TLS.
+#[test]
+fn a_certificate_for_ipsec_that_does_not_is_warned_about() {
+    let scratch = Scratch::new();
+    let cert = include_str!("../../../tests/vectors/pki/client-short.pem");
+    let key = include_str!("../../../tests/vectors/pki/client-short.key");
+    for (name, content) in [("users.yaml", ""), ("s.pem", cert), ("s.key", key), ("ca.pem", AUTHORITY)] {
+        scratch.write(name, content);
+    }
+    let content = "ipsec: { certificate: { cert: s.pem, key: s.key, ca: ca.pem } }";
+    let config = Config::parse(&scratch.path("adit.yaml"), content.as_bytes()).unwrap();
+    assert_eq!(config.eap.methods, [EapMethod::MsChapV2]);
+    let words = "1:23: no tls and no peap with `ipsec.certificate`: eap.certificate.key: found a private key that TLS";
+    assert!(
+        config.warnings.iter().any(|warning| warning.to_string().contains(words)),
+        "{:?}",
+        config.warnings
+    );
+}
+
 #[test]
 fn what_is_wrong_is_said_at_its_place() {
     for (lines, problem) in [
@@ -76,7 +96,7 @@ fn what_is_wrong_is_said_at_its_place() {
         ),
         (
             "eap: { methods: [tls], certificate: { cert: server.pem, key: ca.pem, ca: ca.pem } }",
-            "adit.yaml:1:62: eap.certificate.key: found no private key that can be read",
+            "adit.yaml:1:62: eap.certificate.key: found no private key that can be read in ca.pem",
         ),
         (
             "eap: { certificate: { cert: server.pem, key: server.key, crl: none.crl } }",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use load::{Certificate, Client, Credentials, End, Event, Profile};
 
 use super::Row;
-use crate::world::{Device, Place, Quality, Setup, World};
+use crate::world::{CERTIFICATE, Device, Place, Quality, Setup, World};
 
 const NAT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 23);
@@ -167,7 +167,7 @@ fn only_aggressive(world: &World) {
 /// Instead of the pre-shared key, on a good line and on a bad one, and it renews both phases with it.
 pub(super) fn connects_with_a_certificate(row: &Row) {
     for (seed, quality) in [(1, Quality::CLEAN), (2, Quality::BAD), (3, Quality::BAD)] {
-        let setup = Setup { seed, quality, certificate: true, ..Setup::default() };
+        let setup = Setup { seed, quality, certificate: CERTIFICATE, ..Setup::default() };
         let mut world = World::new(&setup);
         let nat = world.add_nat(NAT);
         let credentials = Credentials {

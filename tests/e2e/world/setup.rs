@@ -28,8 +28,8 @@ pub(crate) struct Setup {
     pub(crate) encapsulation: &'static str,
     /// The wall clock at the start, since 1970.
     pub(crate) wall: Duration,
-    /// Whether the server has a certificate besides its key.
-    pub(crate) certificate: bool,
+    /// What `ipsec.certificate` says.
+    pub(crate) certificate: &'static str,
     /// The `id` of every key, if devices are to name their key.
     pub(crate) identifier: Option<&'static str>,
     /// How many cores the server has. Clients are numbered from 1 and go round: the first is on the last of two.
@@ -65,7 +65,7 @@ impl Default for Setup {
             encapsulation: "always",
             // 2027-01-01.
             wall: Duration::from_secs(1_798_761_600),
-            certificate: false,
+            certificate: "null",
             identifier: None,
             shards: 2,
             steering: Steering::Right,
@@ -76,9 +76,13 @@ impl Default for Setup {
 }
 
 impl Setup {
+    /// The configuration, as an operator brings it to a server that serves already.
+    pub(crate) fn config(&self) -> Config {
+        self.parse(&[("main", PSK)]).0
+    }
+
     pub(super) fn parse(&self, keys: &[(&str, &str)]) -> (Config, Users) {
-        let Self { range, algorithms, encapsulation, extra, .. } = self;
-        let certificate = if self.certificate { CERTIFICATE } else { "null" };
+        let Self { range, algorithms, encapsulation, certificate, extra, .. } = self;
         let range6 = self.range6.map(|range6| format!(", range6: '{range6}'")).unwrap_or_default();
         let delegate = self.delegate.map(|range| format!(", delegate: '{range}'")).unwrap_or_default();
         let dns6 = if self.range6.is_some() { ", '2620:fe::fe'" } else { "" };
@@ -103,7 +107,8 @@ impl Setup {
 /// Where the configuration claims to be: next to a file of accounts, which it insists on.
 const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/adit.yaml");
 
-const CERTIFICATE: &str = "{ cert: ../tests/vectors/pki/server.pem, key: ../tests/vectors/pki/server.key, \
+/// The server has a certificate besides its key.
+pub(crate) const CERTIFICATE: &str = "{ cert: ../tests/vectors/pki/server.pem, key: ../tests/vectors/pki/server.key, \
      ca: ../tests/vectors/pki/ca.pem, crl: ../tests/vectors/pki/ca.crl }";
 
 const ACCOUNTS: &str = "\

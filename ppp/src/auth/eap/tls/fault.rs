@@ -56,7 +56,7 @@ impl fmt::Display for Fault {
                 "the client broke off the TLS handshake (alert {alert:?}); look into the device's own log"
             ),
             Self::NoCertificate => f.write_str(
-                "the client sent no certificate; install one on the device, issued by an authority in `eap.ca`, and \
+                "the client sent no certificate; install one on the device, issued by an authority in `eap.certificate.ca`, and \
                  choose it for the connection",
             ),
             Self::Certificate { subject, issuer, error } => {
@@ -97,12 +97,12 @@ fn certificate(f: &mut fmt::Formatter<'_>, issuer: &str, error: &CertificateErro
         ),
         CertificateError::UnknownIssuer => write!(
             f,
-            "was issued by \"{}\", from where no path leads to an authority in `eap.ca`; choose another certificate on the \
+            "was issued by \"{}\", from where no path leads to an authority in `eap.certificate.ca`; choose another certificate on the \
              device, add the authority, or have the device send the intermediate certificates",
             printable(issuer.as_bytes())
         ),
         CertificateError::Revoked => f.write_str(
-            "or one above it, is revoked by `eap.crl`; issue a new one if its user may log in",
+            "or one above it, is revoked by `eap.certificate.crl`; issue a new one if its user may log in",
         ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => f.write_str(
             "is for other uses: its key usage lacks digital signature, or its extended key usage client authentication; issue one that has them",

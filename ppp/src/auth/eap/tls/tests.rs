@@ -240,7 +240,7 @@ fn refused(version: &'static SupportedProtocolVersion, certificate: Option<&str>
 #[test]
 fn who_does_not_get_in_and_why() {
     for version in [&TLS12, &TLS13] {
-        refused(version, None, &["sent no certificate", "`eap.ca`"]);
+        refused(version, None, &["sent no certificate", "`eap.certificate.ca`"]);
         refused(
             version,
             Some("client-2021"),
@@ -249,9 +249,9 @@ fn who_does_not_get_in_and_why() {
         refused(
             version,
             Some("client-other"),
-            &["CN=mallory", "issued by \"O=Elsewhere,CN=Root\"", "`eap.ca`"],
+            &["CN=mallory", "issued by \"O=Elsewhere,CN=Root\"", "`eap.certificate.ca`"],
         );
-        refused(version, Some("client-revoked"), &["CN=carol", "revoked", "`eap.crl`"]);
+        refused(version, Some("client-revoked"), &["CN=carol", "revoked", "`eap.certificate.crl`"]);
         refused(version, Some("client-web"), &["CN=www", "other uses", "client authentication"]);
         refused(version, Some("client-encipher"), &["CN=mail", "other uses", "digital signature"]);
         refused(version, Some("client-impostor"), &["CN=mallory", "did not sign it"]);
