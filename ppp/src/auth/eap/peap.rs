@@ -97,10 +97,7 @@ impl Peap {
         match carried {
             Carried::Work(job) => Step::Work(job),
             Carried::Request(data) => Step::Request(data),
-            Carried::OurTurn if matches!(self.phase, Phase::Handshake) => {
-                self.phase = Phase::Identity;
-                Step::Request(self.carrier.say(&[Type::IDENTITY.0]))
-            }
+            Carried::OurTurn if matches!(self.phase, Phase::Handshake) => self.ask_identity(),
             Carried::OurTurn if let Phase::Refused(reason) = &self.phase => Step::Failed(reason.clone()),
             // An acknowledgement of what is to be answered with more than that.
             Carried::OurTurn => Step::Discard(Discard::Answer),
@@ -110,11 +107,18 @@ impl Peap {
         }
     }
 
+    fn ask_identity(&mut self) -> Step {
+        self.phase = Phase::Identity;
+        Step::Request(self.carrier.say(&[Type::IDENTITY.0]))
+    }
+
     /// What the client says within the tunnel.
     fn handle_text(&mut self, text: &[u8], settings: &Settings, wire: &mut Wire) -> Step {
         match &mut self.phase {
-            Phase::Handshake | Phase::Over => Step::Discard(Discard::Answer),
-            Phase::Identity => match text.split_first() {
+            Phase::Over => Step::Discard(Discard::Answer),
+            // Beside its Finished it may say at once what it is going to be asked.
+            Phase::Handshake if text.first() != Some(&Type::IDENTITY.0) => self.ask_identity(),
+            Phase::Handshake | Phase::Identity => match text.split_first() {
                 Some((&kind, identity)) if Type(kind) == Type::IDENTITY => {
                     self.identity = identity.to_vec();
                     let (method, request) = MsChapV2::begin(EapMethod::Peap, settings, wire);

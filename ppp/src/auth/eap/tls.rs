@@ -98,13 +98,13 @@ impl Tls {
         match carried {
             Carried::Work(job) => Step::Work(job),
             Carried::Request(data) => Step::Request(data),
-            Carried::OurTurn => match std::mem::replace(&mut self.state, State::Handshake) {
+            // There is nothing to say in the connection, and it does no harm.
+            Carried::OurTurn | Carried::Text(_) => match std::mem::replace(&mut self.state, State::Handshake)
+            {
                 State::Concluding(accept) => Step::Accepted(accept),
                 State::Handshake | State::Deciding { .. } => self.ask(identity, wire),
             },
             Carried::Broken(fault) => Step::Failed(failed(EapMethod::Tls, identity, &fault)),
-            // There is nothing to say in the connection.
-            Carried::Text(_) => Step::Discard(Discard::Answer),
             Carried::Discard(why) => Step::Discard(why),
         }
     }

@@ -19,29 +19,30 @@ struct Story {
     client: Client,
     settings: Settings,
     wire: Wire,
+    /// The first Request.
+    start: Vec<u8>,
 }
 
 impl Story {
     /// As far as the question within the tunnel who the client is.
     fn new(version: &'static SupportedProtocolVersion) -> Self {
+        let mut story = Self::begin(version);
+        assert_eq!(story.first_word(), [1], "Identity");
+        story
+    }
+
+    fn begin(version: &'static SupportedProtocolVersion) -> Self {
         let settings = settings(ROOM);
         let mut wire = Wire::new([9; 32]);
-        let (peap, mut request) = Peap::begin(&settings, &mut wire).unwrap();
+        let (peap, start) = Peap::begin(&settings, &mut wire).unwrap();
         let client = Client::new(version, None, "ca.pem");
-        let mut story = Self { peap, client, settings, wire };
-        let heard = loop {
-            let answer = story.client.answer(&request, ROOM);
-            let heard = story.client.heard();
-            if !heard.is_empty() {
-                break heard;
-            }
-            match story.respond(&answer) {
-                Step::Request(next) => request = next,
-                _ => panic!("no tunnel"),
-            }
-        };
-        assert_eq!(heard, [1], "Identity");
-        story
+        Self { peap, client, settings, wire, start }
+    }
+
+    /// The first that the client hears within the tunnel.
+    fn first_word(&mut self) -> Vec<u8> {
+        let start = self.start.clone();
+        self.hear(Step::Request(start))
     }
 
     fn respond(&mut self, data: &[u8]) -> Step {
@@ -140,6 +141,28 @@ fn a_client_that_binds_the_two_conversations_is_in() {
         let (story, nonce, key) = Story::to_binding(version);
         let step = story.conclude(&[&SUCCESS[..], &key.seal(1, &nonce)].concat());
         assert!(matches!(step, Step::Accepted(_)));
+    }
+}
+
+/// RFC 8446 §4.6.3: TLS has to answer before we do.
+#[test]
+fn new_keys_beside_an_answer() {
+    let mut story = Story::new(&TLS13);
+    story.client.update_keys();
+    story.ask("secret");
+}
+
+/// In one flight with its Finished, or as soon as it has ours.
+#[test]
+fn a_client_that_says_who_it_is_before_it_is_asked() {
+    for version in [&TLS12, &TLS13] {
+        let mut story = Story::begin(version);
+        story.client.say_early(b"\x01alice");
+        assert!(story.first_word().starts_with(&[26, 1]), "a challenge");
+        let mut story = Story::begin(version);
+        story.client.say_early(b"\x03\x06");
+        assert_eq!(story.first_word(), [1], "Identity");
+        story.ask("secret");
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Carrier {
     ticket: [u8; 8],
     incoming: Incoming,
     outgoing: Option<Outgoing>,
+    /// What the client said in a flight that had to be answered by TLS first.
+    text: Vec<u8>,
     /// Why there will be no connection; the client has not acknowledged our alert yet.
     fault: Option<Fault>,
     room: usize,
@@ -50,6 +52,7 @@ impl Carrier {
             ticket,
             incoming: Incoming::default(),
             outgoing: None,
+            text: Vec::new(),
             fault: None,
             room,
         }
@@ -109,7 +112,9 @@ impl Carrier {
     /// What there is to be said after the tunnel has taken records.
     fn settle(&mut self, mut tunnel: Tunnel, fault: Option<Fault>) -> Carried {
         let answer = tunnel.take_output();
-        let text = tunnel.read();
+        // Of one flight, so that nobody piles them up.
+        let text = Some(tunnel.read()).filter(|text| !text.is_empty());
+        let text = text.unwrap_or_else(|| std::mem::take(&mut self.text));
         let established = tunnel.is_established();
         self.tunnel = Place::Here(tunnel);
         match fault {
@@ -117,6 +122,7 @@ impl Carrier {
             fault => {
                 self.fault = fault;
                 if !answer.is_empty() {
+                    self.text = text;
                     Carried::Request(self.send(answer))
                 } else if !text.is_empty() {
                     Carried::Text(text)
@@ -172,5 +178,54 @@ impl Carrier {
         let first = outgoing.next().unwrap_or_else(|| ACKNOWLEDGEMENT.to_vec());
         self.outgoing = Some(outgoing);
         first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::version::{TLS12, TLS13};
+
+    use super::super::START;
+    use super::super::tests::{Client, YEAR_2027, settings};
+    use super::*;
+
+    const ROOM: usize = 1000;
+
+    /// A connection that is established, and its other end.
+    fn established(version: &'static rustls::SupportedProtocolVersion) -> (Carrier, Client) {
+        let settings = settings(ROOM);
+        let tunnel = Tunnel::new(settings.tls.as_ref().unwrap(), false).unwrap();
+        let (mut carrier, mut client) =
+            (Carrier::new(tunnel, [0; 8], ROOM), Client::new(version, None, "ca.pem"));
+        let mut request = START.to_vec();
+        loop {
+            let carried = match carrier.handle(&client.answer(&request, ROOM)) {
+                Carried::Work(job) => carrier.handle_job(job.run(YEAR_2027)).unwrap(),
+                carried => carried,
+            };
+            match carried {
+                Carried::Request(next) => request = next,
+                Carried::OurTurn => return (carrier, client),
+                _ => panic!("no connection"),
+            }
+        }
+    }
+
+    /// Such as a Finished of ours, or an alert: what the client said is heard once it has that.
+    #[test]
+    fn what_the_client_says_outlives_what_tls_answers_first() {
+        for version in [&TLS12, &TLS13] {
+            let (mut carrier, mut client) = established(version);
+            let Place::Here(tunnel) = &mut carrier.tunnel else { panic!("with no job") };
+            tunnel.write(b"first");
+            let Carried::Request(answer) = carrier.handle(&client.say(b"hello", ROOM)) else {
+                panic!("no answer")
+            };
+            let acknowledgement = client.answer(&answer, ROOM);
+            assert_eq!((client.heard(), &*acknowledgement), (b"first".to_vec(), &[0][..]));
+            let Carried::Text(text) = carrier.handle(&acknowledgement) else { panic!("no text") };
+            assert_eq!(text, b"hello");
+            assert!(matches!(carrier.handle(&[0]), Carried::OurTurn), "once");
+        }
     }
 }

@@ -104,6 +104,16 @@ impl Client {
         self.flush(room)
     }
 
+    /// Says something as soon as the connection is established, in the same flight.
+    pub(in crate::auth::eap) fn say_early(&mut self, text: &[u8]) {
+        self.connection.writer().write_all(text).unwrap();
+    }
+
+    /// Has new keys for its direction in the next flight, and wants some for the other, RFC 8446 §4.6.3.
+    pub(in crate::auth::eap) fn update_keys(&mut self) {
+        self.connection.refresh_traffic_keys().unwrap();
+    }
+
     /// What the server said within the connection.
     pub(in crate::auth::eap) fn heard(&mut self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -186,6 +196,26 @@ fn a_certificate_gets_in() {
             }
             _ => panic!("not in"),
         }
+    }
+}
+
+/// RFC 8446 §4.6.3, and what nobody asked for.
+#[test]
+fn what_comes_beside_the_handshake_does_no_harm() {
+    for version in [&TLS12, &TLS13] {
+        let settings = settings(1400);
+        let (mut tls, start) = Tls::begin(&settings, &mut wire()).unwrap();
+        let mut client = Client::new(version, Some("client"), "ca.pem");
+        client.say_early(b"hello");
+        let (Step::Ask(request), _) = talk(&mut tls, start, &mut client, 1000) else { panic!("no question") };
+        let step = match tls.handle_verdict(b"alice", accept(&request)) {
+            Step::Request(commitment) => {
+                client.update_keys();
+                respond(&mut tls, &client.answer(&commitment, 1000), &mut wire())
+            }
+            step => step,
+        };
+        assert!(matches!(step, Step::Accepted(_)), "{version:?}");
     }
 }
 
