@@ -91,6 +91,13 @@ pub struct AuthRequest {
     pub proof: Proof,
 }
 
+impl AuthRequest {
+    /// The verdict that the client may not come in: RFC 2759 §6's `code` for it, and a text that some clients show.
+    pub fn reject(&self, code: u16, message: impl Into<String>) -> Verdict {
+        Verdict::Reject(Reject { question: self.proof.question(), code, message: message.into() })
+    }
+}
+
 impl fmt::Debug for AuthRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthRequest")
@@ -139,8 +146,21 @@ pub enum Proof {
     Certificate(CertificateProof),
 }
 
-/// That a [`Proof`] was right. It belongs to one question to the owner, so that a verdict which comes late cannot let
-/// somebody else in.
+impl Proof {
+    /// The challenge that it answers, or a number as random.
+    fn question(&self) -> [u8; 16] {
+        match self {
+            Self::MsChapV2(proof) => proof.question(),
+            Self::NewPassword(proof) => proof.question(),
+            Self::Chap(proof) => proof.question(),
+            Self::Password(password) => password.question(),
+            Self::Certificate(proof) => proof.question(),
+        }
+    }
+}
+
+/// That a [`Proof`] was right. It belongs to one question to the owner, as every verdict does: one that comes late can neither let
+/// somebody else in nor keep somebody else out.
 #[derive(Clone)]
 pub struct Verified {
     /// The challenge that the client answered, or a number as random.
@@ -155,13 +175,6 @@ enum Evidence {
     None,
     /// The Authenticator Response of RFC 2759 §8.7: we know the password too. And the key that both sides have now.
     MsChapV2 { authenticator_response: [u8; 20], master_key: MasterKey },
-}
-
-impl Verified {
-    /// The evidence, if this is about that question.
-    fn on(&self, question: &[u8; 16]) -> Option<&Evidence> {
-        (self.question == *question).then_some(&self.evidence)
-    }
 }
 
 impl Evidence {
@@ -188,6 +201,17 @@ pub enum Verdict {
     Reject(Reject),
 }
 
+impl Verdict {
+    /// The same, if it is about that question.
+    fn on(self, question: &[u8; 16]) -> Option<Self> {
+        let own = match &self {
+            Self::Accept(accept) => accept.verified.question,
+            Self::Reject(reject) => reject.question,
+        };
+        (own == *question).then_some(self)
+    }
+}
+
 /// Everything that a client gets with its admission.
 #[derive(Clone, Debug)]
 pub struct Accept {
@@ -208,15 +232,17 @@ pub struct Addressing {
     pub ipv6: Option<Ipv6Config>,
 }
 
-/// What a refused client is told.
+/// What a refused client is told; [`AuthRequest::reject`] makes it.
 #[derive(Clone, Debug)]
 pub struct Reject {
+    /// That of the [`Proof`].
+    question: [u8; 16],
     /// 646 restricted hours, 647 account disabled, 648 password expired, 649 no dial-in permission,
     /// 691 wrong name or password, 709 new password refused (RFC 2759 §6), 708 account expired. With MS-CHAPv2, after 691 the
     /// client may try again while attempts are left, and after 648 it may show a [`Proof::NewPassword`].
-    pub code: u16,
+    code: u16,
     /// A text that some clients show; may be empty.
-    pub message: String,
+    message: String,
 }
 
 impl Reject {

@@ -150,12 +150,13 @@ impl Link {
 
     /// Carries out what the owner decided about the last [`Event::AuthRequest`].
     pub fn handle_verdict(&mut self, now: Instant, verdict: Verdict) {
-        let Phase::Authenticate(auth) = &mut self.phase else {
-            // It was negotiated anew meanwhile, which takes no attempt back.
-            self.refusals += u32::from(matches!(verdict, Verdict::Reject(_)));
-            return;
+        let is_refusal = matches!(verdict, Verdict::Reject(_));
+        let outcome = match &mut self.phase {
+            Phase::Authenticate(auth) => auth.handle_verdict(now, verdict, &mut self.wire),
+            Phase::Establish | Phase::Network { .. } | Phase::Terminate(_) | Phase::Dead => Outcome::Waiting,
         };
-        let outcome = auth.handle_verdict(now, verdict, &mut self.wire);
+        // The link was negotiated anew meanwhile, which takes no attempt back.
+        self.refusals += u32::from(is_refusal && matches!(outcome, Outcome::Waiting));
         self.carry_out(now, outcome);
     }
 

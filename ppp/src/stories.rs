@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use crate::auth::mschapv2::hash;
 use crate::{
     Accept, Addressing, AuthRequest, Config, Discards, Event, Ipv4Config, Ipv6Config, Link, NtHash, Proof,
-    Reject, Verdict, Verified,
+    Verdict, Verified,
 };
 
 /// A link, and the client's side of the story.
@@ -39,6 +39,8 @@ pub(crate) struct Story {
     pub(crate) ipv4: Option<Ipv4Config>,
     /// What accounts may have of IPv6.
     pub(crate) ipv6: Option<Ipv6Config>,
+    /// What we asked last and was not refused.
+    pending: Option<AuthRequest>,
 }
 
 /// A challenge of ours, as it was sent.
@@ -64,7 +66,15 @@ impl Story {
         let now = start();
         let auth = config.auth.first().map(|protocol| hex(protocol.option())).expect("a protocol to offer");
         let link = Link::new(now, Arc::new(config), [7; 32]);
-        let mut story = Self { link, now, auth, magic: String::new(), ipv4: Some(addressing()), ipv6: None };
+        let mut story = Self {
+            link,
+            now,
+            auth,
+            magic: String::new(),
+            ipv4: Some(addressing()),
+            ipv6: None,
+            pending: None,
+        };
         let request = story.sent();
         story.magic = request[request.len() - 8..].to_owned();
         assert_eq!(request, frame(&story.lcp_request(1)));
@@ -137,6 +147,7 @@ impl Story {
 
     pub(crate) fn asked(&mut self) -> AuthRequest {
         let Event::AuthRequest(request) = self.event() else { panic!("there should be a question") };
+        self.pending = Some(request.clone());
         request
     }
 
@@ -157,8 +168,13 @@ impl Story {
     }
 
     pub(crate) fn reject_with(&mut self, code: u16) {
-        let reject = Reject { code, message: "Access denied".to_owned() };
-        self.link.handle_verdict(self.now, Verdict::Reject(reject));
+        let request = self.pending.take().expect("there should be a question");
+        self.reject_late(&request, code);
+    }
+
+    /// Answers a question that may not be the last one.
+    pub(crate) fn reject_late(&mut self, request: &AuthRequest, code: u16) {
+        self.link.handle_verdict(self.now, request.reject(code, "Access denied"));
     }
 
     /// We end the link after a refusal, and the client agrees; the reason, as it stands in the log.

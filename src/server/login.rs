@@ -6,7 +6,7 @@ use ipsec::PeerId;
 use l2tp::Disconnect;
 use ppp::{
     Accept, Addressing, AuthRequest, ClientCertificate, InterfaceId, Ipv4Config, Ipv6Config, NewPassword,
-    Proof, Reject, Verdict, Verified,
+    Proof, Verdict, Verified,
 };
 use zeroize::Zeroizing;
 
@@ -40,7 +40,7 @@ impl Server {
         let verdict = match admitted {
             Err(denial) => {
                 self.log_denial(now, index, request, denial.cause());
-                Verdict::Reject(Reject { code: denial.code(), message: denial.message().into() })
+                request.reject(denial.code(), denial.message())
             }
             Ok(Admitted { user, verified, address, settings, new_password }) => {
                 if let Some(password) = new_password {

@@ -17,7 +17,7 @@ pub(crate) mod proof;
 use std::time::Instant;
 
 use super::chap::{Answered, Challenge, FAILURE, RESPONSE, SUCCESS};
-use super::{Accept, AuthRequest, Evidence, Method, Outcome, Proof, Verdict};
+use super::{Accept, AuthRequest, Method, Outcome, Proof, Verdict};
 use crate::config::Config;
 use crate::packet::{self, Code, Packet, Protocol};
 use crate::reason::{Reason, printable};
@@ -109,11 +109,11 @@ impl Authenticator {
 
     pub(crate) fn handle_verdict(&mut self, verdict: Verdict, wire: &mut Wire) -> Outcome {
         let State::Deciding { name, challenge, response } = &self.state else { return Outcome::Waiting };
+        let Some(verdict) = verdict.on(challenge) else { return Outcome::Waiting };
         match verdict {
             Verdict::Accept(accept) => {
                 let Accept { verified, message, addressing } = *accept;
-                // A verdict on an earlier request: this link renegotiated in the meantime.
-                let Some(authenticator_response) = verified.on(challenge).and_then(Evidence::mschapv2) else {
+                let Some(authenticator_response) = verified.evidence.mschapv2() else {
                     return Outcome::Waiting;
                 };
                 let text = message::success(authenticator_response, &message);

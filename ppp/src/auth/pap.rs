@@ -24,6 +24,11 @@ pub struct Password {
 }
 
 impl Password {
+    /// What tells this request from others.
+    pub(crate) fn question(&self) -> [u8; 16] {
+        self.question
+    }
+
     /// Compares in constant time, and by the hash, so that an account need not hold the password itself.
     pub fn verify(&self, nt_hash: &NtHash) -> Option<Verified> {
         // What is not UTF-8 is taken for Latin-1, whose octets are the first 256 characters of Unicode.
@@ -91,10 +96,9 @@ impl Authenticator {
 
     pub(crate) fn handle_verdict(&mut self, verdict: Verdict, wire: &mut Wire) -> Outcome {
         let Self::Deciding { name, question, identifier } = self else { return Outcome::Waiting };
+        let Some(verdict) = verdict.on(question) else { return Outcome::Waiting };
         let identifier = *identifier;
         match verdict {
-            // A verdict on an earlier request: this link renegotiated in the meantime.
-            Verdict::Accept(accept) if accept.verified.on(question).is_none() => Outcome::Waiting,
             Verdict::Accept(accept) => {
                 wire.repeat(&answer(AUTHENTICATE_ACK, identifier, &accept.message));
                 *self = Self::Accepted { identifier, message: accept.message };

@@ -157,7 +157,7 @@ proptest! {
     fn nothing_a_peer_does_breaks_a_link(start in 0..9_usize, moves in proptest::collection::vec(moves(), 1..60)) {
         let mut story = phases().into_iter().nth(start).unwrap();
         let (_, mut ends) = drain(&mut story);
-        let mut request = None;
+        let mut request = story.pending.clone();
         for step in moves {
             let bound = match step {
                 Move::Frame(frame) => {
@@ -180,7 +180,9 @@ proptest! {
                     2
                 }
                 Move::Reject => {
-                    story.reject();
+                    if let Some(request) = &request {
+                        story.reject_late(request, 691);
+                    }
                     2
                 }
                 Move::Close => {

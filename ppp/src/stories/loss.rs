@@ -198,6 +198,7 @@ fn renegotiation() {
     story.peer(&response(&challenge, 0, "mallory", "secret"));
     let latter = story.asked();
     story.accept(&former, "secret");
+    story.reject_late(&former, 647);
     story.quiet();
     story.accept(&latter, "secret");
     assert!(story.sent().starts_with("ff03c22303"));

@@ -123,5 +123,8 @@ fn a_late_verdict() {
     story.peer(&request(1, b"mallory", b"guess"));
     story.asked();
     story.accept(&early, "secret");
+    story.reject_late(&early, 691);
     story.quiet();
+    story.reject();
+    assert!(story.sent().starts_with("ff03c02303"), "a Nak of its own");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Story, acked, hex, response};
-use crate::{Discard, Event, Reject, Verdict};
+use crate::{Discard, Event};
 
 /// From its first request to a working address, with nothing waited for.
 #[test]
@@ -129,8 +129,7 @@ fn a_refused_account_is_not_asked_again() {
     let (mut story, challenge) = Story::to_challenge();
     story.peer(&response(&challenge, 0, "alice", "secret"));
     story.asked();
-    let reject = Reject { code: 647, message: "Access denied".to_owned() };
-    story.link.handle_verdict(story.now, Verdict::Reject(reject));
+    story.reject_with(647);
     let text = String::from_utf8(super::bytes(&story.sent()[16..])).unwrap();
     assert!(text.starts_with("E=647 R=0 C="), "{text}");
     story.ours(&format!("c021 05 01 .. {}", hex(b"authentication failed")));

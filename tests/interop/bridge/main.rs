@@ -19,7 +19,7 @@ use std::time::{Instant, SystemTime};
 
 use ppp::{
     Accept, Addressing, AuthProtocol, AuthRequest, Config, EapConfig, EapMethod, Event, Ipv4Config, Link,
-    NtHash, Proof, Protocol, Reject, TlsCredentials, TlsFiles, Verdict, parse_frame,
+    NtHash, Proof, Protocol, TlsCredentials, TlsFiles, Verdict, parse_frame,
 };
 use radius::{Answer, Request};
 
@@ -156,7 +156,7 @@ impl Bridge {
             verified.is_some()
         ));
         let Some(verified) = verified else {
-            return Verdict::Reject(Reject { code: 691, message: "no".into() });
+            return request.reject(691, "no");
         };
         let (local, peer) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
         let addressing = Addressing { ipv4: Some(Ipv4Config { peer, local, dns: [None, None] }), ipv6: None };

@@ -26,6 +26,11 @@ impl ChapProof {
         Self { identifier, challenge, response }
     }
 
+    /// The challenge that it answers.
+    pub(crate) fn question(&self) -> [u8; 16] {
+        self.challenge
+    }
+
     /// Compares in constant time; §4.1: MD5 over identifier, secret and challenge.
     pub fn verify(&self, password: &[u8]) -> Option<Verified> {
         let expected: [u8; 16] = Md5::new()
@@ -93,9 +98,8 @@ impl Authenticator {
 
     pub(crate) fn handle_verdict(&mut self, verdict: Verdict, wire: &mut Wire) -> Outcome {
         let Self::Deciding { name, challenge, response } = self else { return Outcome::Waiting };
+        let Some(verdict) = verdict.on(challenge) else { return Outcome::Waiting };
         match verdict {
-            // A verdict on an earlier request: this link renegotiated in the meantime.
-            Verdict::Accept(accept) if accept.verified.on(challenge).is_none() => Outcome::Waiting,
             Verdict::Accept(accept) => {
                 let text = accept.message.as_bytes();
                 let success = packet::encode(Protocol::CHAP, SUCCESS, response.identifier, text);

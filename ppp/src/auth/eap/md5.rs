@@ -39,8 +39,8 @@ impl Md5 {
     }
 
     pub(super) fn handle_verdict(&self, identity: &[u8], verdict: Verdict) -> Step {
+        let Some(verdict) = verdict.on(&self.challenge) else { return Step::Waiting };
         match verdict {
-            Verdict::Accept(accept) if accept.verified.on(&self.challenge).is_none() => Step::Waiting,
             Verdict::Accept(accept) => Step::Accepted(accept),
             Verdict::Reject(reject) => {
                 let name = printable(identity);

@@ -20,7 +20,7 @@
 use super::EapMethod;
 use super::method::{Settings, Step};
 use crate::auth::mschapv2::{self, PASSWORD_EXPIRED, WRONG_PASSWORD, message};
-use crate::auth::{Accept, Evidence, Method, Verdict};
+use crate::auth::{Accept, Method, Verdict};
 use crate::reason::{Reason, printable};
 use crate::wire::{Discard, Wire};
 
@@ -121,10 +121,10 @@ impl MsChapV2 {
 
     pub(super) fn handle_verdict(&mut self, verdict: Verdict, wire: &mut Wire) -> Step {
         let State::Deciding { name, challenge, changing } = &self.state else { return Step::Waiting };
+        let Some(verdict) = verdict.on(challenge) else { return Step::Waiting };
         match verdict {
             Verdict::Accept(accept) => {
-                let proof = accept.verified.on(challenge).and_then(Evidence::mschapv2);
-                let Some(proof) = proof else { return Step::Waiting };
+                let Some(proof) = accept.verified.evidence.mschapv2() else { return Step::Waiting };
                 let text = message::success(proof, &accept.message);
                 let request = self.request(SUCCESS, text.as_bytes());
                 self.state = State::Succeeding(accept);

@@ -50,6 +50,11 @@ impl CertificateProof {
         &self.certificate
     }
 
+    /// What tells this conversation from others.
+    pub(crate) fn question(&self) -> [u8; 16] {
+        self.conversation
+    }
+
     /// TLS has verified that the client has the key and that an authority vouches for it; whether it may log in as somebody is
     /// left to the owner.
     pub fn verified(&self) -> Verified {
@@ -124,8 +129,8 @@ impl Tls {
 
     pub(super) fn handle_verdict(&mut self, identity: &[u8], verdict: Verdict) -> Step {
         let State::Deciding { conversation } = self.state else { return Step::Waiting };
+        let Some(verdict) = verdict.on(&conversation) else { return Step::Waiting };
         match verdict {
-            Verdict::Accept(accept) if accept.verified.on(&conversation).is_none() => Step::Waiting,
             Verdict::Accept(accept) if self.carrier.is_tls13() => {
                 self.state = State::Concluding(accept);
                 Step::Request(self.carrier.say(&COMMITMENT))

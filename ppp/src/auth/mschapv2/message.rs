@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn failures_are_written_as_windows_reads_them() {
-        let reject = Reject { code: 647, message: "Disabled".to_owned() };
+        let reject = Reject { question: [0; 16], code: 647, message: "Disabled".to_owned() };
         let challenge = hex!("000102030405060708090a0b0c0d0eff");
         let text = "E=647 R=1 C=000102030405060708090A0B0C0D0EFF V=3 M=Disabled";
         assert_eq!(failure(&reject, true, &challenge), text);

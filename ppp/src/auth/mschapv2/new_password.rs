@@ -45,6 +45,11 @@ impl NewPasswordProof {
         (data.len() == VALUE_LENGTH + 1).then_some(proof)
     }
 
+    /// The challenge that it answers.
+    pub(crate) fn question(&self) -> [u8; 16] {
+        self.response.question()
+    }
+
     /// Reads the new password, if `old` is the hash of the old one.
     pub fn verify(&self, old: &NtHash) -> Option<NewPassword> {
         let units = self.decrypt(old)?;

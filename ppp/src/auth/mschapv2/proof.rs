@@ -31,6 +31,11 @@ impl MsChapV2Proof {
         Some(Self { name: name.to_vec(), challenge, peer_challenge, nt_response })
     }
 
+    /// The challenge that it answers.
+    pub(crate) fn question(&self) -> [u8; 16] {
+        self.challenge
+    }
+
     /// Compares in constant time.
     ///
     /// The challenge hash covers the name without its domain (RFC 2759 §4), but some clients hash what they

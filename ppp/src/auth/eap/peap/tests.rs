@@ -193,9 +193,10 @@ fn somebody_in_between_is_not() {
 #[test]
 fn a_wrong_password_may_be_typed_again_and_is_told_in_the_end() {
     let mut story = Story::new(&TLS12);
-    story.ask("wrong");
-    let reject = || Verdict::Reject(Reject { code: 691, message: String::new() });
-    let step = story.peap.handle_verdict(reject(), &mut story.wire);
+    let request = story.ask("wrong");
+    let late = Verdict::Reject(Reject { question: [0; 16], code: 647, message: String::new() });
+    assert!(matches!(story.peap.handle_verdict(late, &mut story.wire), Step::Waiting));
+    let step = story.peap.handle_verdict(request.reject(691, ""), &mut story.wire);
     assert!(matches!(step, Step::Refused(_)));
     let failure = story.hear(step);
     assert!(failure.starts_with(&[26, 4]) && failure.windows(9).any(|text| text == b"E=691 R=1"));

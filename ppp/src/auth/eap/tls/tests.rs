@@ -225,11 +225,14 @@ fn a_verdict_belongs_to_its_question() {
     let (mut tls, start) = Tls::begin(&settings, &mut wire()).unwrap();
     let mut client = Client::new(&TLS12, Some("client"), "ca.pem");
     let (Step::Ask(mut other), _) = talk(&mut tls, start, &mut client, 1000) else { panic!("no question") };
+    let own = other.clone();
     let Proof::Certificate(proof) = &mut other.proof else { panic!("another proof") };
     proof.conversation = [0; 16];
     assert!(matches!(tls.handle_verdict(b"alice", accept(&other)), Step::Waiting));
-    let reject = Verdict::Reject(Reject { code: 691, message: String::new() });
-    let Step::Failed(Reason::AuthFailed { code: 691, .. }) = tls.handle_verdict(b"alice", reject) else {
+    assert!(matches!(tls.handle_verdict(b"alice", other.reject(691, "")), Step::Waiting));
+    let Step::Failed(Reason::AuthFailed { code: 691, .. }) =
+        tls.handle_verdict(b"alice", own.reject(691, ""))
+    else {
         panic!("no refusal")
     };
 }
