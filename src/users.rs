@@ -13,6 +13,7 @@ pub mod edit;
 mod hours;
 mod ledger;
 mod overlay;
+mod password;
 mod quantity;
 mod quota;
 mod raw;
@@ -35,6 +36,7 @@ pub use date::{Date, NotADate};
 pub use hours::Hours;
 pub(crate) use ledger::Bookkeeper;
 pub use ledger::{Ledger, Used};
+pub use password::Password;
 pub use quantity::{NotAQuantity, Rate};
 pub use quota::{Period, Quota};
 pub use scribe::{NewPassword, Progress};
@@ -76,13 +78,13 @@ impl Users {
 
     /// Gives a user another password, which is good without end: what
     /// [`UsersFile::set_password`](edit::UsersFile::set_password) does to the file.
-    pub fn set_password(&mut self, name: &str, password: &str) {
+    pub fn set_password(&mut self, name: &str, password: &Password) {
         let Some(Entry { account, .. }) = self.entries.get_mut(&fold(name)) else { return };
         let is_plain = account.password.is_some();
-        let (nt_hash, bytewise) = hashes(password);
-        account.nt_hash = Some(nt_hash);
+        let (nt_hash, bytewise) = hashes(password.text());
+        account.nt_hash = Some(if is_plain { nt_hash } else { password.nt_hash().clone() });
         account.nt_hash_bytewise = bytewise.filter(|_| is_plain);
-        account.password = is_plain.then(|| Zeroizing::new(password.to_owned()));
+        account.password = is_plain.then(|| Zeroizing::new(password.text().to_owned()));
         account.password_expires = None;
     }
 
@@ -164,9 +166,9 @@ pub struct Account {
 
 impl Account {
     /// Tells whether the user may take that password for a new one.
-    pub fn may_change_to(&self, password: &str) -> bool {
-        let same = self.nt_hash.as_ref().is_some_and(|hash| hash.is(&NtHash::from_password(password)));
-        !password.is_empty() && !same
+    pub fn may_change_to(&self, password: &Password) -> bool {
+        let same = self.nt_hashes().any(|hash| hash.is(password.nt_hash()));
+        !password.text().is_empty() && !same
     }
 
     /// Tells whether the password's last day is over.

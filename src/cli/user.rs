@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{CONFIG, Terminal};
 use crate::config::Config;
 use crate::users::edit::{Storage, UsersFile};
-use crate::users::{Account, Users};
+use crate::users::{Account, Password, Users};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -86,14 +86,14 @@ pub(super) fn execute(command: Command, terminal: &mut Terminal<'_>) -> anyhow::
             let password = password(terminal, &name)?;
             say_umlauts(terminal, &password, &secret)?;
             change(terminal, &file, &format!("{name:?} is added"), |users| {
-                users.add(&name, &password, secret.storage(), group.as_deref())
+                users.add(&name, &Password::from(password.as_str()), secret.storage(), group.as_deref())
             })
         }
         Command::Passwd { name, secret, file } => {
             let password = password(terminal, &name)?;
             say_umlauts(terminal, &password, &secret)?;
             change(terminal, &file, &format!("{name:?} has a new password"), |users| {
-                users.set_password(&name, &password, secret.storage())
+                users.set_password(&name, &Password::from(password.as_str()), secret.storage())
             })
         }
         Command::Remove { name, file } => {

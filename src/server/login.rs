@@ -8,7 +8,6 @@ use ppp::{
     Accept, Addressing, AuthRequest, ClientCertificate, InterfaceId, Ipv4Config, Ipv6Config, NewPassword,
     Proof, Verdict, Verified,
 };
-use zeroize::Zeroizing;
 
 use super::{
     Level, Server,
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     datapath::SessionIndex,
-    users::{Settings, WhenFull},
+    users::{Password, Settings, WhenFull},
 };
 
 /// Somebody who proved to be the owner of an account that may be used.
@@ -28,7 +27,7 @@ struct Admitted {
     address: Option<Ipv4Addr>,
     settings: Arc<Settings>,
     /// What its password is to be from now on.
-    new_password: Option<Zeroizing<String>>,
+    new_password: Option<Password>,
 }
 
 impl Server {
@@ -99,8 +98,8 @@ impl Server {
             Proof::MsChapV2(proof) => account.nt_hashes().find_map(|hash| proof.verify(hash)),
             Proof::NewPassword(proof) => {
                 let new = account.nt_hashes().find_map(|hash| proof.verify(hash));
-                new.map(|NewPassword { verified, password }| {
-                    new_password = Some(password);
+                new.map(|NewPassword { verified, password, nt_hash }| {
+                    new_password = Some(Password::new(password, nt_hash));
                     verified
                 })
             }

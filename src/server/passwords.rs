@@ -2,19 +2,15 @@
 
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::{Level, Server};
-use crate::{datapath::SessionIndex, users::NewPassword};
+use crate::{
+    datapath::SessionIndex,
+    users::{NewPassword, Password},
+};
 
 impl Server {
     /// From now on `user` logs in with that password; the file will say so too.
-    pub(super) fn change_password(
-        &mut self,
-        index: SessionIndex,
-        user: &Arc<str>,
-        password: Zeroizing<String>,
-    ) {
+    pub(super) fn change_password(&mut self, index: SessionIndex, user: &Arc<str>, password: Password) {
         self.users.set_password(user, &password);
         self.new_passwords.push_back(NewPassword { user: user.clone(), password });
         let peer = self.sessions.get(&index).map(|session| session.lac.peer);

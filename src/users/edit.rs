@@ -8,10 +8,9 @@ mod text;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use ppp::NtHash;
 use zeroize::Zeroizing;
 
-use super::{Users, fold};
+use super::{Password, Users, fold};
 use crate::config::yaml;
 use crate::pool::Pool;
 use crate::replace::{self, Lock};
@@ -46,7 +45,7 @@ impl UsersFile<'_> {
     pub fn add(
         self,
         name: &str,
-        password: &str,
+        password: &Password,
         storage: Storage,
         group: Option<&str>,
     ) -> anyhow::Result<()> {
@@ -79,7 +78,7 @@ impl UsersFile<'_> {
     /// # Errors
     ///
     /// If there is no such user, or the file or the password is not good.
-    pub fn set_password(self, name: &str, password: &str, storage: Storage) -> anyhow::Result<()> {
+    pub fn set_password(self, name: &str, password: &Password, storage: Storage) -> anyhow::Result<()> {
         self.edit(name, |text, _, found| {
             let user = settings(name, found)?;
             let plain = user.get(PASSWORD);
@@ -189,12 +188,12 @@ fn no_such_user(name: &str) -> String {
 }
 
 /// A password with its key.
-fn secret(password: &str, storage: Storage) -> Zeroizing<String> {
+fn secret(password: &Password, storage: Storage) -> Zeroizing<String> {
     Zeroizing::new(match storage {
         Storage::Hash | Storage::AsBefore => {
-            format!("{NT_HASH}: {}", *NtHash::from_password(password).to_hex())
+            format!("{NT_HASH}: {}", *password.nt_hash().to_hex())
         }
-        Storage::Plain => format!("{PASSWORD}: {}", *Zeroizing::new(quoted(password))),
+        Storage::Plain => format!("{PASSWORD}: {}", *Zeroizing::new(quoted(password.text()))),
     })
 }
 
@@ -206,9 +205,20 @@ fn scalar(text: &str) -> String {
     if plain { text.to_owned() } else { quoted(text) }
 }
 
-/// YAML 1.2.2 §7.3.1: double quotes with the escapes of JSON.
+/// YAML 1.2.2 §7.3.1: double quotes with the escapes of JSON, also for what YAML has no other way to write (§5.1), or once took for
+/// the end of a line (§5.4).
 fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("a text is JSON")
+    let json = Zeroizing::new(serde_json::to_string(text).expect("a text is JSON"));
+    let mut quoted = String::with_capacity(2 * json.len());
+    for character in json.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted
 }
 
 /// Keys of the file.

@@ -6,8 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
-use zeroize::Zeroizing;
 
+use super::Password;
 use super::edit::{Storage, UsersFile};
 use crate::pool::Pool;
 
@@ -17,7 +17,7 @@ pub struct NewPassword {
     /// The name as it stands in the file.
     pub user: Arc<str>,
     /// The password.
-    pub password: Zeroizing<String>,
+    pub password: Password,
 }
 
 /// Writes into the users file what it is given, one after the other. Dropping it waits until all is written.
@@ -114,7 +114,7 @@ mod tests {
     use crate::scratch::Scratch;
 
     fn new(user: &str, password: &str) -> NewPassword {
-        NewPassword { user: user.into(), password: Zeroizing::new(password.into()) }
+        NewPassword { user: user.into(), password: password.into() }
     }
 
     #[test]

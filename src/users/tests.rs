@@ -2,9 +2,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use ppp::NtHash;
 use proptest::prelude::*;
+use zeroize::Zeroizing;
 
-use super::{Closed, Users, WhenFull};
+use super::{Closed, Password, Users, WhenFull};
 use crate::config::Routes;
 use crate::pool::Pool;
 use crate::scratch::Scratch;
@@ -396,14 +398,31 @@ fn a_new_password_takes_the_old_ones_place() {
         "a: { password: x, password_expires: 2026-01-01 }\nb: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }",
     );
     for (name, plain, hashes) in [("A", Some("Grüße"), 2), ("b", None, 1)] {
-        users.set_password(name, "Grüße");
+        users.set_password(name, &"Grüße".into());
         let (_, account) = users.find(name.as_bytes()).unwrap();
         assert_eq!(account.password.as_ref().map(|password| password.as_str()), plain);
         assert_eq!(account.nt_hashes().count(), hashes);
-        assert!(account.nt_hash.as_ref().unwrap().is(&ppp::NtHash::from_password("Grüße")));
+        assert!(account.nt_hash.as_ref().unwrap().is(&NtHash::from_password("Grüße")));
         assert_eq!(account.password_expires, None);
-        assert!(!account.may_change_to("Grüße") && !account.may_change_to("") && account.may_change_to("x"));
+        let may_change = |to: &str| account.may_change_to(&to.into());
+        assert!(!may_change("Grüße") && !may_change("") && may_change("x"));
     }
+}
+
+/// With the password itself, every device gets in; with a hash, the kind on which it was chosen.
+#[test]
+fn a_new_password_beyond_ascii_is_hashed_as_its_device_does() {
+    let mut users = parsed("a: { password: x }\nb: { nt_hash: 8846f7eaee8fb117ad06bdd830b7586c }");
+    let [utf16, widened] = [NtHash::from_password("Grüße"), NtHash::from_password_octets("Grüße")];
+    let chosen = Password::new(Zeroizing::new("Grüße".to_owned()), widened.clone());
+    for name in ["a", "b"] {
+        users.set_password(name, &chosen);
+        assert!(!users.account(name).unwrap().may_change_to(&chosen));
+    }
+    let verifies =
+        |name: &str, hash: &NtHash| users.account(name).unwrap().nt_hashes().any(|own| own.is(hash));
+    assert!(verifies("a", &utf16) && verifies("a", &widened));
+    assert!(!verifies("b", &utf16) && verifies("b", &widened));
 }
 
 #[test]

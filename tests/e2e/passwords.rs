@@ -41,7 +41,7 @@ fn next_refusal(world: &mut World, device: Device, after: usize) -> Refusal {
 /// What is to be written into the file.
 fn to_be_written(world: &mut World) -> Vec<(String, String)> {
     std::iter::from_fn(|| world.server.poll_new_password())
-        .map(|new| (new.user.to_string(), new.password.to_string()))
+        .map(|new| (new.user.to_string(), new.password.text().to_owned()))
         .collect()
 }
 
@@ -68,6 +68,29 @@ fn a_new_one_lets_in_and_the_old_one_does_not_any_more() {
             assert_eq!(refusal.code, 691);
             let again = world.dial_as(profile, place, (user, "Größer, 200 %"));
             world.until_up(again, SOON);
+        }
+    }
+}
+
+/// Devices built on pppd widen each octet of UTF-8 to 16 bits. What is kept is what their users mean, so that other devices get in
+/// with it as well; where only a hash is kept, it is theirs.
+#[test]
+fn a_new_one_beyond_ascii_on_a_device_that_knows_octets_only() {
+    let new = "Größer, 200 %";
+    let widened: String = new.bytes().map(char::from).collect();
+    for (user, elsewhere) in [("grace", true), ("heidi", false)] {
+        let (mut world, place) = world(&Setup::default());
+        let (device, _) = refused(&mut world, Profile::apple(), place, (user, "secret"));
+        world.with(device, |client, now| client.change_password(now, &widened));
+        world.until_up(device, SOON);
+        assert_eq!(to_be_written(&mut world), [(user.to_owned(), new.to_owned())]);
+        let again = world.dial_as(Profile::apple(), place, (user, &widened));
+        world.until_up(again, SOON);
+        if elsewhere {
+            let other = world.dial_as(Profile::windows_10(), place, (user, new));
+            world.until_up(other, SOON);
+        } else {
+            assert_eq!(refused(&mut world, Profile::windows_10(), place, (user, new)).1.code, 691);
         }
     }
 }

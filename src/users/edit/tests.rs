@@ -1,6 +1,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use ppp::NtHash;
+
 use super::*;
 use crate::scratch::Scratch;
 
@@ -38,7 +40,7 @@ fn edited(content: &str, change: impl FnOnce(UsersFile<'_>) -> anyhow::Result<()
 #[test]
 fn a_user_is_added_behind_the_others() {
     let add = |content: &str, name: &str, storage, group: Option<&str>| {
-        edited(content, |file| file.add(name, "neu", storage, group))
+        edited(content, |file| file.add(name, &"neu".into(), storage, group))
     };
     assert_eq!(
         add(FILE, "carol", Storage::Hash, Some("staff")).unwrap(),
@@ -59,20 +61,20 @@ fn a_user_is_added_behind_the_others() {
 #[test]
 fn a_user_who_cannot_be_added_is_not() {
     let add = |name: &str, password: &str, group: Option<&str>| {
-        edited(FILE, |file| file.add(name, password, Storage::Plain, group)).unwrap_err()
+        edited(FILE, |file| file.add(name, &password.into(), Storage::Plain, group)).unwrap_err()
     };
     assert_eq!(add("ALICE", "x", None), "there is a user \"alice\" already");
     assert!(add("carol", "x", Some("nobody")).ends_with("group: found \"nobody\", expected one of staff"));
     assert!(add("carol", "", None).contains("after the change the file would be wrong: users.yaml:"));
     assert!(add("", "x", None).contains("user: found \"\", expected a name"));
     assert!(add("groups", "x", None).starts_with("at the top of the file \"groups\" is no user"));
-    let broken = edited("alice: { pasword: x }", |file| file.add("bob", "x", Storage::Hash, None));
+    let broken = edited("alice: { pasword: x }", |file| file.add("bob", &"x".into(), Storage::Hash, None));
     assert!(broken.unwrap_err().starts_with("users.yaml:1:10: found unknown key \"pasword\""));
 }
 
 #[test]
 fn a_new_password_takes_the_old_ones_place() {
-    let set = |name: &str, storage| edited(FILE, |file| file.set_password(name, "neu", storage));
+    let set = |name: &str, storage| edited(FILE, |file| file.set_password(name, &"neu".into(), storage));
     let before = "password: \"secret\", password_expires: 2026-12-31";
     assert_eq!(set("alice", Storage::Hash).unwrap(), FILE.replace(before, NEU));
     assert_eq!(set("alice", Storage::AsBefore).unwrap(), FILE.replace(before, "password: \"neu\""));
@@ -81,7 +83,8 @@ fn a_new_password_takes_the_old_ones_place() {
     assert_eq!(set("bob", Storage::Plain).unwrap(), FILE.replace(before, "password: \"neu\""));
     assert_eq!(set("carol", Storage::Hash).unwrap_err(), "there is no user \"carol\"");
     assert_eq!(set("groups", Storage::Hash).unwrap_err(), "there is no user \"groups\"");
-    let alias = edited("a: &a { password: x }\nb: *a\n", |file| file.set_password("b", "y", Storage::Hash));
+    let alias =
+        edited("a: &a { password: x }\nb: *a\n", |file| file.set_password("b", &"y".into(), Storage::Hash));
     assert_eq!(alias.unwrap_err(), "\"b\" is written by way of an alias: edit it by hand");
 }
 
@@ -98,7 +101,7 @@ fn the_user_behind_a_block_scalar_is_left_alone() {
     let file = "users:\n  alice:\n    password: |-\n      secret\n  bob:\n    password: b\n";
     let locked = edited(file, |file| file.set_disabled("alice", true)).unwrap();
     assert_eq!(locked, file.replace("secret\n", "secret\n    disabled: true\n"));
-    let changed = edited(file, |file| file.set_password("alice", "neu", Storage::Hash)).unwrap();
+    let changed = edited(file, |file| file.set_password("alice", &"neu".into(), Storage::Hash)).unwrap();
     assert_eq!(changed, file.replace("password: |-\n      secret", NEU));
     let removed = edited(file, |file| file.remove("alice")).unwrap();
     assert_eq!(removed, "users:\n  bob:\n    password: b\n");
@@ -110,7 +113,7 @@ fn a_change_that_others_would_share_is_none() {
     let shared = "a: &a { password: x }\nb: *a\nc: { password: y }\n";
     let disable = |name: &str| edited(shared, |file| file.set_disabled(name, true));
     assert_eq!(disable("a").unwrap_err(), refusal);
-    let set = edited(shared, |file| file.set_password("A", "y", Storage::Hash));
+    let set = edited(shared, |file| file.set_password("A", &"y".into(), Storage::Hash));
     assert_eq!(set.unwrap_err(), refusal);
     assert_eq!(disable("c").unwrap(), shared.replace("y }", "y, disabled: true }"));
 }
@@ -140,7 +143,7 @@ fn many_who_change_the_file_at_once_lose_nothing() {
             scope.spawn(move || {
                 let file = UsersFile { path, pools: &[] };
                 for number in 0..5 {
-                    file.add(&format!("u{thread}-{number}"), "x", Storage::Hash, None).unwrap();
+                    file.add(&format!("u{thread}-{number}"), &"x".into(), Storage::Hash, None).unwrap();
                 }
             });
         }
@@ -148,4 +151,30 @@ fn many_who_change_the_file_at_once_lose_nothing() {
     assert_eq!(Users::load(&path, &[]).unwrap().len(), 20);
     assert!(link.is_symlink() && fs::read_to_string(&path).unwrap().starts_with("# head\n"));
     assert_eq!(fs::read_dir(scratch.directory()).unwrap().count(), 2, "nothing else is left");
+}
+
+/// Whatever was chosen as a password or a name is what is read back.
+#[test]
+fn every_character_is_written_as_yaml_reads_it() {
+    let odd = "\0\u{1}\t\n\r\u{1b}\"\\/\u{7f}\u{80}\u{85}\u{9f}\u{a0}\u{2028}\u{2029}\u{d7ff}\u{e000}\u{feff}\u{fffd}\u{fffe}\u{ffff}😀";
+    for character in odd.chars() {
+        let password = format!("a{character}b");
+        let after =
+            edited(FILE, |file| file.set_password("alice", &password.as_str().into(), Storage::Plain))
+                .unwrap();
+        let controls = after.chars().filter(|c| c.is_control() && *c != '\n').count();
+        assert_eq!(controls, 0, "{after:?}");
+        let users = Users::parse(Path::new("users.yaml"), after.as_bytes(), &[]).unwrap();
+        let read = users.account("alice").unwrap().password.as_ref().unwrap();
+        assert_eq!(**read, password, "{:x}", u32::from(character));
+    }
+}
+
+/// As the device has it on which it was chosen.
+#[test]
+fn a_hash_is_written_as_it_is() {
+    let widened = Password::new(Zeroizing::new("ü".to_owned()), NtHash::from_password_octets("ü"));
+    let set = |name: &str| edited(FILE, |file| file.set_password(name, &widened, Storage::AsBefore)).unwrap();
+    assert!(set("alice").contains("password: \"ü\""));
+    assert!(set("bob").contains(&format!("nt_hash: {}", *NtHash::from_password_octets("ü").to_hex())));
 }

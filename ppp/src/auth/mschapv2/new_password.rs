@@ -30,8 +30,10 @@ pub struct NewPasswordProof {
 pub struct NewPassword {
     /// For the [`Accept`](crate::Accept), should the password be taken.
     pub verified: Verified,
-    /// The password; empty if it is no text.
+    /// The password, as its user typed it; empty if it is no text.
     pub password: Zeroizing<String>,
+    /// The hash that this client makes of it.
+    pub nt_hash: NtHash,
 }
 
 impl NewPasswordProof {
@@ -56,8 +58,12 @@ impl NewPasswordProof {
         let new = NtHash::from_units(units.iter().copied());
         let expected = hash::hash_encrypted_with(old, &new);
         let verified = self.response.verify(&new)?;
-        let password = Zeroizing::new(String::from_utf16(&units).unwrap_or_default());
-        bool::from(expected.ct_eq(&self.encrypted_hash)).then_some(NewPassword { verified, password })
+        let password = typed(&units);
+        bool::from(expected.ct_eq(&self.encrypted_hash)).then(|| NewPassword {
+            verified,
+            password,
+            nt_hash: new,
+        })
     }
 
     /// NewPasswordEncryptedWithOldNtPasswordHash, §8.9, undone: the password stands at the end of 256 characters, of which
@@ -86,6 +92,15 @@ impl fmt::Debug for NewPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("NewPassword(…)")
     }
+}
+
+/// What the user typed. §7 has it in UTF-16, as Windows does; clients built on pppd widen each octet of what they hold, which is
+/// UTF-8. Nobody types by chance what looks like that.
+fn typed(units: &[u16]) -> Zeroizing<String> {
+    let octets = units.iter().map(|unit| u8::try_from(*unit)).collect::<Result<Vec<u8>, _>>();
+    let octets = Zeroizing::new(octets.unwrap_or_default());
+    let widened = str::from_utf8(&octets).ok().filter(|text| !text.is_empty());
+    Zeroizing::new(widened.map_or_else(|| String::from_utf16(units).unwrap_or_default(), str::to_owned))
 }
 
 /// 256 characters and a length.
@@ -128,9 +143,24 @@ mod tests {
 
     #[test]
     fn only_who_knows_the_old_password_changes_it() {
-        assert_eq!(*verify(&packet(), "clientPass").unwrap().password, "newPass!");
+        let new = verify(&packet(), "clientPass").unwrap();
+        assert_eq!(*new.password, "newPass!");
+        assert!(new.nt_hash.is(&NtHash::from_password("newPass!")));
         assert!(verify(&packet(), "clientpass").is_none());
         assert!(verify(&packet(), "").is_none());
+    }
+
+    #[test]
+    fn what_was_typed_is_found_in_either_script() {
+        let widened = |text: &str| text.bytes().map(u16::from).collect::<Vec<_>>();
+        for text in ["", "newPass!", "Größer, 200 %", "é", "пароль", "日本😀"] {
+            let utf16: Vec<u16> = text.encode_utf16().collect();
+            assert_eq!(*typed(&utf16), text);
+            assert_eq!(*typed(&widened(text)), text);
+        }
+        // Octets that are no UTF-8 are characters of their own, and half a pair of surrogates is none.
+        assert_eq!(*typed(&[0xe9, 0xdf]), "éß");
+        assert_eq!(*typed(&[0xd83d]), "");
     }
 
     /// Whatever is not as the client wrote it, but for random characters, reserved octets and flags, is no proof.
