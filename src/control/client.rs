@@ -39,8 +39,10 @@ fn ask(socket: &Path, request: &Request) -> anyhow::Result<Answer> {
     let mut stream = UnixStream::connect(socket)
         .with_context(|| format!("no server answers on {}: is `adit serve` running?", socket.display()))?;
     let context = || format!("the server behind {} does not answer", socket.display());
-    // A little longer than the server takes to say that it has no answer.
-    stream.set_read_timeout(Some(Duration::from_secs(12))).with_context(context)?;
+    // A little longer than the server takes to say that it has no answer. A reload takes what it takes: whoever gave up on it would
+    // not know what it has come to.
+    let patience = (*request != Request::Reload).then_some(Duration::from_secs(12));
+    stream.set_read_timeout(patience).with_context(context)?;
     stream.set_write_timeout(Some(Duration::from_secs(12))).with_context(context)?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');

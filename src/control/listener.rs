@@ -252,3 +252,46 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often to see whether a password is written.
 const WRITING: Duration = Duration::from_millis(10);
 const LONGEST_LINE: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks, and what of them reaches the event loop.
+    fn asks() -> (Asks, mpsc::Receiver<Command>) {
+        let (commands, arrived) = mpsc::channel();
+        let asked = Asked { commands, wake: Arc::new(|| {}), others: Vec::new(), device: "lo".to_owned() };
+        let serving = Arc::new(Mutex::new(Serving::example()));
+        let asks = Asks { asked, serving, passwords: Progress::default() };
+        (asks, arrived)
+    }
+
+    /// Time flies as soon as nothing else happens: whatever has a limit is over at once.
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_takes_as_long_as_it_takes() {
+        let (asks, arrived) = asks();
+        let event_loop = thread::spawn(move || {
+            let mut unanswered = Vec::new();
+            for command in arrived {
+                match command {
+                    Command::Reload(mut reload, _, reply) => {
+                        thread::sleep(Duration::from_millis(100));
+                        reload.skip();
+                        reply.send(reload);
+                        return;
+                    }
+                    other => unanswered.push(other),
+                }
+            }
+        });
+        let why = asks.answer(br#"{"command":"status"}"#).await;
+        assert_eq!(why, Answer::Error("the server has not answered for 10 seconds".to_owned()));
+        let before = tokio::time::Instant::now();
+        let Answer::Reloaded(report) = asks.answer(br#"{"command":"reload"}"#).await else {
+            panic!("no reload")
+        };
+        assert_eq!(report.users, 3);
+        assert_eq!(before.elapsed(), Duration::ZERO, "nobody looked at a clock");
+        event_loop.join().unwrap();
+    }
+}

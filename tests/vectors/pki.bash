@@ -50,7 +50,11 @@ extendedKeyUsage = serverAuth
 authorityKeyIdentifier = keyid
 [encipher]
 keyUsage = critical,keyEncipherment
+[many]
+subjectAltName = @hosts
+[hosts]
 CONF
+for n in {1..70}; do echo "DNS.$n = host$n.example.net"; done >>"$work/openssl.conf"
 
 key() { # NAME ALGORITHM...
   openssl genpkey -quiet -out "$1.key" -algorithm "${@:2}" 2>/dev/null || openssl genpkey -out "$1.key" -algorithm "${@:2}"
@@ -106,6 +110,7 @@ certificate client-sha1 client ca client "/O=Example/CN=xp" 20200101000000Z 2120
 certificate client-short client-short ca client "/O=Example/CN=xp"
 certificate client-of-short client short-ca client "/O=Old/CN=xp"
 certificate client-upn client client-upn user "/O=Example/CN=Alice Example"
+certificate client-many client client-many many "/O=Example/CN=alice"
 certificate client-revoked client ca client "/O=Example/CN=carol"
 openssl ca -config "$work/openssl.conf" -cert ca.pem -keyfile ca.key -md sha256 -revoke client-revoked.pem 2>/dev/null
 openssl ca -config "$work/openssl.conf" -cert ca.pem -keyfile ca.key -md sha256 -gencrl -out ca.crl 2>/dev/null

@@ -150,6 +150,14 @@ mod tests {
         assert_eq!(certificate("server-nameless").names().collect::<Vec<_>>(), ["vpn.example.net"]);
     }
 
+    /// Whoever made it has us compare no more.
+    #[test]
+    fn of_many_names_the_first_are_looked_at() {
+        let many = certificate("client-many");
+        let names: Vec<_> = many.names().collect();
+        assert_eq!((names.len(), names[0], names[63]), (64, "host1.example.net", "host64.example.net"));
+    }
+
     #[test]
     fn debug_shows_a_name_and_nothing_else() {
         assert_eq!(format!("{:?}", certificate("client")), "ClientCertificate(\"O=Example,CN=alice\")");
