@@ -8,7 +8,10 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
+    SupportedProtocolVersion,
+};
 use std::io::{Read as _, Write as _};
 
 use super::super::peap::Peap;
@@ -54,6 +57,15 @@ impl Client {
         certificate: Option<&str>,
         ca: &str,
     ) -> Self {
+        Self::of(&Self::config(version, certificate, ca))
+    }
+
+    /// What a device remembers from one connection to the next.
+    fn config(
+        version: &'static SupportedProtocolVersion,
+        certificate: Option<&str>,
+        ca: &str,
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(&pki(ca)).unwrap()).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -71,8 +83,12 @@ impl Client {
             }
             None => builder.with_no_client_auth(),
         };
+        Arc::new(config)
+    }
+
+    fn of(config: &Arc<ClientConfig>) -> Self {
         let name = ServerName::try_from("vpn.example.net").unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let connection = ClientConnection::new(config.clone(), name).unwrap();
         Self { connection, incoming: Incoming::default(), outgoing: None, failed: false }
     }
 
@@ -216,6 +232,56 @@ fn what_comes_beside_the_handshake_does_no_harm() {
             step => step,
         };
         assert!(matches!(step, Step::Accepted(_)), "{version:?}");
+    }
+}
+
+/// A server by our name that does resume: how the handshake with it goes.
+fn elsewhere(config: &Arc<ClientConfig>, server: &Arc<ServerConfig>) -> HandshakeKind {
+    let mut client = Client::of(config).connection;
+    let mut server = ServerConnection::new(server.clone()).unwrap();
+    while client.wants_write() || server.wants_write() {
+        for step in [true, false] {
+            let mut records = Vec::new();
+            if step {
+                while client.wants_write() {
+                    client.write_tls(&mut records).unwrap();
+                }
+                server.read_tls(&mut &records[..]).unwrap();
+                server.process_new_packets().unwrap();
+            } else {
+                while server.wants_write() {
+                    server.write_tls(&mut records).unwrap();
+                }
+                client.read_tls(&mut &records[..]).unwrap();
+                client.process_new_packets().unwrap();
+            }
+        }
+    }
+    client.handshake_kind().unwrap()
+}
+
+/// "Fast reconnect" of Windows: a device offers to go on with a connection that it remembers, and gets one that is new.
+#[test]
+fn a_client_that_would_resume_shows_its_certificate_anew() {
+    for version in [&TLS12, &TLS13] {
+        let settings = settings(1400);
+        let config = Client::config(version, Some("client"), "ca.pem");
+        let tls = settings.tls.as_ref().unwrap();
+        let remembering = ServerConfig::builder_with_provider(tls.provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(tls.verifier.clone().unwrap())
+            .with_cert_resolver(tls.own.clone());
+        let remembering = Arc::new(remembering);
+        let kinds = [(); 2].map(|()| elsewhere(&config, &remembering));
+        assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed], "it does remember");
+
+        for _ in 0..2 {
+            let (mut tls, start) = Tls::begin(&settings, &mut wire()).unwrap();
+            let mut client = Client::of(&config);
+            let (Step::Ask(_), _) = talk(&mut tls, start, &mut client, 1000) else { panic!("no question") };
+            assert_eq!(client.connection.handshake_kind(), Some(HandshakeKind::Full));
+        }
     }
 }
 
