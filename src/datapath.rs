@@ -31,6 +31,7 @@ mod mss;
 mod order;
 mod outlying;
 mod pace;
+mod policy;
 mod prefixes;
 mod rules;
 mod sa;
@@ -41,7 +42,7 @@ mod up;
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::Ipv4Addr,
     ops::Range,
     sync::Arc,
     time::{Duration, Instant},
@@ -51,7 +52,7 @@ use ipsec::{EspSuite, InboundSa, IvSource, OutboundSa, Path, PeerId, Spi};
 use l2tp::SessionKey;
 use slab::Slab;
 
-use crate::pool::{Delegated, Delegation, Prefix, Range as AddressRange, Range6};
+use crate::pool::{Delegated, Prefix};
 use scatter::Table;
 
 pub use discard::Discard;
@@ -69,6 +70,7 @@ pub(crate) use meter::{Meter, Traffic};
 pub(crate) use order::{Order, Outcome};
 pub(crate) use outlying::Outlying;
 use pace::Questions;
+pub(crate) use policy::Policy;
 pub use prefixes::{Prefixes, Stretch};
 pub(crate) use sa::Departed;
 
@@ -112,35 +114,6 @@ impl SessionIndex {
 
     pub(crate) const fn next(self) -> Self {
         Self(self.0 + 1)
-    }
-}
-
-/// The rules that hold for every packet.
-#[derive(Clone, Debug)]
-pub(crate) struct Policy {
-    /// The largest TCP segment a client may announce or be told, in bytes.
-    pub(crate) mss: u16,
-    /// Whether one client may talk to another.
-    pub(crate) client_to_client: bool,
-    /// Where clients' addresses come from.
-    pub(crate) networks: Vec<AddressRange>,
-    /// Those that come from elsewhere.
-    pub(crate) outlying: Outlying,
-    /// The server's own addresses inside: always reachable.
-    pub(crate) local: Vec<Ipv4Addr>,
-    /// The same of IPv6.
-    pub(crate) networks6: Vec<Range6>,
-    pub(crate) local6: Vec<Ipv6Addr>,
-    /// Where the prefixes of hosts behind clients come from.
-    pub(crate) delegations: Vec<Delegation>,
-    pub(crate) prefixes: Prefixes,
-}
-
-impl Policy {
-    /// What packets to `destination` find their session by. There are hardly ever more delegations than one.
-    fn inside6(&self, destination: Ipv6Addr) -> Inside {
-        let delegated = self.delegations.iter().find_map(|delegation| delegation.of(destination));
-        delegated.map_or_else(|| Inside::V6(Prefix::of(destination)), Inside::Delegated)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use adit::host::Host;
-use adit::pool::Pool;
+use adit::pool::{Delegation, Pool};
 
 use crate::namespace::{run, within};
 
@@ -49,10 +49,13 @@ fn ipv6_is_forwarded_too_if_a_pool_has_it_and_the_default_route_stays() {
         assert_eq!(before, ("0\n".into(), "1\n".into()));
         let [mut pool, _] = pools();
         pool.range6 = Some("2001:db8:1::/48".parse().unwrap());
+        pool.delegate = Delegation::new("2001:db8:100::/40".parse().unwrap(), 16);
         let host = Host::prepare("adit0", &[pool]).unwrap();
         assert_eq!((read("all/forwarding"), read("wan/accept_ra")), ("1\n".into(), "2\n".into()));
         let rules = run(&["nft", "list", "table", "ip6", "adit_adit0"]);
-        assert!(rules.contains("ip6 saddr 2001:db8:1::/48 oifname != \"adit0\" masquerade"), "{rules}");
+        let ranges = "{ 2001:db8:1::/48, 2001:db8:100::/40 }";
+        assert!(rules.contains(&format!("ip6 saddr {ranges} oifname != \"adit0\" masquerade")), "{rules}");
+        assert!(rules.contains(&format!("oifname \"adit0\" ip6 daddr {ranges} accept")), "{rules}");
         drop(host);
         assert_eq!((read("all/forwarding"), read("wan/accept_ra")), before);
         assert!(!run(&["nft", "list", "ruleset"]).contains("adit"));

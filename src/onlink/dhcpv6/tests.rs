@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use hex_literal::hex;
+use proptest::prelude::*;
 
 use super::association::Association;
 use super::message::options_of;
@@ -265,5 +266,35 @@ fn no_message_cut_short_does_anything() {
     for end in 0..release.len() {
         let change = say("ff02::1:2", Some(held()), &release[..end]).and_then(|(_, change)| change);
         assert_eq!(change, None, "{end} octets");
+    }
+}
+
+proptest! {
+    /// Whatever a message is turned into: the answer fits (`say` sees to that), and nothing is delegated but the client's prefix.
+    #[test]
+    fn a_distorted_message_does_no_harm(
+        kind in 0..14_u8,
+        to_us: bool,
+        unicast: bool,
+        options in prop::collection::vec(prop::sample::select(vec![&WANTED[..], &GRANTED, &DIRECTIONS, &CLIENT_ID]), 0..6),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+    ) {
+        let mut message = message(kind, to_us, &options);
+        for (place, value) in changes {
+            let place = place.index(message.len());
+            message[place] = value;
+        }
+        let destination = if unicast { "fe80::1" } else { "ff02::1:2" };
+        for lease in [None, Some(lease()), Some(held())] {
+            let Some((reply, change)) = say(destination, lease, &message) else { continue };
+            prop_assert!(lease.is_some() || change.is_none_or(|change| change == Change::Refused));
+            prop_assert!(!unicast || change.is_none());
+            let associations = options_of(&reply[4..]).filter(|(code, _)| *code == 25);
+            for (_, association) in associations {
+                for (_, prefix) in options_of(&association[12..]).filter(|(code, _)| *code == 26) {
+                    prop_assert!(prefix[8..] == GRANTED[28..] || prefix[..8] == [0; 8]);
+                }
+            }
+        }
     }
 }
