@@ -231,7 +231,8 @@ fn prepare(socket: &Socket, local: SocketAddr) -> io::Result<()> {
         set_option(socket, libc::SOL_SOCKET, forced, BUFFER)
             .or_else(|_| set_option(socket, libc::SOL_SOCKET, plain, BUFFER))?;
     }
-    set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+    // Only to count: where it is not known (gVisor), nothing is counted.
+    let _unknown = set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1);
     if local.is_ipv4() {
         set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         // DF off: an IKE message with certificates is longer than the path's MTU and must be fragmented
