@@ -31,13 +31,13 @@ impl Password {
 
     /// Compares in constant time, and by the hash, so that an account need not hold the password itself.
     pub fn verify(&self, nt_hash: &NtHash) -> Option<Verified> {
-        // What is not UTF-8 is taken for Latin-1, whose octets are the first 256 characters of Unicode.
-        let hash = match str::from_utf8(&self.octets) {
-            Ok(text) => NtHash::from_password(text),
-            Err(_) => NtHash::from_octets(&self.octets),
-        };
+        // As pppd hashes what it holds; and what is not UTF-8 is taken for Latin-1, whose octets are the first 256 characters of
+        // Unicode.
+        let bytewise = NtHash::from_octets(&self.octets).is(nt_hash);
+        let is_right = bytewise
+            || str::from_utf8(&self.octets).is_ok_and(|text| NtHash::from_password(text).is(nt_hash));
         let verified = Verified { question: self.question, evidence: Evidence::None };
-        hash.is(nt_hash).then_some(verified)
+        is_right.then_some(verified)
     }
 }
 

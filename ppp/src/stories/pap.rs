@@ -104,6 +104,10 @@ fn passwords_in_two_scripts() {
         let asked = story.asked();
         let Proof::Password(password) = &asked.proof else { panic!("another method") };
         assert!(password.verify(&NtHash::from_password("pässwörd")).is_some());
+        // The hash of one that was chosen on a device built on pppd.
+        let is_utf8 = str::from_utf8(octets).is_ok();
+        assert_eq!(password.verify(&NtHash::from_password_octets("pässwörd")).is_some(), is_utf8);
+        assert!(password.verify(&NtHash::from_password("passwort")).is_none());
         assert_eq!(format!("{password:?}"), "Password(…)");
     }
 }
