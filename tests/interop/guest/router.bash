@@ -36,7 +36,12 @@ has_network() {
 behind() { ip netns exec behind "$@"; }
 
 # serve_behind FILE: whoever connects to port 9002 of the host gets it.
-serve_behind() { behind socat -U -b 262144 TCP6-LISTEN:9002,fork,reuseaddr "FILE:$1" & }
+serve_behind() {
+  behind socat -U -b 262144 TCP6-LISTEN:9002,fork,reuseaddr "FILE:$1" &
+  await 5 "nobody listens behind the guest" listens_behind
+}
+
+listens_behind() { behind ss -Hltn 'sport = :9002' | grep -q .; }
 
 # Gives the prefix back.
 stop_router() {
