@@ -89,12 +89,14 @@ impl OuterSocket {
         Ok(Self::new(socket, local, offload))
     }
 
-    /// One socket as of [`Self::esp`] for each shard, in their order, each of which receives its shard's packets.
+    /// One socket as of [`Self::esp`] for each shard, in their order, each of which receives its shard's packets. Several do not count
+    /// what overflows: a full one drops a packet before its filter says whether it is another's, who has it.
     pub fn esp_group(local: Ipv4Addr, shards: Shards) -> anyhow::Result<Vec<Self>> {
         let one = |shard| {
             let socket = Self::esp(local)?;
             if shards != Shards::ONE {
                 steering::raw(&socket, shard, shards).context("a filter for sockets of native ESP")?;
+                count_overflow(&socket.socket, false);
             }
             Ok(socket)
         };
@@ -231,8 +233,7 @@ fn prepare(socket: &Socket, local: SocketAddr) -> io::Result<()> {
         set_option(socket, libc::SOL_SOCKET, forced, BUFFER)
             .or_else(|_| set_option(socket, libc::SOL_SOCKET, plain, BUFFER))?;
     }
-    // Only to count: where it is not known (gVisor), nothing is counted.
-    let _unknown = set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1);
+    count_overflow(socket, true);
     if local.is_ipv4() {
         set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         // DF off: an IKE message with certificates is longer than the path's MTU and must be fragmented
@@ -244,6 +245,11 @@ fn prepare(socket: &Socket, local: SocketAddr) -> io::Result<()> {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)?;
     }
     Ok(())
+}
+
+/// Has the kernel say what it drops, or not. Only to count: where it is not known (gVisor), nothing is counted.
+fn count_overflow(socket: &Socket, yes: bool) {
+    let _unknown = set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, yes.into());
 }
 
 fn set_option(socket: &Socket, level: c_int, name: c_int, value: c_int) -> io::Result<()> {

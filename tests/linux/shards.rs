@@ -12,6 +12,8 @@ use adit::io::tun::{self, Interface, Tun};
 use adit::pool::{Delegation, Pool, Prefix};
 use adit::server::{Inside, ShardId, Shards};
 
+use socket2::SockRef;
+
 use crate::namespace::{run, within};
 
 fn shards(count: u32) -> Shards {
@@ -76,6 +78,31 @@ fn each_native_packet_comes_to_one_socket() {
         for (shard, socket) in group.iter_mut().enumerate() {
             let own = esp().filter(|(spi, _)| *spi % 3 == shard as u32).map(|(_, packet)| packet);
             assert_eq!(received(socket), own.collect::<Vec<_>>(), "socket {shard}");
+        }
+    });
+}
+
+/// A full raw socket drops whatever comes, before its filter is asked: it cannot tell what was for it.
+#[test]
+fn only_a_raw_socket_that_is_alone_counts_what_overflows() {
+    within(|| {
+        run(&["ip", "addr", "add", "10.1.0.3/32", "dev", "lo"]);
+        let mut client = OuterSocket::esp(Ipv4Addr::new(10, 1, 0, 3)).unwrap();
+        let there = Path::native(Ipv4Addr::new(10, 1, 0, 3).into(), Ipv4Addr::LOCALHOST.into());
+        for count in [1, 2] {
+            let mut group = OuterSocket::esp_group(Ipv4Addr::LOCALHOST, shards(count)).unwrap();
+            let socket = group.last_mut().unwrap();
+            SockRef::from(&*socket).set_recv_buffer_size(1 << 16).unwrap();
+            let mut send = |spi: u8| client.send([(there, &[0, 0, 0, spi, 7, 7, 7, 7][..], 0)]);
+            // Those of the last until it is full, and some of the first.
+            (0..1000).for_each(|_| send(1));
+            (0..10).for_each(|_| send(2));
+            let kept = received(socket).len();
+            assert!(kept < 1000, "{kept}");
+            send(1);
+            assert_eq!(received(socket).len(), 1);
+            let lost = if count == 1 { 1010 - kept as u64 } else { 0 };
+            assert_eq!(socket.counters().overflowed, lost);
         }
     });
 }

@@ -1,6 +1,7 @@
 //! What came to a socket whose buffer was full: the kernel drops it, and says how often it did with the next one that it keeps
 //! (`SO_RXQ_OVFL`).
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -10,7 +11,7 @@ use super::{BUFFER, OuterSocket};
 /// What is known of a socket's drops.
 #[derive(Debug)]
 pub(super) struct Overflow {
-    /// The kernel's count as it was said last: of all since the socket was made, and around again after 2^32.
+    /// The furthest that the kernel's count came: of all since the socket was made, and around again after 2^32.
     last: u32,
     /// Of [`super::Counters::overflowed`], how many the log has.
     said: u64,
@@ -26,9 +27,15 @@ impl Overflow {
         Self { last: 0, said: 0, said_at: None, buffer }
     }
 
-    /// Takes the kernel's count; returns by how many it has grown.
+    /// Takes the kernel's count; returns by how many it has grown. Counts may overtake each other: the kernel notes them with a packet
+    /// before it queues that, and several of its cores do so at once.
     pub(super) fn grown(&mut self, count: u32) -> u64 {
-        count.wrapping_sub(std::mem::replace(&mut self.last, count)).into()
+        let step = count.wrapping_sub(self.last).cast_signed();
+        if step <= 0 {
+            return 0;
+        }
+        self.last = count;
+        step.unsigned_abs().into()
     }
 
     /// How many the log shall say at `now` when there were `overflowed` in all.
@@ -39,6 +46,16 @@ impl Overflow {
         }
         self.said_at = Some(now);
         Some(overflowed - std::mem::replace(&mut self.said, overflowed))
+    }
+
+    /// What the log says of `dropped` packets to a socket at `local`.
+    fn line(&self, dropped: u64, local: SocketAddr, is_esp: bool) -> String {
+        // Of UDP, the kernel counts both as one.
+        let (kind, or) = if is_esp { ("ESP", "") } else { ("UDP", " or with a wrong checksum") };
+        let remedy = self.remedy();
+        format!(
+            "the kernel dropped {dropped} packets that came to {kind} {local} faster than they were read{or}: {remedy}"
+        )
     }
 
     /// What helps.
@@ -61,11 +78,7 @@ impl OuterSocket {
     /// Has the log say, once a minute at most, that the kernel dropped something since it said so last.
     pub fn say_overflow(&mut self, now: Instant) {
         if let Some(dropped) = self.overflow.news(now, self.counters.overflowed) {
-            let (kind, remedy) = (if self.is_esp() { "ESP" } else { "UDP" }, self.overflow.remedy());
-            tracing::warn!(
-                "the kernel dropped {dropped} packets that came to {kind} {} faster than they were read: {remedy}",
-                self.local
-            );
+            tracing::warn!("{}", self.overflow.line(dropped, self.local, self.is_esp()));
         }
     }
 }
@@ -83,11 +96,14 @@ mod tests {
 
     #[test]
     fn a_count_goes_on_after_its_largest_number() {
+        let mut overflow = Overflow { last: u32::MAX - 9, ..overflow(0) };
+        assert_eq!([u32::MAX - 2, u32::MAX - 2, 2].map(|count| overflow.grown(count)), [7, 0, 5]);
+    }
+
+    #[test]
+    fn counts_that_overtake_each_other_count_once() {
         let mut overflow = overflow(0);
-        assert_eq!(
-            [7, 7, u32::MAX, 2].map(|count| overflow.grown(count)),
-            [7, 0, u64::from(u32::MAX) - 7, 3]
-        );
+        assert_eq!([100, 103, 101, 104].map(|count| overflow.grown(count)), [100, 3, 0, 1]);
     }
 
     #[test]
@@ -112,5 +128,16 @@ mod tests {
         );
         let full = overflow(8 << 20).remedy();
         assert!(full.contains("`shards`") && !full.contains("rmem_max"), "{full}");
+    }
+
+    #[test]
+    fn what_else_the_kernel_counts_is_said() {
+        let overflow = overflow(8 << 20);
+        let line = |local: &str, is_esp| overflow.line(7, local.parse().unwrap(), is_esp);
+        let udp = line("192.0.2.1:4500", false);
+        assert!(udp.contains("7 packets") && udp.contains("UDP 192.0.2.1:4500"), "{udp}");
+        assert!(udp.contains("read or with a wrong checksum: if"), "{udp}");
+        let esp = line("192.0.2.1:0", true);
+        assert!(esp.contains("ESP") && esp.contains("read: if"), "{esp}");
     }
 }
