@@ -197,7 +197,9 @@ fn by_stretch(stretches: &[Stretch]) -> Vec<Instruction> {
             [
                 instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at),
                 instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, mask),
-                instruction(BPF_JMP32 | BPF_JNE | libc::BPF_K, 0, rest as i16, word),
+                // A comparison of 64 bits would extend the sign of what stands here, and one of 32 bits is of Linux 5.1.
+                instruction(libc::BPF_ALU | libc::BPF_XOR | libc::BPF_K, 0, 0, word),
+                instruction(libc::BPF_JMP | BPF_JNE | libc::BPF_K, 0, rest as i16, 0),
             ]
         };
         let second = within(28, low_mask, low, number.len());
@@ -285,9 +287,26 @@ const BPF_DW: u32 = 0x18;
 const BPF_CALL: u32 = 0x80;
 const BPF_PROG_TYPE_SOCKET_FILTER: u32 = 1;
 const BPF_ALU64: u32 = 0x07;
-const BPF_JMP32: u32 = 0x06;
 const BPF_JNE: u32 = 0x50;
 const BPF_MOV: u32 = 0xb0;
 const BPF_X: u32 = 0x08;
 const BPF_EXIT: u32 = 0x90;
 const BPF_A: u32 = 0x10;
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    /// Linux 4.16, the first that asks a program about a TUN device, refuses a whole program for one instruction of a later one.
+    #[test]
+    fn no_instruction_is_younger_than_programs_for_tun_devices() {
+        let range = "fd00:db8:100::/40".parse().unwrap();
+        let stretches = [Stretch { range, down: 8, ahead: 7 }; 3];
+        let program = by_destination(Shards::new(NonZeroU32::MIN), &stretches, None);
+        assert!(program.len() > 30, "{}", program.len());
+        let jump_of_32_bits = 0x06;
+        assert!(program.iter().all(|instruction| instruction.code & 0x07 != jump_of_32_bits), "{program:?}");
+    }
+}
