@@ -1,9 +1,10 @@
 //! Packets to a prefix come to the shard of the address that it goes with: whoever has both has their packets on one core.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use super::Inside;
-use crate::pool::{Pool, Range6};
+use crate::pool::{Pool, Prefix, Range6};
 
 /// Where the prefixes of pools are, and where the addresses that they go with.
 #[derive(Clone, Debug)]
@@ -42,6 +43,13 @@ impl Prefixes {
         let stretch = self.0.iter().find(|stretch| stretch.range.contains(first));
         inside.number().wrapping_add(stretch.map_or(0, |stretch| stretch.ahead))
     }
+
+    /// The same of whatever `destination` belongs to: all that goes with one address has its number.
+    pub fn number_of(&self, destination: Ipv6Addr) -> u32 {
+        let number = Prefix::of(destination).number();
+        let stretch = self.0.iter().find(|stretch| stretch.range.contains(destination));
+        stretch.map_or(number, |stretch| (number >> stretch.down).wrapping_add(stretch.ahead))
+    }
 }
 
 impl Stretch {
@@ -66,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::datapath::Shards;
-    use crate::pool::{Delegation, Prefix};
+    use crate::pool::Delegation;
 
     fn pool(range: &str, range6: Option<&str>, delegate: Option<&str>) -> Pool {
         let range: crate::pool::Range = range.parse().unwrap();
@@ -76,6 +84,16 @@ mod tests {
             range6: range6.map(|range6| range6.parse().unwrap()),
             delegate: delegate.map(|cut| Delegation::new(cut.parse().unwrap(), range.host_bits()).unwrap()),
         }
+    }
+
+    /// The first and the last address of a prefix.
+    fn some_of(inside: Inside) -> [Ipv6Addr; 2] {
+        let (first, length) = match inside {
+            Inside::V4(address) => unreachable!("{address} is no prefix"),
+            Inside::V6(prefix) => (prefix.network(), 64),
+            Inside::Delegated(prefix) => (prefix.network(), prefix.length()),
+        };
+        [first, Ipv6Addr::from_bits(first.to_bits() | u128::MAX >> length)]
     }
 
     #[test]
@@ -100,6 +118,9 @@ mod tests {
                         assert_eq!(prefixes.number(inside), address.to_bits(), "{inside}");
                         let of_address = shards.of_inside(Inside::V4(address), &prefixes);
                         assert_eq!(shards.of_inside(inside, &prefixes), of_address);
+                        for one in some_of(inside) {
+                            assert_eq!(prefixes.number_of(one), address.to_bits(), "{one}");
+                        }
                     }
                 }
             }
@@ -111,6 +132,7 @@ mod tests {
         let stranger = Prefix::of("2001:db8:2:7::1".parse().unwrap());
         for pools in [&[][..], &[pool("10.20.0.0/16", Some("2001:db8:1::/48"), None)]] {
             assert_eq!(Prefixes::of(pools).number(Inside::V6(stranger)), stranger.number());
+            assert_eq!(Prefixes::of(pools).number_of(stranger.network()), stranger.number());
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Tun {
     file: File,
     name: String,
     offload: Offload,
+    /// By which it is known whose a packet of IPv6 is.
+    prefixes: Prefixes,
     counters: Counters,
 }
 
@@ -64,7 +66,7 @@ impl Tun {
         let file = open(interface.name, ONE_QUEUE)?;
         let offload = settle(interface.offload, &file);
         link::configure(interface).with_context(|| format!("cannot set up interface {}", interface.name))?;
-        Ok(Self::queue(interface.name, file, offload))
+        Ok(Self::queue(interface.name, file, offload, Prefixes::of(interface.pools)))
     }
 
     /// The same with a queue for each shard, in their order, to which packets for its clients come. The second value says whether
@@ -87,14 +89,16 @@ impl Tun {
         let first = files.first().context("a device without a queue")?;
         // It is the device's, not the queue's.
         let offload = settle(interface.offload, first);
-        let steered = steering::tun(first, shards, &Prefixes::of(interface.pools));
+        let prefixes = Prefixes::of(interface.pools);
+        let steered = steering::tun(first, shards, &prefixes);
         link::configure(interface).with_context(|| format!("cannot set up interface {name}"))?;
-        let queues = files.into_iter().map(|file| Self::queue(name, file, offload)).collect();
+        let queues =
+            files.into_iter().map(|file| Self::queue(name, file, offload, prefixes.clone())).collect();
         Ok((queues, steered))
     }
 
-    fn queue(name: &str, file: File, offload: Offload) -> Self {
-        Self { file, name: name.to_owned(), offload, counters: Counters::default() }
+    fn queue(name: &str, file: File, offload: Offload, prefixes: Prefixes) -> Self {
+        Self { file, name: name.to_owned(), offload, prefixes, counters: Counters::default() }
     }
 
     /// The interface's name.
@@ -122,7 +126,7 @@ impl Tun {
         inbox.look();
         while let Some(room) = inbox.room() {
             match self.file.read(room) {
-                Ok(length) => match inbox.take(length) {
+                Ok(length) => match inbox.take(length, &self.prefixes) {
                     Ok(packets) => {
                         received += packets;
                         self.counters.superpackets += u64::from(packets > 1);

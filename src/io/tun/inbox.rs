@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::vnet::{self, Unusable};
 use crate::io::waiting::Waiting;
+use crate::server::Prefixes;
 use crate::superpacket::{Left, Superpacket};
 
 /// Packets that were read and wait for their turn, and the memory for more.
@@ -11,7 +12,7 @@ use crate::superpacket::{Left, Superpacket};
 pub struct Inbox {
     /// The one used last is last, as it may still be in the caches.
     free: Vec<Slot>,
-    waiting: Waiting<Option<[u8; 4]>, Packet>,
+    waiting: Waiting<Option<u32>, Packet>,
     /// Those whose turn it is.
     batch: Vec<Packet>,
     /// Octets read since the last [`Self::look`].
@@ -78,17 +79,16 @@ impl Inbox {
         self.free.last_mut()?.get_mut(..LONGEST)
     }
 
-    /// Takes over `length` bytes that were read into [`Self::room`]; returns the number of packets in them.
-    pub(super) fn take(&mut self, length: usize) -> Result<usize, Unusable> {
+    /// Takes over `length` bytes that were read into [`Self::room`]; returns the number of packets in them. All to one client wait for
+    /// each other, to whichever of its addresses; those of IPv6 are told by the `prefixes`.
+    pub(super) fn take(&mut self, length: usize, prefixes: &Prefixes) -> Result<usize, Unusable> {
         self.read += length;
         let packet = vnet::read(self.free.last().and_then(|slot| slot.get(..length)).ok_or(Unusable)?)?;
         let (count, left) = (packet.count(), packet.left());
         let bytes = length - packet.bytes().len()..length;
-        // Of the destination, RFC 791 §3.1, RFC 8200 §3: the address, or the half of the prefix in which clients differ.
-        let at = if packet.bytes().first().is_some_and(|byte| byte >> 4 == 6) { 28 } else { 16 };
-        let flow = packet.bytes().get(at..at + 4).and_then(|octets| octets.try_into().ok());
+        let client = client(packet.bytes(), prefixes);
         let slot = self.free.pop().ok_or(Unusable)?;
-        self.waiting.push(flow, length, Packet { slot, bytes, left });
+        self.waiting.push(client, length, Packet { slot, bytes, left });
         Ok(count)
     }
 }
@@ -97,6 +97,16 @@ impl Packet {
     fn whole(&self) -> Superpacket<'_> {
         Superpacket::new(self.slot.get(self.bytes.clone()).unwrap_or_default(), self.left)
     }
+}
+
+/// The number of the client that a packet goes to: that of its destination, RFC 791 §3.1, or of the address that goes with the prefix of that,
+/// RFC 8200 §3.
+fn client(packet: &[u8], prefixes: &Prefixes) -> Option<u32> {
+    if packet.first()? >> 4 == 6 {
+        let destination: [u8; 16] = *packet.get(24..)?.first_chunk()?;
+        return Some(prefixes.number_of(destination.into()));
+    }
+    Some(u32::from_be_bytes(*packet.get(16..)?.first_chunk()?))
 }
 
 impl Default for Inbox {
@@ -123,14 +133,28 @@ const SLOT: usize = LONGEST + 1_100;
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
+    use crate::pool::{Delegation, Pool};
+
+    /// Reads a packet; what stands behind the virtio header is handed in.
+    fn take(inbox: &mut Inbox, packet: &[u8], prefixes: &Prefixes) {
+        let bytes = [&[0; vnet::LEN][..], packet].concat();
+        inbox.room().unwrap()[..bytes.len()].copy_from_slice(&bytes);
+        assert_eq!(inbox.take(bytes.len(), prefixes).unwrap(), 1);
+    }
+
+    fn ipv4(to: [u8; 4]) -> Vec<u8> {
+        [&[0x45], &[0; 15][..], &to].concat()
+    }
+
+    fn ipv6(to: Ipv6Addr) -> Vec<u8> {
+        [&[0x60], &[0; 23][..], &to.octets()].concat()
+    }
 
     fn read(inbox: &mut Inbox, last: u8) {
-        let mut packet = [0; vnet::LEN + 20];
-        packet[vnet::LEN] = 0x45;
-        packet[vnet::LEN + 19] = last;
-        inbox.room().unwrap()[..packet.len()].copy_from_slice(&packet);
-        assert_eq!(inbox.take(packet.len()).unwrap(), 1);
+        take(inbox, &ipv4([0, 0, 0, last]), &Prefixes::of(&[]));
     }
 
     #[test]
@@ -144,6 +168,33 @@ mod tests {
         let order: Vec<u8> = inbox.packets().map(|packet| packet.bytes()[19]).collect();
         assert_eq!(order, [1, 2, 1, 1, 1, 1]);
         assert!(!inbox.next_batch());
+    }
+
+    /// A flow for each of its addresses would let a client with many of them have most of the turns.
+    #[test]
+    fn all_addresses_of_a_client_wait_for_each_other() {
+        let range = "10.20.0.0/16".parse().unwrap();
+        let pool = Pool {
+            name: "default".into(),
+            range,
+            range6: Some("2001:db8:1::/48".parse().unwrap()),
+            delegate: Delegation::new("2001:db8:100::/40".parse().unwrap(), 16),
+        };
+        let prefixes = Prefixes::of(&[pool]);
+        let mut inbox = Inbox::new();
+        inbox.look();
+        let quiet = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0x900, 0, 0, 0, 1);
+        let other = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0x901, 0, 0, 0, 1);
+        [quiet, other].into_iter().for_each(|to| take(&mut inbox, &ipv6(to), &prefixes));
+        // To twenty networks behind a client, to its own, and over IPv4.
+        let behind = (0..20).map(|net| ipv6(Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0x700 + net, 0, 0, 0, 1)));
+        let own = ipv6(Ipv6Addr::new(0x2001, 0xdb8, 1, 7, 0, 0, 0, 1));
+        for packet in behind.chain([own, ipv4([10, 20, 0, 7])]) {
+            take(&mut inbox, &packet, &prefixes);
+        }
+        inbox.next_batch();
+        let place = inbox.packets().position(|packet| packet.bytes() == ipv6(other));
+        assert_eq!(place, Some(2));
     }
 
     #[test]
