@@ -35,12 +35,14 @@ impl Server {
         let (user, after) = (login.user.clone(), login.delegated());
         let (level, text) = match (before, after) {
             (None, Some(prefix)) => {
+                let level = level(&mut login.told.delegated);
                 self.assign(now, peer, index, Inside::Delegated(prefix), mtu);
-                (Level::Info, format!("{user:?} has {prefix} delegated for what is behind it"))
+                (level, format!("{user:?} has {prefix} delegated for what is behind it"))
             }
             (Some(prefix), None) => {
+                let level = level(&mut login.told.given_back);
                 self.unassign(now, peer, index, Inside::Delegated(prefix));
-                (Level::Info, format!("{user:?} has given back {prefix}, which was delegated"))
+                (level, format!("{user:?} has given back {prefix}, which was delegated"))
             }
             // A client that goes on asking is not worth a line each time.
             (None, None) if asked_before != asked => {
@@ -55,4 +57,9 @@ impl Server {
         };
         self.say_of_client(now, level, peer, text);
     }
+}
+
+/// The first time matters; what a client does over and over does not.
+fn level(told: &mut bool) -> Level {
+    if std::mem::replace(told, true) { Level::Debug } else { Level::Info }
 }

@@ -12,7 +12,7 @@ use ppp::{
 use super::{
     Level, Server,
     denial::Denial,
-    session::{Asked, Login, Stage},
+    session::{Asked, Login, Stage, Told},
 };
 use crate::{
     datapath::SessionIndex,
@@ -74,7 +74,8 @@ impl Server {
         let (prefix, delegable) = (self.pools.prefix_of(address), self.pools.delegated_of(address));
         let dns = self.directions.of_user(&settings).dns;
         let ipv4 = Ipv4Config { peer: address, local: self.local_address(address), dns };
-        self.log_in(index, Login { user, address, prefix, delegable, asked: Asked::Not, at: now, settings });
+        let (asked, told) = (Asked::Not, Told::default());
+        self.log_in(index, Login { user, address, prefix, delegable, asked, told, at: now, settings });
         Addressing { ipv4: Some(ipv4), ipv6: prefix.map(|_| IDENTIFIERS) }
     }
 

@@ -54,6 +54,8 @@ pub(super) struct Login {
     /// What addresses of hosts behind it may begin with, if there is such a prefix for it.
     pub(super) delegable: Option<Delegated>,
     pub(super) asked: Asked,
+    /// What of that the operator has read.
+    pub(super) told: Told,
     pub(super) at: Instant,
     /// What the user gets and may do; changes when the operator changes it.
     pub(super) settings: Arc<Settings>,
@@ -67,6 +69,13 @@ pub(super) enum Asked {
     InVain,
     /// It did, and has it in that association of its own.
     Holds(Iaid),
+}
+
+/// What was said in the log of a login's prefix for what is behind it: a client may ask and give back as often as it likes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    pub(super) delegated: bool,
+    pub(super) given_back: bool,
 }
 
 impl Login {

@@ -181,6 +181,29 @@ fn a_router_extends_what_it_has() {
 }
 
 #[test]
+fn the_operator_reads_once_of_a_prefix_that_comes_and_goes() {
+    let (mut world, [device]) = connected(&setup(), [Profile::windows_10()]);
+    for _ in 0..5 {
+        let router = Router::new(&mut world, device);
+        router.say(&mut world, RELEASE).expect("a Reply");
+        world.run(Duration::from_secs(1));
+    }
+    for words in ["has 2001:db8:100:300::/56 delegated", "has given back 2001:db8:100:300::/56"] {
+        assert_eq!(world.lines(&["Info", words]).len(), 1);
+        assert_eq!(world.lines(&["Debug", words]).len(), 4, "for whoever takes it apart");
+    }
+    // The next session begins anew.
+    world.with(device, |client, now| client.disconnect(now));
+    world.until_closed(device, SOON);
+    world.run(SOON);
+    let again = world.redial(device, Profile::windows_10());
+    world.until_up(again, SOON);
+    world.run(SOON);
+    Router::new(&mut world, again);
+    assert_eq!(world.lines(&["Info", "has 2001:db8:100:300::/56 delegated"]).len(), 2);
+}
+
+#[test]
 fn a_router_that_comes_back_goes_on_with_what_it_had() {
     let (mut world, [device]) = connected(&setup(), [Profile::windows_10()]);
     let router = Router::new(&mut world, device);
