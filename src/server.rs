@@ -119,7 +119,8 @@ pub struct Server {
     started: Instant,
     stopping: bool,
     strangers: Throttle,
-    clients: Throttle,
+    refusals: Throttle,
+    details: Throttle,
     ppp_discards: BTreeMap<&'static str, u64>,
     /// The log says that the server is behind a NAT.
     told_of_nat: bool,
@@ -190,7 +191,8 @@ impl Server {
             started: now,
             stopping: false,
             strangers: Throttle::new(now),
-            clients: Throttle::new(now),
+            refusals: Throttle::new(now),
+            details: Throttle::new(now),
             ppp_discards: BTreeMap::new(),
             told_of_nat: false,
         };
@@ -305,7 +307,7 @@ impl Server {
     /// When [`Server::handle_timeout`] wants to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let engines = [self.ike.poll_timeout(), self.lns.poll_timeout(), self.timers.next()];
-        let lines = [self.strangers.deadline(), self.clients.deadline()];
+        let lines = [&self.strangers, &self.refusals, &self.details].map(Throttle::deadline);
         engines.into_iter().chain(lines).flatten().min()
     }
 
@@ -420,21 +422,24 @@ impl Server {
         }
     }
 
-    /// Says what a client that knows a key can make us say as often as it likes. Strangers cannot crowd it out.
+    /// Says what a client that knows a key can make us say as often as it likes. Strangers cannot crowd it out, nor can what goes well crowd
+    /// out a refusal.
     fn say_of_client(&mut self, now: Instant, level: Level, peer: PeerId, text: String) {
-        if self.clients.admit(now) {
+        let throttle = if level == Level::Warn { &mut self.refusals } else { &mut self.details };
+        if throttle.admit(now) {
             self.say(level, Some(peer), text);
         }
     }
 
     /// Owns up to lines that were not written.
     fn say_withheld(&mut self, now: Instant) {
-        let withheld = self.strangers.take_withheld(now) + self.clients.take_withheld(now);
+        let throttles = [&mut self.strangers, &mut self.refusals, &mut self.details];
+        let withheld: u32 = throttles.into_iter().map(|throttle| throttle.take_withheld(now)).sum();
         if withheld > 0 {
             self.say(
                 Level::Warn,
                 None,
-                format!("{withheld} more lines about refusals in one second were not written"),
+                format!("{withheld} more lines about clients in one second were not written"),
             );
         }
     }

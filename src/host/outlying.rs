@@ -3,9 +3,10 @@
 //! The routes go with the device, and the rest with [`Host`](super::Host)'s tables.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::Ipv4Addr;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use nix::ifaddrs::getifaddrs;
 
 use super::rules::{self, Change};
@@ -45,9 +46,7 @@ impl Outlying {
         let mut kernel = Rtnetlink::of(&self.tun).context("routes")?;
         let mut done = BTreeSet::new();
         let routed = new.iter().try_for_each(|address| {
-            kernel
-                .add_host(*address, self.own)
-                .with_context(|| format!("cannot route a user's address {address} to {}", self.tun))?;
+            kernel.add_host(*address, self.own).map_err(|error| self.not_led(*address, &error))?;
             done.insert(*address);
             Ok(())
         });
@@ -60,6 +59,15 @@ impl Outlying {
         }
         self.led.extend(new);
         Ok(())
+    }
+
+    fn not_led(&self, address: Ipv4Addr, error: &io::Error) -> anyhow::Error {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            return anyhow!(
+                "no user can have the address {address}: this machine has a route to it already (`ip route show {address}`)"
+            );
+        }
+        anyhow!("cannot route a user's address {address} to {}: {error}", self.tun)
     }
 
     /// Leads packets there for no others than these any more, whatever was added.

@@ -41,9 +41,12 @@ impl fmt::Display for LogLine {
 /// How many lines strangers can cause: a forged message 1 costs its sender nothing, a line costs the operator disk and sight.
 #[derive(Debug)]
 pub(super) struct Throttle {
+    /// When the second began whose lines are counted, and how many were written in it.
     window: Instant,
     written: u32,
+    /// How many were not, and when it is time to say so.
     withheld: u32,
+    tell: Instant,
 }
 
 impl Throttle {
@@ -51,7 +54,7 @@ impl Throttle {
     const WINDOW: Duration = Duration::from_secs(1);
 
     pub(super) const fn new(now: Instant) -> Self {
-        Self { window: now, written: 0, withheld: 0 }
+        Self { window: now, written: 0, withheld: 0, tell: now }
     }
 
     /// Whether one more line may be written at `now`.
@@ -63,19 +66,22 @@ impl Throttle {
         if admitted {
             self.written += 1;
         } else {
+            if self.withheld == 0 {
+                self.tell = self.window + Self::WINDOW;
+            }
             self.withheld += 1;
         }
         admitted
     }
 
-    /// When [`Self::take_withheld`] has something to tell.
+    /// When [`Self::take_withheld`] has something to tell: however soon the next lines come, they do not put it off.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        (self.withheld > 0).then(|| self.window + Self::WINDOW)
+        (self.withheld > 0).then_some(self.tell)
     }
 
     /// How many lines were withheld, once their second is over; told once.
     pub(super) fn take_withheld(&mut self, now: Instant) -> u32 {
-        if now.saturating_duration_since(self.window) < Self::WINDOW {
+        if now < self.tell {
             return 0;
         }
         std::mem::take(&mut self.withheld)
@@ -130,6 +136,18 @@ mod tests {
         assert_eq!(throttle.take_withheld(later), 0);
         assert_eq!(throttle.deadline(), None);
         assert!(throttle.admit(later));
+    }
+
+    #[test]
+    fn lines_of_the_next_second_do_not_put_off_what_is_told_of_the_last() {
+        #[expect(clippy::disallowed_methods, reason = "a start for virtual time")]
+        let start = Instant::now();
+        let mut throttle = Throttle::new(start);
+        assert_eq!((0..21).filter(|_| throttle.admit(start)).count(), 20);
+        let later = start + Duration::from_secs(1);
+        assert!(throttle.admit(later), "its first line comes before the timer is looked at");
+        assert_eq!(throttle.deadline(), Some(later));
+        assert_eq!(throttle.take_withheld(later), 1);
     }
 
     #[test]

@@ -138,6 +138,30 @@ fn who_asks_without_end_is_answered_now_and_then() {
 }
 
 #[test]
+fn who_asks_without_end_hides_nobodys_refusal() {
+    let (mut world, first) = connected(Profile::apple(), &Setup::default());
+    let place = |last| Place::Public(Ipv4Addr::new(198, 51, 100, last));
+    let more = [71, 72, 73].map(|last| world.dial(Profile::apple(), place(last)));
+    for device in more {
+        world.until_up(device, Duration::from_secs(60));
+    }
+    let [second, third, fourth] = more;
+    let askers = [first, second, third, fourth]
+        .map(|device| (device, inform(world.address(device), Ipv4Addr::BROADCAST, MACOS)));
+    for _ in 0..5 {
+        let guess = world.dial_as(Profile::windows_10(), place(77), ("alice", "wrong"));
+        for _ in 0..100 {
+            for (device, question) in &askers {
+                world.with(*device, |client, now| client.send_packet(now, question));
+            }
+            world.run(Duration::from_millis(50));
+        }
+        world.with(guess, |client, now| client.disconnect(now));
+    }
+    assert_eq!(world.lines(&["wrong password"]).len(), 5, "{}", world.log.join("\n"));
+}
+
+#[test]
 fn other_questions_and_false_sources_have_no_answer() {
     let (mut world, device) = connected(Profile::windows_10(), &Setup::default());
     let client = world.address(device);

@@ -74,7 +74,7 @@ fn strangers_do_not_crowd_out_a_wrong_password() {
     assert_eq!(world.lines(&["alice", "wrong password"]).len(), 1, "{}", world.log.join("\n"));
     world.run(SOON);
     assert_eq!(world.lines(&["message 1", "DES"]).len(), 20, "a second's share");
-    assert_eq!(world.lines(&["40 more lines about refusals"]).len(), 1, "{}", world.log.join("\n"));
+    assert_eq!(world.lines(&["40 more lines about clients"]).len(), 1, "{}", world.log.join("\n"));
 }
 
 #[test]

@@ -66,7 +66,10 @@ fn addresses_come_all_or_none_and_go() {
         run(&["ip", "route", "add", "192.0.2.12/32", "dev", "lo"]);
         for (taken, why) in [
             (11, "no user can have the address 192.0.2.11: it is this machine's own"),
-            (12, "cannot route a user's address 192.0.2.12 to adit-test: File exists (os error 17)"),
+            (
+                12,
+                "no user can have the address 192.0.2.12: this machine has a route to it already (`ip route show 192.0.2.12`)",
+            ),
         ] {
             let error = outlying.add(&[10, taken].map(ip).into()).unwrap_err();
             assert_eq!(format!("{error:#}"), why);
