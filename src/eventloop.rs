@@ -30,6 +30,7 @@ mod cores;
 mod others;
 mod ports;
 mod post;
+mod server_id;
 
 use crate::{
     config::Config,
@@ -89,7 +90,8 @@ pub fn run(config: &Config, users: Users) -> anyhow::Result<()> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the system gives no random bytes")?;
     let now = clock();
-    let mut server = Server::new(now, wall_clock(), config, users, shards, seed);
+    let server_id = server_id::of_this_machine(config)?;
+    let mut server = Server::new(now, wall_clock(), config, users, shards, server_id, seed);
     let quotas = config.state.join("quotas.json");
     let ledger = Ledger::load(&quotas)?;
     server.restore(&ledger);

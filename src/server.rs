@@ -135,13 +135,15 @@ pub(crate) struct Lac {
 }
 
 impl Server {
-    /// A server at `now`, when the wall clock shows `wall`. All randomness grows out of `seed`.
+    /// A server at `now`, when the wall clock shows `wall`. All randomness grows out of `seed`; not what the server calls itself,
+    /// which is to be the same at the next start.
     pub fn new(
         now: Instant,
         wall: SystemTime,
         config: &Config,
         users: Users,
         shards: Shards,
+        server_id: ServerId,
         seed: [u8; 32],
     ) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
@@ -151,7 +153,6 @@ impl Server {
             seed
         };
         let (ike_seed, lns_seed, datapath_seed) = (branch(), branch(), branch());
-        let server_id = ServerId(std::array::from_fn(|place| branch()[place]));
         let mut pools = Pools::new(&config.pools, shards);
         for address in users.addresses() {
             let reserved = pools.reserve(address);

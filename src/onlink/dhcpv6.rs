@@ -12,7 +12,8 @@
 //! ```
 //!
 //! There is nothing to find and nothing to keep: the prefix goes with the client's address, as the one of the link does. Who asks to extend
-//! what it was never given gets it, as §18.3.4 allows; so a server that has forgotten everything is not noticed.
+//! what it was never given gets it, as §18.3.4 allows; so a server that has forgotten everything is not noticed, as long as it calls itself
+//! what it did before: to another one's name it has nothing to say (§16.6), and the client does not ask for anybody else until T2.
 
 mod association;
 mod message;
@@ -29,7 +30,7 @@ use message::{
     USE_MULTICAST, push, push_status,
 };
 
-/// Who we are, RFC 8415 §11.5: a number of our own.
+/// Who we are, RFC 8415 §11.5: a number of our own, which stays the same when the server is started anew (§11).
 #[derive(Clone, Copy, Debug)]
 pub struct ServerId(pub [u8; 16]);
 

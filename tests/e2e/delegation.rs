@@ -225,6 +225,23 @@ fn a_router_that_comes_back_goes_on_with_what_it_had() {
 }
 
 #[test]
+fn a_router_that_comes_back_to_a_server_that_was_started_anew_is_answered_at_once() {
+    let (mut world, [device]) = connected(&setup(), [Profile::windows_10()]);
+    let router = Router::new(&mut world, device);
+    // Nothing is left but the name.
+    let (mut world, [device]) = connected(&Setup { seed: 2, ..setup() }, [Profile::windows_10()]);
+    let router = Router { device, ..router };
+    does_not_talk(&mut world, device, router.host(1));
+    let reply = router.say(&mut world, RENEW).expect("a Reply");
+    assert_eq!(option(&reply, 25).as_ref(), Some(&router.association));
+    talks(&mut world, device, router.host(1));
+    // To one with another name there would be no answer: the name is what did it.
+    let stranger =
+        Router { server_id: [&router.server_id[..21], &[!router.server_id[21]]].concat(), ..router };
+    assert_eq!(stranger.say(&mut world, RENEW), None);
+}
+
+#[test]
 fn what_is_lent_does_not_outlast_the_session() {
     let users = "alice: { password: secret, session_timeout: 1h }";
     let (mut world, [device]) = connected(&Setup { users, ..setup() }, [Profile::windows_10()]);

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use adit::config::Config;
+use adit::onlink::ServerId;
 use adit::server::{Reload, Reloaded, Server, ShardId, Shards};
 use adit::shard::Shard;
 use adit::users::{Used, Users};
@@ -29,6 +30,8 @@ use crate::inner;
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 /// The same for devices that dial over IPv6.
 pub(crate) const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+/// What it calls itself in DHCPv6, at each start.
+const SERVER_ID: ServerId = ServerId([0xad; 16]);
 /// A host beyond the server, which answers pings.
 pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
@@ -102,7 +105,8 @@ impl World {
         let start = start();
         let shards = Shards::new(setup.shards.try_into().expect("a number of cores"));
         let wall = UNIX_EPOCH + setup.wall;
-        let server = Server::new(start, wall, &config, users, shards, seed(setup.seed, 0));
+        let seed_of_server = seed(setup.seed, 0);
+        let server = Server::new(start, wall, &config, users, shards, SERVER_ID, seed_of_server);
         let others = shards.iter().skip(1).map(|id| Shard::new(id, server.blueprint())).collect();
         let mut world = Self {
             start,

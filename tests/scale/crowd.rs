@@ -9,6 +9,7 @@ use std::path::Path as File;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use adit::config::Config;
+use adit::onlink::ServerId;
 use adit::server::{Datagram, Downlink, Job, Server, Shards, Uplink};
 use adit::superpacket::Superpacket;
 use adit::users::Users;
@@ -110,6 +111,7 @@ impl Crowd {
             &config,
             users,
             Shards::ONE,
+            ServerId([7; 16]),
             [7; 32],
         );
         Self {

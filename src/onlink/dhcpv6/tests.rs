@@ -123,7 +123,7 @@ fn what_is_held_is_extended_and_what_is_not_ours_is_over() {
         let extend = message(kind, to_us, &[&body(&stale, &[]), &hex!("0006 0002 0000")]);
         let expected = ours(7, &[&body(&GRANTED[16..], &over)]);
         assert_eq!(say("ff02::1:2", Some(held()), &extend), Some((expected.clone(), None)), "kind {kind}");
-        // A server that has been started anew: §18.3.4, the first of the choices.
+        // A server that has been started anew under the same name: §18.3.4, the first of the choices.
         let (reply, change) = say("ff02::1:2", Some(lease()), &extend).unwrap();
         assert_eq!(reply, expected, "kind {kind}");
         assert!(matches!(change, Some(Change::Delegated(_))), "kind {kind}");
