@@ -19,6 +19,7 @@ mod control;
 mod delegation;
 mod denial;
 mod engines;
+mod exceptions;
 mod ipsec_events;
 mod job;
 mod jobs;

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use zeroize::Zeroizing;
 
-use super::Server;
+use super::{Server, exceptions::Exceptions};
 use crate::{
     config::Config,
     datapath::{
@@ -28,8 +28,7 @@ pub(super) struct Plane {
     pub(super) local: Datapath,
     queues: Vec<Queue>,
     outcome: Outcome,
-    /// Whose packets come to another shard than their number says, from now on or no longer.
-    exceptions: VecDeque<(Inside, Option<ShardId>)>,
+    exceptions: Exceptions,
     /// Who was told to say something since the last [`Plane::speaker`].
     speakers: Speakers,
 }
@@ -111,7 +110,7 @@ impl Plane {
             local,
             queues,
             outcome: Outcome::default(),
-            exceptions: VecDeque::new(),
+            exceptions: Exceptions::default(),
             speakers: Speakers::None,
         }
     }
@@ -225,7 +224,7 @@ impl Server {
     /// Next, whose packets ought to come to that shard, from now on, or else to the one of their number again. Who can have
     /// the kernel do so saves the shards the handing over.
     pub fn poll_exception(&mut self) -> Option<(Inside, Option<ShardId>)> {
-        self.plane.exceptions.pop_front()
+        self.plane.exceptions.poll()
     }
 
     /// Has the client's shard do something.
@@ -274,7 +273,7 @@ impl Server {
         let (ought, to) = (self.plane.shard_of_inside(inside), self.plane.shard_of(peer));
         if ought != to {
             self.plane.tell_shard(now, ought, Order::Away { inside, to });
-            self.plane.exceptions.push_back((inside, Some(to)));
+            self.plane.exceptions.make(inside, to);
         }
     }
 
@@ -284,7 +283,7 @@ impl Server {
         let ought = self.plane.shard_of_inside(inside);
         if ought != self.plane.shard_of(peer) {
             self.plane.tell_shard(now, ought, Order::Back { inside });
-            self.plane.exceptions.push_back((inside, None));
+            self.plane.exceptions.end(inside);
         }
     }
 

@@ -180,6 +180,28 @@ fn a_router_extends_what_it_has() {
     assert!(world.log[lines..].iter().all(|line| !line.contains("delegated")), "that is worth no line");
 }
 
+/// 2001:db8:1:3::/64 and 2001:db8:100:300::/56 have the same number, by which the kernel knows them.
+#[test]
+fn what_is_given_back_leaves_the_way_to_what_is_kept() {
+    let (mut world, [device]) = connected(&setup(), [Profile::windows_10()]);
+    world.with(device, |client, now| client.disconnect(now));
+    world.until_closed(device, SOON);
+    // With its old address it comes to the other core: one that its number does not say.
+    let device = world.redial(device, Profile::windows_10());
+    world.until_up(device, SOON);
+    world.run(SOON);
+    let own = Ipv6Addr::from_bits(prefix(&world, device).to_bits() | 0x99);
+    assert_eq!(own, "2001:db8:1:3::99".parse::<Ipv6Addr>().unwrap());
+    talks(&mut world, device, own);
+    let router = Router::new(&mut world, device);
+    assert_eq!(router.prefix(), "2001:db8:100:300::".parse::<Ipv6Addr>().unwrap());
+    talks(&mut world, device, router.host(1));
+    let handed_over = world.handed_over();
+    router.say(&mut world, RELEASE).expect("a Reply");
+    talks(&mut world, device, own);
+    assert_eq!(world.handed_over(), handed_over);
+}
+
 #[test]
 fn the_operator_reads_once_of_a_prefix_that_comes_and_goes() {
     let (mut world, [device]) = connected(&setup(), [Profile::windows_10()]);
