@@ -81,8 +81,7 @@ impl<'a> Superpacket<'a> {
     pub fn count(self) -> usize {
         match self.left {
             Left::Segmentation { transport, size } if size > 0 => {
-                let ip = if is_ipv6(self.bytes) { IPV6_LEN } else { IP_LEN };
-                let headers = ip + transport.header_len();
+                let headers = header_lens(transport, self.bytes).map_or(0, |(ip, rest)| ip + rest);
                 self.bytes.len().saturating_sub(headers).div_ceil(size.into()).max(1)
             }
             _ => 1,

@@ -138,10 +138,22 @@ fn every_prefix_of_a_superpacket_is_cut_or_refused() {
 
 #[test]
 fn they_are_counted_before_they_are_cut() {
-    for payload in [1, 99, 100, 101, 250] {
-        let whole = uncut(UDP, payload);
-        let packet = Superpacket::new(&whole, udp(100));
-        assert_eq!(packet.count(), packet.segments().unwrap().iter().count(), "{payload}");
+    // With options of TCP, and with more of them of IP.
+    let with_options = |payload| {
+        let mut whole = uncut(TCP, payload);
+        whole[0] = 0x4f;
+        whole.splice(20..20, [1; 40]);
+        whole
+    };
+    for payload in [1, 99, 100, 101, 200, 250] {
+        for (whole, left) in [
+            (uncut(UDP, payload), udp(100)),
+            (uncut(TCP, payload), tcp(100)),
+            (with_options(payload), tcp(100)),
+        ] {
+            let packet = Superpacket::new(&whole, left);
+            assert_eq!(packet.count(), packet.segments().unwrap().iter().count(), "{payload}");
+        }
     }
     assert_eq!(Superpacket::from(&[][..]).count(), 1);
 }
