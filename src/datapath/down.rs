@@ -153,7 +153,9 @@ impl Datapath {
         for (index, segment) in segments.iter().enumerate() {
             let fits = segment.len() <= usize::from(*mtu);
             let sent = if !fits && too_big::is_atomic(packet.bytes()) {
-                if told.admit(now) && self.telling.admit(now) {
+                // Of what both have to admit, neither is used up for what the other refuses.
+                if too_big::has_answer(packet.bytes()) && self.telling.admits(now) && told.admit(now) {
+                    self.telling.admit(now);
                     down.back.extend(too_big::answer(packet.bytes(), *mtu));
                 }
                 Err(Discard::TooBig)

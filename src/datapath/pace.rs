@@ -20,12 +20,20 @@ impl<const PER_SECOND: u32, const AT_ONCE: u32> Pace<PER_SECOND, AT_ONCE> {
 
     /// Whether it may happen once more at `now`, which it then does.
     pub(super) fn admit(&mut self, now: Instant) -> bool {
-        let from = self.forgotten_at.map_or(now, |forgotten_at| forgotten_at.max(now));
-        if from.saturating_duration_since(now) > Self::GAP * (AT_ONCE - 1) {
-            return false;
+        let admits = self.admits(now);
+        if admits {
+            self.forgotten_at = Some(self.from(now) + Self::GAP);
         }
-        self.forgotten_at = Some(from + Self::GAP);
-        true
+        admits
+    }
+
+    /// Whether it may happen once more at `now`.
+    pub(super) fn admits(&self, now: Instant) -> bool {
+        self.from(now).saturating_duration_since(now) <= Self::GAP * (AT_ONCE - 1)
+    }
+
+    fn from(&self, now: Instant) -> Instant {
+        self.forgotten_at.map_or(now, |forgotten_at| forgotten_at.max(now))
     }
 }
 

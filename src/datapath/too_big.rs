@@ -18,8 +18,20 @@ pub(super) type Told = Pace<10, 20>;
 /// How often a core tells anybody: as often as a kernel does at most (`icmp_msgs_per_sec`).
 pub(super) type Telling = Pace<1000, 200>;
 
-/// The packet that says so, if `packet` may not be cut on its way: IPv4 that forbids it, and all of IPv6. Nothing is said of what is
-/// itself such a message.
+/// Whether something is said of `packet`: not of what is itself an error, RFC 1122 §3.2.2 and RFC 4443 §2.4 (e).
+pub(super) fn has_answer(packet: &[u8]) -> bool {
+    let Some(first) = packet.first() else { return false };
+    let is_of = |protocol, at: usize| packet.get(at).is_none_or(|next| *next == protocol);
+    match first >> 4 {
+        // Of ICMP, only echo is none.
+        4 if is_of(ICMP, 9) => matches!(packet.get(usize::from(first & 0x0f) * 4), Some(0 | 8)),
+        // Errors are the types below 128.
+        6 if is_of(ICMPV6, 6) => packet.get(40).is_some_and(|kind| kind & 0x80 != 0),
+        version => version == 4 || version == 6,
+    }
+}
+
+/// The packet that says so, if `packet` may not be cut on its way: IPv4 that forbids it, and all of IPv6. [`has_answer`] was asked.
 pub(super) fn answer(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
     match packet.first()? >> 4 {
         4 => answer_ipv4(packet, mtu),
@@ -40,10 +52,6 @@ pub(super) fn is_atomic(packet: &[u8]) -> bool {
 fn answer_ipv4(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
     let header: &[u8; 20] = packet.first_chunk()?;
     let quoted = packet.get(..(usize::from(header[0] & 0x0f) * 4 + 8).min(packet.len()))?;
-    // RFC 1122 §3.2.2: not of an error. Of ICMP, only echo is none.
-    if header[9] == ICMP && !matches!(quoted.last_chunk::<8>()?[0], 0 | 8) {
-        return None;
-    }
     let [m0, m1] = mtu.to_be_bytes();
     let mut message = vec![3, 4, 0, 0, 0, 0, m0, m1];
     message.extend(quoted);
@@ -59,11 +67,7 @@ fn answer_ipv4(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
 }
 
 fn answer_ipv6(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
-    let (header, payload) = packet.split_first_chunk::<40>()?;
-    // RFC 4443 §2.4 (e): not of an error, whose types are those below 128.
-    if header[6] == ICMPV6 && payload.first()? & 0x80 == 0 {
-        return None;
-    }
+    let header: &[u8; 40] = packet.first_chunk()?;
     let mut message = vec![2, 0, 0, 0];
     message.extend(u32::from(mtu).to_be_bytes());
     message.extend(packet.get(..MINIMUM_MTU - 48).unwrap_or(packet));
@@ -128,10 +132,15 @@ mod tests {
 
     #[test]
     fn of_errors_nothing_is_said_but_of_pings_it_is() {
-        assert!(answer(&ipv4(DONT_FRAGMENT, ICMP, &[3; 1400]), 1300).is_none());
-        assert!(answer(&ipv4(DONT_FRAGMENT, ICMP, &[8; 1400]), 1300).is_some());
-        assert!(answer(&ipv6(ICMPV6, &[1; 1400]), 1300).is_none());
-        assert!(answer(&ipv6(ICMPV6, &[128; 1400]), 1300).is_some());
+        assert!(!has_answer(&ipv4(DONT_FRAGMENT, ICMP, &[3; 1400])));
+        assert!(has_answer(&ipv4(DONT_FRAGMENT, ICMP, &[8; 1400])));
+        assert!(has_answer(&ipv4(DONT_FRAGMENT, 17, &[3; 1400])));
+        // Behind options.
+        let mut packet = ipv4(DONT_FRAGMENT, ICMP, &[&[1; 4][..], &[3; 1400]].concat());
+        packet[0] = 0x46;
+        assert!(!has_answer(&packet));
+        assert!(!has_answer(&ipv6(ICMPV6, &[1; 1400])));
+        assert!(has_answer(&ipv6(ICMPV6, &[128; 1400])) && has_answer(&ipv6(17, &[1; 1400])));
         for len in 0..20 {
             assert!(answer(&ipv4(DONT_FRAGMENT, 17, &[])[..len], 1300).is_none());
         }

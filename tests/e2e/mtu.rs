@@ -146,6 +146,38 @@ fn a_flood_of_long_packets_is_not_answered_with_another() {
     assert_eq!((world.discarded("too_big"), world.beyond.len()), (1001, 21));
 }
 
+/// ICMP errors are not answered, so they cost nobody an answer.
+#[test]
+fn of_what_is_not_answered_may_come_any_number() {
+    let (mut world, device) = narrow();
+    let error = inner::ipv4(HOST, world.address(device), 1, &[3; 1380]);
+    let many: Vec<&[u8]> = (0..1000).map(|_| &error[..]).collect();
+    world.send_from_beyond(&many);
+    let long = datagram(&world, device, 1400, true);
+    world.send_from_beyond(&[&long]);
+    assert_eq!((world.discarded("too_big"), world.beyond.len()), (1001, 1));
+}
+
+/// A core answers two hundred at once: for ten clients.
+#[test]
+fn who_came_when_nobody_was_answered_is_so_as_soon_as_anybody() {
+    let mut world = World::new(&Setup { shards: 1, ..Setup::default() });
+    let mut to_a_client = |host| {
+        let device = world.dial(narrow_profile(), Place::Public(Ipv4Addr::new(198, 51, 100, host)));
+        world.until_up(device, SOON);
+        datagram(&world, device, 1400, true)
+    };
+    let long: Vec<Vec<u8>> = (1..=11).map(&mut to_a_client).collect();
+    world.beyond.clear();
+    // At one instant.
+    let many: Vec<&[u8]> = long.iter().flat_map(|packet| [&packet[..]; 30]).collect();
+    world.send_from_beyond(&many);
+    assert_eq!(world.beyond.len(), 200, "nothing for the last one");
+    world.run(Duration::from_millis(20));
+    world.send_from_beyond(&[&long[10]; 5].map(|packet| &packet[..]));
+    assert_eq!(world.beyond.len(), 205);
+}
+
 #[test]
 fn over_ipv6_as_well() {
     let (mut world, device) = narrow();
