@@ -79,10 +79,9 @@ pub(super) fn coalesce<'a>(
     mut write: impl FnMut(&Write<'a>),
 ) {
     let mut runs = ArrayVec::<Run<'a>, MAX_RUNS>::new();
-    for packet in packets {
-        let run = runs.iter().position(|run| segment::same_flow(run.first(), packet));
+    'packets: for packet in packets {
         let segment = Segment::of(kinds, packet);
-        if let Some(place) = run {
+        while let Some(place) = runs.iter().position(|run| segment::same_flow(run.first(), packet)) {
             if let Some(segment) = &segment
                 && runs[place].admits(segment)
             {
@@ -90,7 +89,7 @@ pub(super) fn coalesce<'a>(
                 if runs[place].over {
                     write(&runs.remove(place).finish());
                 }
-                continue;
+                continue 'packets;
             }
             // It must not overtake those before it.
             write(&runs.remove(place).finish());

@@ -153,13 +153,18 @@ impl Network {
     }
 }
 
-/// Whether two packets are of one flow, so that one must not overtake the other: addresses, protocol, ports. Fragments, extension headers
-/// and protocols without ports compare what stands there; at worst they wait for nobody, or needlessly end a run.
+/// Whether two packets may be of one flow, so that one must not overtake the other: addresses, protocol, ports. What has extension headers
+/// of IPv6 may be of any flow of its addresses. Protocols without ports compare what stands there; at worst they needlessly end a run. Of a
+/// datagram in fragments over IPv4, the first one ends its flow's run for all.
 pub(super) fn same_flow(a: &[u8], b: &[u8]) -> bool {
     let (Some(a4), Some(b4)) = (a.first_chunk::<24>(), b.first_chunk::<24>()) else { return false };
     match (a4[0] >> 4, b4[0] >> 4) {
         (6, 6) => match (a.first_chunk::<44>(), b.first_chunk::<44>()) {
-            (Some(a), Some(b)) => a[6] == b[6] && a[8..] == b[8..],
+            (Some(a), Some(b)) => {
+                let is_hidden = EXTENSIONS.contains(&a[6]) || EXTENSIONS.contains(&b[6]);
+                a[8..IPV6_LEN] == b[8..IPV6_LEN]
+                    && (is_hidden || (a[6], &a[IPV6_LEN..]) == (b[6], &b[IPV6_LEN..]))
+            }
             _ => false,
         },
         (4, 4) => a4[9] == b4[9] && a4[12..] == b4[12..],
@@ -173,6 +178,8 @@ const IPV4_LEN: usize = 20;
 const IPV6_LEN: usize = 40;
 /// Without options.
 const TCP_LEN: usize = 20;
+/// Hop-by-hop options, routing, fragment, destination options: RFC 8200 §4.
+const EXTENSIONS: [u8; 4] = [0, 43, 44, 60];
 const DONT_FRAGMENT: u16 = 0x4000;
 const TCP: u8 = 6;
 const UDP: u8 = 17;

@@ -212,7 +212,7 @@ fn what_differs_in_its_headers_over_ipv6_goes_alone() {
         packet[5] += 8;
         packet.splice(40..40, [6, 0, 1, 4, 0, 0, 0, 0]);
     };
-    assert_eq!(with(extended), [1, 2, 1], "an extension header: it waits for nobody");
+    assert_eq!(with(extended), [2, 1, 1], "an extension header");
     let uncheckable: Vec<Vec<u8>> = (0..2)
         .map(|_| {
             let mut packet = packet6(UDP, 1, 0, 0, &[1; 100]);
@@ -221,6 +221,21 @@ fn what_differs_in_its_headers_over_ipv6_goes_alone() {
         })
         .collect();
     assert_eq!(counts(&uncheckable), [1, 1], "RFC 6935: no checksum");
+}
+
+/// Its ports are not looked for, and only the first fragment has any: it may be of each of the flows.
+#[test]
+fn a_fragment_over_ipv6_overtakes_nothing() {
+    let datagram = |port, number: u8| packet6(UDP, port, 0, 0, &[number; 100]);
+    let mut fragment = datagram(1, 2);
+    // A fragment header, RFC 8200 §4.5: the first of several.
+    (fragment[5], fragment[6]) = (fragment[5] + 8, 44);
+    fragment.splice(40..40, [UDP, 0, 0, 1, 0, 0, 0, 7]);
+    let packets =
+        [datagram(1, 0), datagram(2, 0), datagram(1, 1), datagram(2, 1), fragment.clone(), datagram(1, 3)];
+    let written = writes(ALL, &packets);
+    assert_eq!(written.iter().map(|(count, _)| *count).collect::<Vec<_>>(), [2, 2, 1, 1]);
+    assert!(written[2].1.ends_with(&fragment));
 }
 
 #[test]
