@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use super::Directions;
 use super::ipv6::{Answer, Link6, Received, UDP, packet};
-use crate::pool::{Delegated, Prefix};
+use crate::pool::Delegated;
 use association::Grant;
 pub use association::Iaid;
 use message::{
@@ -91,7 +91,7 @@ pub(super) fn answer(
         Kind::Confirm => (status(&request, server_id, confirm(&request, link)?), None),
         Kind::Release => release(&request, server_id, lease),
         Kind::Solicit | Kind::Request | Kind::Renew | Kind::Rebind => {
-            let (mut reply, change) = lend(&request, server_id, lease)?;
+            let (mut reply, change) = lend(&request, link, server_id, lease)?;
             push_directions(&mut reply, &request, directions);
             (reply, change)
         }
@@ -108,6 +108,7 @@ pub(super) fn answer(
 /// with several has hardly more than one use for it.
 fn lend(
     request: &Request<'_>,
+    link: Link6,
     server_id: &ServerId,
     lease: Option<Lease>,
 ) -> Option<(Vec<u8>, Option<Change>)> {
@@ -132,7 +133,7 @@ fn lend(
             Some((grant, place)) if association.for_prefixes() == Some(place) => {
                 association.push_granted(&mut reply, grant, extends);
             }
-            _ => association.push_refused(&mut reply),
+            _ => association.push_refused(&mut reply, request.kind, link),
         }
     }
     let change = match (grant, place) {
@@ -162,7 +163,7 @@ fn release(request: &Request<'_>, server_id: &ServerId, lease: Option<Lease>) ->
 fn confirm(request: &Request<'_>, link: Link6) -> Option<u16> {
     let mut addresses = request.associations().flat_map(|association| association.addresses()).peekable();
     addresses.peek()?;
-    let is_here = addresses.all(|address| Prefix::of(address) == link.prefix);
+    let is_here = addresses.all(|address| link.has(address));
     Some(if is_here { SUCCESS } else { NOT_ON_LINK })
 }
 

@@ -20,6 +20,13 @@ pub struct Link6 {
     pub delegates: bool,
 }
 
+impl Link6 {
+    /// Whether packets to that address of a client's come here.
+    pub(super) fn has(&self, address: Ipv6Addr) -> bool {
+        Prefix::of(address) == self.prefix
+    }
+}
+
 /// What comes for our end of the link: the part behind the IPv6 header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Received<'a> {

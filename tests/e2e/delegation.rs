@@ -15,6 +15,7 @@ fn setup() -> Setup {
 
 /// Our association, number 1, with nothing in it.
 const WANTED: [u8; 16] = [0, 25, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+const REQUEST: u8 = 3;
 const RENEW: u8 = 5;
 const RELEASE: u8 = 8;
 
@@ -35,7 +36,7 @@ impl Router {
         assert_eq!(advertise[0], 2);
         router.server_id = option(&advertise, 2).expect("a server identifier");
         router.association = option(&advertise, 25).expect("an association");
-        let reply = router.say(world, 3).expect("a Reply");
+        let reply = router.say(world, REQUEST).expect("a Reply");
         assert_eq!(reply[0], 7);
         let offered = router.prefix();
         router.association = option(&reply, 25).expect("an association");
@@ -261,6 +262,22 @@ fn a_router_that_comes_back_to_a_server_that_was_started_anew_is_answered_at_onc
     let stranger =
         Router { server_id: [&router.server_id[..21], &[!router.server_id[21]]].concat(), ..router };
     assert_eq!(stranger.say(&mut world, RENEW), None);
+}
+
+#[test]
+fn a_router_is_to_forget_an_address_of_another_network() {
+    let (mut world, [device]) = connected(&setup(), [Profile::windows_10()]);
+    let router = Router::new(&mut world, device);
+    // 2001:db8:9::9 for an hour, in an association for addresses.
+    let lifetimes = [0, 0, 14, 16, 0, 0, 14, 16];
+    let place = [0x20, 1, 0x0d, 0xb8, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+    let head = [0, 3, 0, 40, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 24];
+    let router = Router { association: [&head[..], &place, &lifetimes].concat(), ..router };
+    let reply = router.say(&mut world, REQUEST).expect("a Reply");
+    let association = option(&reply, 3).expect("an association");
+    assert_eq!(association[16..], [0, 13, 0, 2, 0, 4], "NotOnLink");
+    let reply = router.say(&mut world, RENEW).expect("a Reply");
+    assert_eq!(option(&reply, 3), Some([&head[..], &place, &[0; 8]].concat()), "no time is left");
 }
 
 #[test]

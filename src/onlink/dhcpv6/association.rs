@@ -1,10 +1,14 @@
 //! Identity associations, RFC 8415 §4.2: what a client keeps together under a number of its own. Those for prefixes get one, if there is
-//! one for the client; those for addresses are told that there is none to be had: a client makes its addresses itself.
+//! one for the client; those for addresses are told that there is none to be had: a client makes its addresses itself. What it may have
+//! from another link, it is to forget.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use super::message::{NO_ADDRS_AVAIL, NO_BINDING, NO_PREFIX_AVAIL, options_of, push, push_status};
+use super::message::{
+    Kind, NO_ADDRS_AVAIL, NO_BINDING, NO_PREFIX_AVAIL, NOT_ON_LINK, options_of, push, push_status,
+};
+use crate::onlink::Link6;
 use crate::pool::Delegated;
 
 /// The number of an association for prefixes.
@@ -63,12 +67,34 @@ impl<'a> Association<'a> {
         push(reply, IA_PD, &value);
     }
 
-    /// Appends it with why there is nothing in it.
-    pub(super) fn push_refused(&self, reply: &mut Vec<u8>) {
+    /// Appends it with why there is nothing in it; or with what is over for the client: addresses of another link, and prefixes that it does
+    /// not have.
+    pub(super) fn push_refused(&self, reply: &mut Vec<u8>, kind: Kind, link: Link6) {
+        let extends = matches!(kind, Kind::Renew | Kind::Rebind);
+        let is_strange = |address: &Ipv6Addr| !link.has(*address);
+        let has_strange = self.addresses().any(|address| is_strange(&address));
+        let has_prefixes = self.for_prefixes().is_some() && self.prefixes().next().is_some();
         match self.code {
+            // §18.3.4, §18.3.5.
+            _ if extends && (has_strange || has_prefixes) => self.push_over(reply, is_strange),
             IA_PD => self.push_empty(reply, NO_PREFIX_AVAIL, "no prefix is delegated to this client"),
+            // §18.3.2.
+            _ if kind == Kind::Request && has_strange => self.push_empty(reply, NOT_ON_LINK, ""),
             _ => self.push_empty(reply, NO_ADDRS_AVAIL, "addresses are made of the router's prefix"),
         }
+    }
+
+    /// Appends it with its prefixes, and those of its addresses that are strange, none of which has time left.
+    fn push_over(&self, reply: &mut Vec<u8>, is_strange: impl Fn(&Ipv6Addr) -> bool) {
+        let mut value = self.head();
+        for address in self.addresses().filter(is_strange).take(MOST_OTHERS) {
+            push(&mut value, IAADDR, &[&address.octets()[..], &[0; 8]].concat());
+        }
+        let prefixes = self.prefixes().filter(|_| self.code == IA_PD);
+        for place in prefixes.take(MOST_OTHERS) {
+            push_prefix(&mut value, place, [0, 0]);
+        }
+        push(reply, self.code, &value);
     }
 
     /// Appends it as one that we do not know.
@@ -77,10 +103,15 @@ impl<'a> Association<'a> {
     }
 
     fn push_empty(&self, reply: &mut Vec<u8>, status: u16, text: &str) {
-        let times: &[u8] = if self.code == IA_TA { &[] } else { &[0; 8] };
-        let mut value = [&self.iaid.0, times].concat();
+        let mut value = self.head();
         push_status(&mut value, status, text);
         push(reply, self.code, &value);
+    }
+
+    /// What it begins with when there is no time for it.
+    fn head(&self) -> Vec<u8> {
+        let times: &[u8] = if self.code == IA_TA { &[] } else { &[0; 8] };
+        [&self.iaid.0, times].concat()
     }
 
     /// Length and address of each, §21.22.

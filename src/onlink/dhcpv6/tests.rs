@@ -9,7 +9,7 @@ use super::association::Association;
 use super::message::options_of;
 use super::*;
 use crate::onlink::LONGEST;
-use crate::pool::Delegation;
+use crate::pool::{Delegation, Prefix};
 
 const SERVER: ServerId = ServerId([0xab; 16]);
 /// The client's and our own identifier, as options.
@@ -164,6 +164,50 @@ fn an_address_is_not_to_be_had_but_the_prefix_beside_it() {
     assert!(matches!(change, Some(Change::Delegated(_))));
 }
 
+/// An association for addresses, or for temporary ones, with these options.
+fn of_addresses(code: u8, options: &[&[u8]]) -> Vec<u8> {
+    let head: &[u8] = if code == 3 { &hex!("00000009 00000000 00000000") } else { &hex!("00000009") };
+    let value = [head, &options.concat()].concat();
+    [&[0, code][..], &u16::try_from(value.len()).unwrap().to_be_bytes(), &value].concat()
+}
+
+#[test]
+fn an_address_of_another_link_is_over() {
+    let wishes = hex!("0006 0002 0000");
+    let ours_7 = hex!("0005 0018 20010db8000100070000000000000009 00000e10 00001c20");
+    let elsewhere = hex!("0005 0018 20010db8000100080000000000000009 00000e10 00001c20");
+    let over = hex!("0005 0018 20010db8000100080000000000000009 00000000 00000000");
+    let not_on_link = hex!("000d 0002 0004");
+    let told = |kind, to_us, options: &[u8]| {
+        say("ff02::1:2", Some(lease()), &message(kind, to_us, &[options, &wishes])).unwrap().0
+    };
+    for code in [3, 4] {
+        let both = of_addresses(code, &[&ours_7, &elsewhere]);
+        // §18.3.2: none of it.
+        let expected = ours(7, &[&of_addresses(code, &[&not_on_link])]);
+        assert_eq!(told(3, true, &both), expected, "option {code}");
+        // §18.3.4, §18.3.5: the client stops using that one.
+        let expected = ours(7, &[&of_addresses(code, &[&over])]);
+        assert_eq!(told(5, true, &both), expected, "option {code}");
+        assert_eq!(told(6, false, &both), expected, "option {code}");
+        // One of the link is no more to be had than any other, and does no harm; nor does a wish.
+        for (kind, to_us, address) in
+            [(3, true, ours_7), (5, true, ours_7), (6, false, ours_7), (1, false, elsewhere)]
+        {
+            let reply = told(kind, to_us, &of_addresses(code, &[&address]));
+            assert!(reply.ends_with(b"\x00\x02addresses are made of the router's prefix"), "kind {kind}");
+        }
+    }
+    // The prefix beside it is had all the same.
+    let renew = message(5, true, &[&of_addresses(3, &[&elsewhere]), &GRANTED, &wishes]);
+    let expected = ours(7, &[&of_addresses(3, &[&over]), &GRANTED]);
+    assert_eq!(say("ff02::1:2", Some(held()), &renew), Some((expected, None)));
+    // As many as there is room for, in every association.
+    let greedy: Vec<u8> = of_addresses(3, &[&elsewhere.repeat(30)]).repeat(4);
+    let reply = told(6, false, &greedy);
+    assert_eq!(reply.windows(28).filter(|part| *part == over).count(), 16);
+}
+
 #[test]
 fn without_a_prefix_the_client_is_told_so() {
     let refused = b"no prefix is delegated to this client";
@@ -173,8 +217,11 @@ fn without_a_prefix_the_client_is_told_so() {
     let told = say("ff02::1:2", None, &message(1, false, &[&WANTED, &rapid]));
     let advertise = ours(2, &[&hex!("0007 0001 ff"), &expected]);
     assert_eq!(told, Some((advertise, Some(Change::Refused))));
+    // §18.3.4: what it had, from a server that was set up otherwise, is over at once.
+    let head = hex!("0019 0029 00000001 00000000 00000000 001a 0019 00000000 00000000");
+    let over = [&head[..], &hex!("38 20010db8010007000000000000000000"), &DIRECTIONS].concat();
     let told = say("ff02::1:2", None, &message(5, true, &[&GRANTED]));
-    assert_eq!(told, Some((ours(7, &[&expected]), Some(Change::Refused))));
+    assert_eq!(told, Some((ours(7, &[&over]), Some(Change::Refused))));
     // One for each client: an association that has it keeps it, wherever it stands.
     let second = hex!("0019 000c 00000002 00000000 00000000");
     let (reply, change) = say("ff02::1:2", Some(held()), &message(3, true, &[&second, &WANTED])).unwrap();
