@@ -6,7 +6,7 @@ use std::time::Duration;
 use load::Profile;
 
 use crate::inner6;
-use crate::ipv6::{DHCP_SERVERS, HOST, SOON, connected, got, link_local, prefix, send};
+use crate::ipv6::{DHCP_SERVERS, HOST, SOON, connected, got, link_local, prefix, send, talks_as};
 use crate::world::{Device, Setup, Steering, World};
 
 fn setup() -> Setup {
@@ -85,18 +85,6 @@ fn option_in(mut options: &[u8], code: u16) -> Option<Vec<u8>> {
     None
 }
 
-/// A packet each way between a host behind a device and one beyond the server.
-#[track_caller]
-fn talks(world: &mut World, device: Device, own: Ipv6Addr) {
-    let ping = inner6::icmp(own, HOST, 128, &[0, 1, 0, 1, 0x5a]);
-    send(world, device, &ping);
-    assert_eq!(world.beyond.last(), Some(&ping));
-    let pong = inner6::icmp(HOST, own, 129, &[0, 1, 0, 1, 0x5a]);
-    world.send_from_beyond(&[&pong]);
-    world.run(Duration::from_secs(1));
-    assert_eq!(world.device(device).packets.last(), Some(&pong));
-}
-
 /// None of both comes through, and each is counted.
 #[track_caller]
 fn does_not_talk(world: &mut World, device: Device, own: Ipv6Addr) {
@@ -120,7 +108,7 @@ fn the_hosts_behind_a_router_are_reached_wherever_the_kernel_brings_packets() {
                 let last = u16::from(world.address(device).octets()[3]);
                 assert_eq!(router.prefix(), Ipv6Addr::new(0x2001, 0xdb8, 0x100, last << 8, 0, 0, 0, 0));
                 for subnet in [0, 1, 2, 255] {
-                    talks(&mut world, device, router.host(subnet));
+                    talks_as(&mut world, device, router.host(subnet));
                 }
             }
             if steering == Steering::Right {
@@ -137,7 +125,7 @@ fn a_prefix_is_a_clients_from_its_delegation_until_it_is_given_back() {
     does_not_talk(&mut world, device, own);
     let router = Router::new(&mut world, device);
     assert_eq!(router.host(0), own);
-    talks(&mut world, device, own);
+    talks_as(&mut world, device, own);
     // Not another one's, and not the pool's next.
     let theirs = Router::new(&mut world, other).host(7);
     let spoofed = world.discarded("spoofed_source");
@@ -158,13 +146,13 @@ fn a_prefix_is_a_clients_from_its_delegation_until_it_is_given_back() {
     let reply = router.say(&mut world, RELEASE).expect("a Reply");
     assert_eq!(option(&reply, 13), Some(vec![0, 13, 0, 2, 0, 0]));
     does_not_talk(&mut world, device, own);
-    talks(&mut world, other, theirs);
+    talks_as(&mut world, other, theirs);
     assert_eq!(world.lines(&["has given back 2001:db8:100:300::/56"]).len(), 1);
     // Once more, and it is nobody's to give back.
     let reply = router.say(&mut world, RELEASE).expect("a Reply");
     assert_eq!(option(&reply, 25).expect("an association")[16..], [0, 13, 0, 2, 0, 3]);
     Router::new(&mut world, device);
-    talks(&mut world, device, own);
+    talks_as(&mut world, device, own);
 }
 
 #[test]
@@ -177,7 +165,7 @@ fn a_router_extends_what_it_has() {
         let reply = router.say(&mut world, RENEW).expect("a Reply");
         assert_eq!(option(&reply, 25).as_ref(), Some(&router.association));
     }
-    talks(&mut world, device, router.host(3));
+    talks_as(&mut world, device, router.host(3));
     assert!(world.log[lines..].iter().all(|line| !line.contains("delegated")), "that is worth no line");
 }
 
@@ -193,13 +181,13 @@ fn what_is_given_back_leaves_the_way_to_what_is_kept() {
     world.run(SOON);
     let own = Ipv6Addr::from_bits(prefix(&world, device).to_bits() | 0x99);
     assert_eq!(own, "2001:db8:1:3::99".parse::<Ipv6Addr>().unwrap());
-    talks(&mut world, device, own);
+    talks_as(&mut world, device, own);
     let router = Router::new(&mut world, device);
     assert_eq!(router.prefix(), "2001:db8:100:300::".parse::<Ipv6Addr>().unwrap());
-    talks(&mut world, device, router.host(1));
+    talks_as(&mut world, device, router.host(1));
     let handed_over = world.handed_over();
     router.say(&mut world, RELEASE).expect("a Reply");
-    talks(&mut world, device, own);
+    talks_as(&mut world, device, own);
     assert_eq!(world.handed_over(), handed_over);
 }
 
@@ -244,7 +232,7 @@ fn a_router_that_comes_back_goes_on_with_what_it_had() {
     does_not_talk(&mut world, again, router.host(1));
     let reply = router.say(&mut world, RENEW).expect("a Reply");
     assert_eq!(option(&reply, 25).as_ref(), Some(&router.association), "it is given anew");
-    talks(&mut world, again, router.host(1));
+    talks_as(&mut world, again, router.host(1));
 }
 
 #[test]
@@ -257,7 +245,7 @@ fn a_router_that_comes_back_to_a_server_that_was_started_anew_is_answered_at_onc
     does_not_talk(&mut world, device, router.host(1));
     let reply = router.say(&mut world, RENEW).expect("a Reply");
     assert_eq!(option(&reply, 25).as_ref(), Some(&router.association));
-    talks(&mut world, device, router.host(1));
+    talks_as(&mut world, device, router.host(1));
     // To one with another name there would be no answer: the name is what did it.
     let stranger =
         Router { server_id: [&router.server_id[..21], &[!router.server_id[21]]].concat(), ..router };

@@ -78,6 +78,12 @@ pub(crate) fn got(world: &World, device: Device, protocol: u8) -> Option<Vec<u8>
 /// A packet each way, to and from the address that the device made.
 fn talks(world: &mut World, device: Device) {
     let own = address(world, device);
+    talks_as(world, device, own);
+}
+
+/// A packet each way between one of a device's addresses, or of a host behind it, and a host beyond the server.
+#[track_caller]
+pub(crate) fn talks_as(world: &mut World, device: Device, own: Ipv6Addr) {
     let ping = inner6::icmp(own, HOST, 128, &[0, 1, 0, 1, 0x5a]);
     send(world, device, &ping);
     assert_eq!(world.beyond.last(), Some(&ping));
