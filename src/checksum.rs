@@ -3,16 +3,7 @@
 //! Sums are taken over the machine's own words; the result has the right bytes in either order (RFC 1071 §2 (B)), so it
 //! is stored as it is, without a swap.
 
-/// The sum of `bytes`, an odd one filled up with zero; not folded yet.
-pub(crate) fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let whole: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    whole + u64::from(u32::from_ne_bytes(last))
-}
+pub(crate) use multibuffer::{copy_and_sum, sum};
 
 /// A number of a pseudo header, as the word that it is in the packet.
 pub(crate) fn word(value: u16) -> u64 {

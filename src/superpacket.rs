@@ -225,20 +225,23 @@ impl Segment<'_> {
     pub fn write(&self, to: &mut [u8]) {
         let (headers, data) = to.split_at_mut(self.headers.len());
         headers.copy_from_slice(self.headers);
-        data.copy_from_slice(self.data);
         match self.work {
-            Work::Nothing => {}
+            Work::Nothing => data.copy_from_slice(self.data),
             Work::Checksum { start, field } => {
+                let (before, covered) = data.split_at_mut(start);
+                let (data_before, data_covered) = self.data.split_at(start);
+                before.copy_from_slice(data_before);
+                let sum = checksum::copy_and_sum(data_covered, covered);
                 // Zero would be right as well but for UDP, where it means none.
-                let checksum = checksum::finish_udp(checksum::sum(&to[start..]));
-                to[start + field..start + field + CHECKSUM_LEN].copy_from_slice(&checksum);
+                covered[field..field + CHECKSUM_LEN].copy_from_slice(&checksum::finish_udp(sum));
             }
             Work::Headers { ip, transport } => {
-                let (network, rest) = to.split_at_mut(ip);
-                let addresses = self.write_ip(network, rest.len());
+                let sum = checksum::copy_and_sum(self.data, data);
+                let (network, rest) = headers.split_at_mut(ip);
+                let sum = sum + self.write_ip(network, rest.len() + data.len());
                 match transport {
-                    Transport::Tcp => self.write_tcp(addresses, rest),
-                    Transport::Udp => write_udp(addresses, rest),
+                    Transport::Tcp => self.write_tcp(sum, rest),
+                    Transport::Udp => write_udp(sum, rest, data.len()),
                 }
             }
         }
@@ -264,29 +267,31 @@ impl Segment<'_> {
         header.first_chunk().map_or(0, |fixed| checksum::pseudo(fixed, transport_len))
     }
 
-    fn write_tcp(&self, pseudo: u64, segment: &mut [u8]) {
-        let sequence = u32::from_be_bytes([segment[4], segment[5], segment[6], segment[7]])
+    /// `beside` is the sum of what the checksum covers beside this header, which is of an even length.
+    fn write_tcp(&self, beside: u64, header: &mut [u8]) {
+        let sequence = u32::from_be_bytes([header[4], header[5], header[6], header[7]])
             .wrapping_add(u32::from(narrow(self.offset)));
-        segment[4..8].copy_from_slice(&sequence.to_be_bytes());
+        header[4..8].copy_from_slice(&sequence.to_be_bytes());
         if !self.last {
-            segment[13] &= !(FIN | PSH);
+            header[13] &= !(FIN | PSH);
         }
         if self.index > 0 {
             // RFC 3168 §6.1.2: the window is reduced once, not once per segment.
-            segment[13] &= !CWR;
+            header[13] &= !CWR;
         }
-        segment[16..18].fill(0);
-        let checksum = checksum::finish(pseudo + checksum::sum(segment));
-        segment[16..18].copy_from_slice(&checksum);
+        header[16..18].fill(0);
+        let checksum = checksum::finish(beside + checksum::sum(header));
+        header[16..18].copy_from_slice(&checksum);
     }
 }
 
-fn write_udp(pseudo: u64, datagram: &mut [u8]) {
-    let len = narrow(datagram.len());
-    datagram[4..6].copy_from_slice(&len.to_be_bytes());
-    datagram[6..8].fill(0);
-    let checksum = checksum::finish_udp(pseudo + checksum::sum(datagram));
-    datagram[6..8].copy_from_slice(&checksum);
+/// `beside` is the sum of what the checksum covers beside this header, with `data_len` octets of data.
+fn write_udp(beside: u64, header: &mut [u8], data_len: usize) {
+    let len = narrow(header.len() + data_len);
+    header[4..6].copy_from_slice(&len.to_be_bytes());
+    header[6..8].fill(0);
+    let checksum = checksum::finish_udp(beside + checksum::sum(header));
+    header[6..8].copy_from_slice(&checksum);
 }
 
 /// Of lengths and places within [`MAX_LEN`].

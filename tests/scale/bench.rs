@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench scale                       1 000, 10 000 and 100 000 sessions
 //! cargo bench --bench scale -- 1000 2000          so many
+//! cargo bench --bench scale -- trains             only packets of one client, several in one superpacket
 //! ```
 //!
 //! Everything but the server's own work is left out: virtual time, no sockets, and the clients' work is not counted.
@@ -19,13 +20,17 @@ use std::time::{Duration, Instant};
 use adit::config::Config;
 use adit::server::Reload;
 use adit::users::Users;
-use load::Profile;
+use load::profile::EspTransform;
+use load::{Cipher, Hash, Profile};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
 use crowd::{Cost, Crowd};
 
 fn main() {
+    if std::env::args().any(|argument| argument == "trains") {
+        return trains();
+    }
     let given: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let sizes = if given.is_empty() { vec![1_000, 10_000, 100_000] } else { given };
     println!(
@@ -44,6 +49,21 @@ fn main() {
         crowd.slowest_login().as_secs_f64()
     );
     accounts();
+    trains();
+}
+
+/// What a packet down costs that came with others of its flow, in the suite that most clients choose.
+fn trains() {
+    let mut profile = Profile::windows_10();
+    profile.esp.transforms = vec![EspTransform::new(Cipher::Aes128, Hash::Sha1)];
+    let mut crowd = Crowd::new(1, profile, stopwatch);
+    crowd.dial();
+    crowd.run(Duration::from_secs(1));
+    for train in [44, 16, 4, 1] {
+        let runs = (0..10 * RUNS).map(|_| crowd.down_trains(0, train, PACKETS, 1400));
+        let best = runs.min().unwrap_or_default().as_nanos() as f64 / PACKETS as f64;
+        println!("a packet of 1400 B down in a train of {train}: {best:.0} ns");
+    }
 }
 
 /// Logins among few accounts and among many, one here and one there in turn; and how long it takes to have the many read anew.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use adit::config::Config;
 use adit::onlink::ServerId;
 use adit::server::{Datagram, Downlink, Job, Server, Shards, Uplink};
-use adit::superpacket::Superpacket;
+use adit::superpacket::{Left, Superpacket, Transport};
 use adit::users::Users;
 use ipsec::Path;
 use load::{Client, Credentials, IKE_PORT, NAT_T_PORT, Profile, Stage};
@@ -257,6 +257,33 @@ impl Crowd {
         self.cost.time - before
     }
 
+    /// Brings the server `packets` packets of `len` bytes for a client, in batches of superpackets of `train` each: its time.
+    pub(crate) fn down_trains(
+        &mut self,
+        number: usize,
+        train: usize,
+        packets: usize,
+        len: usize,
+    ) -> Duration {
+        let address = self.members[number].client.address().expect("this client is up");
+        let whole = udp_packet(BEYOND, address, UDP_HEADERS + train * (len - UDP_HEADERS));
+        let size = u16::try_from(len - UDP_HEADERS).expect("a packet");
+        let left = Left::Segmentation { transport: Transport::Udp, size };
+        // Each in a place of its own, as they are when they are read.
+        let together = vec![whole; TRAINS.div_ceil(train)];
+        let (now, before) = (self.now, self.cost.time);
+        let mut down = Downlink::default();
+        let mut passed = 0;
+        while passed < packets {
+            let batch = together.iter().map(|packet| Superpacket::new(packet, left));
+            self.server(|server| server.handle_tun(now, batch, &mut down));
+            let sent = down.runs().map(|(_, bytes, segment)| bytes.len().div_ceil(segment)).sum::<usize>();
+            assert_eq!(sent, together.len() * train, "every packet goes down");
+            passed += sent;
+        }
+        (self.cost.time - before).mul_f64(packets as f64 / passed as f64)
+    }
+
     /// Counts what a call into the server costs.
     pub(crate) fn server<T>(&mut self, call: impl FnOnce(&mut Server) -> T) -> T {
         let (memory, start) = (ALLOCATOR.stats(), (self.stopwatch)());
@@ -366,3 +393,7 @@ const BEYOND: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 const PSK: &str = "correct horse battery staple";
 /// Packets that arrive together, each of another client.
 const BATCH: usize = 64;
+/// Packets of trains that arrive together, or some more.
+const TRAINS: usize = 128;
+/// Of IPv4 and UDP.
+const UDP_HEADERS: usize = 28;

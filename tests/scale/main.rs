@@ -64,6 +64,22 @@ fn a_login_does_the_same_among_a_hundred_accounts_and_among_ten_thousand() {
     assert_eq!(logins(100), logins(10_000));
 }
 
+/// What memory a batch needs is kept for the next.
+#[test]
+fn packets_ask_for_no_memory() {
+    let mut crowd = Crowd::new(1, profile(), processor_time);
+    crowd.dial();
+    crowd.run(Duration::from_secs(1));
+    let mut asked = |packets: usize, train: usize| {
+        let before = crowd.cost.allocations;
+        crowd.down_trains(0, train, packets, 1400);
+        crowd.cost.allocations - before
+    };
+    for train in [1, 44] {
+        assert_eq!(asked(1000, train), asked(20_000, train), "trains of {train}");
+    }
+}
+
 /// Packets wait for a bit of it, not for all.
 #[test]
 fn a_status_is_drawn_up_bit_by_bit() {

@@ -16,16 +16,20 @@
 //!
 //! AES-CBC decryption is parallel within a packet already, so it goes packet by packet. 3DES, which no instruction helps with, is
 //! computed bit by bit for many blocks at once on any CPU: [`triple_des_encrypt`], [`triple_des_decrypt`].
+//!
+//! What else the data path does to every octet is here as well, as it takes the same instructions: [`sum`], [`copy_and_sum`].
 
 #![allow(clippy::needless_range_loop, reason = "a kernel indexes several arrays of lanes in step")]
 
 mod aes;
+mod checksum;
 mod des;
 mod hmac;
 mod prefetch;
 mod tier;
 
 pub use aes::{Cbc, DecryptKey, EncryptKey, cbc_decrypt, cbc_encrypt};
+pub use checksum::{copy_and_sum, sum};
 pub use des::{TripleDes, TripleDesKey, triple_des_decrypt, triple_des_encrypt};
 pub use hmac::{DIGEST_LEN, Hash, Hmac, HmacKey, hmac};
 pub use prefetch::prefetch;

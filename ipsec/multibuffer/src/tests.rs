@@ -307,3 +307,55 @@ proptest! {
         check_triple_des(keys, &packets);
     }
 }
+
+/// By the text of RFC 1071 §1: the ones' complement sum of adjacent octets as 16-bit words.
+fn slow_sum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
+    let folded = words.fold(0, |sum, word| (sum + word) % 0x1_0000 + (sum + word) / 0x1_0000);
+    u16::try_from(folded).unwrap()
+}
+
+/// Folded, and in the order of the octets.
+fn fold(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    u16::from_be(u16::try_from(sum).unwrap())
+}
+
+fn check_sum(bytes: &[u8], offset: usize) {
+    for tier in Tier::available() {
+        assert_eq!(fold(checksum::sum_by(tier, bytes)), slow_sum(bytes), "{tier:?} {}", bytes.len());
+        let mut room = vec![0xa5; offset + bytes.len() + 130];
+        let sum = checksum::copy_and_sum_by(tier, bytes, &mut room[offset..offset + bytes.len()]);
+        assert_eq!(fold(sum), slow_sum(bytes), "{tier:?} {}", bytes.len());
+        let (before, rest) = room.split_at(offset);
+        let (copy, behind) = rest.split_at(bytes.len());
+        assert!(copy == bytes && before.iter().chain(behind).all(|octet| *octet == 0xa5), "{tier:?}");
+    }
+}
+
+#[test]
+fn sums_of_every_short_length() {
+    // The example of RFC 1071 §3.
+    check_sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7], 0);
+    assert_eq!(fold(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7])), 0xddf2);
+    for len in 0..300 {
+        check_sum(&octets(len, len), len % 7);
+    }
+    // All carries there are.
+    check_sum(&[0xff; 65_535], 1);
+}
+
+#[test]
+#[should_panic(expected = "as much room")]
+fn a_copy_does_not_go_beyond_its_room() {
+    copy_and_sum(&[0; 65], &mut [0; 64]);
+}
+
+proptest! {
+    #[test]
+    fn sums_are_what_the_rfc_says(bytes in prop::collection::vec(any::<u8>(), 0..=9000_usize), offset in 0..64_usize) {
+        check_sum(&bytes, offset);
+    }
+}
