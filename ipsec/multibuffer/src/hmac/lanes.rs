@@ -142,20 +142,28 @@ impl<'a, W: Words> Slot<'a, W> {
         // The length field takes an eighth of a block, of which a message in memory needs eight octets.
         let two = rest.len() + 1 + W::BLOCK_LEN / 8 > W::BLOCK_LEN;
         let [first, second] = &mut self.tail;
-        let (text, zeros) = first.as_mut().split_at_mut(rest.len());
-        text.copy_from_slice(rest);
-        zeros.fill(0);
-        zeros[0] = 0x80;
-        let last = if two { second } else { first };
-        let last = last.as_mut();
+        let octets = first.as_mut();
+        octets.fill(0);
+        octets[..rest.len()].copy_from_slice(rest);
+        octets[rest.len()] = 0x80;
         if two {
-            last.fill(0);
+            second.as_mut().fill(0);
         }
-        let bits = (W::BLOCK_LEN as u64 + len as u64) * 8;
-        if let Some(length) = last.last_chunk_mut() {
-            *length = bits.to_be_bytes();
-        }
+        write_len::<W>(if two { second } else { first }, len);
         self.tail_left = 0..1 + usize::from(two);
+    }
+
+    /// Fills `tail` with a digest as a message behind one block that was the key; like [`Self::pad`] of it.
+    fn pad_digest(&mut self, digest: &[u8; DIGEST_LEN]) {
+        let [first, _] = &mut self.tail;
+        let octets = first.as_mut();
+        octets.fill(0);
+        // Whole, because to copy as much as is known beforehand takes no call; what it has beyond its length is cut off again.
+        octets[..DIGEST_LEN].copy_from_slice(digest);
+        octets[self.digest_len..DIGEST_LEN].fill(0);
+        octets[self.digest_len] = 0x80;
+        write_len::<W>(first, self.digest_len);
+        self.tail_left = 0..1;
     }
 
     /// How many blocks are left of the stage.
@@ -187,7 +195,7 @@ impl<'a, W: Words> Slot<'a, W> {
             Stage::Body => Stage::Tail,
             Stage::Tail => {
                 let digest: [u8; DIGEST_LEN] = self.words.octets();
-                self.pad(&digest[..self.digest_len], self.digest_len);
+                self.pad_digest(&digest);
                 self.words = self.outer;
                 Stage::Outer
             }
@@ -204,6 +212,14 @@ impl<'a, W: Words> Slot<'a, W> {
             self.words.compress(run);
             self.advance(blocks);
         }
+    }
+}
+
+/// Writes the length of a message behind one block to the end of its last one.
+fn write_len<W: Words>(last: &mut W::Block, len: usize) {
+    let bits = (W::BLOCK_LEN as u64 + len as u64) * 8;
+    if let Some(length) = last.as_mut().last_chunk_mut() {
+        *length = bits.to_be_bytes();
     }
 }
 
