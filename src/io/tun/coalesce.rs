@@ -28,19 +28,19 @@ pub(super) struct Write<'a> {
     headers: ArrayVec<u8, MAX_HEADERS>,
     /// and what they are of.
     transport: Option<Transport>,
-    packets: ArrayVec<&'a [u8], MAX_PACKETS>,
+    packets: &'a [&'a [u8]],
 }
 
 impl<'a> Write<'a> {
     /// One packet as it is.
-    pub(super) fn plain(packet: &'a [u8]) -> Self {
-        let packets = [packet].into_iter().collect();
+    pub(super) fn plain(packet: &'a &'a [u8]) -> Self {
+        let packets = std::slice::from_ref(packet);
         Self { header: vnet::PLAIN, headers: ArrayVec::new(), transport: None, packets }
     }
 
     /// The packets it is made of.
-    pub(super) fn packets(&self) -> &[&'a [u8]] {
-        &self.packets
+    pub(super) fn packets(&self) -> &'a [&'a [u8]] {
+        self.packets
     }
 
     /// What the packets are of, if they are several.
@@ -53,6 +53,52 @@ impl<'a> Write<'a> {
         let front = [&self.header[..], &self.headers].into_iter().filter(|part| !part.is_empty());
         let payloads = self.packets.iter().filter_map(|packet| packet.get(self.headers.len()..));
         front.chain(payloads).map(IoSlice::new).collect()
+    }
+}
+
+/// Runs that may go on. They stay where they are, as each is a kilobyte; only their places are moved.
+struct Runs<'a> {
+    slots: ArrayVec<Run<'a>, MAX_RUNS>,
+    /// Places in `slots`: so many in use, in the order in which their runs began, and then all others.
+    places: [usize; MAX_RUNS],
+    used: usize,
+}
+
+impl<'a> Runs<'a> {
+    fn new() -> Self {
+        Self { slots: ArrayVec::new(), places: std::array::from_fn(|place| place), used: 0 }
+    }
+
+    /// They in their order, from the first on.
+    fn iter(&self) -> impl Iterator<Item = &Run<'a>> {
+        self.places[..self.used].iter().map(|place| &self.slots[*place])
+    }
+
+    /// Which of them a packet must not overtake.
+    fn of(&self, packet: &[u8]) -> Option<usize> {
+        self.iter().position(|run| segment::same_flow(run.first(), packet))
+    }
+
+    fn get_mut(&mut self, index: usize) -> &mut Run<'a> {
+        &mut self.slots[self.places[index]]
+    }
+
+    /// Ends one, which may be read until the next begins.
+    fn end(&mut self, index: usize) -> &Run<'a> {
+        self.places[index..self.used].rotate_left(1);
+        self.used -= 1;
+        &self.slots[self.places[self.used]]
+    }
+
+    /// Begins one behind the others. There has to be room.
+    fn begin(&mut self, segment: &Segment<'a>) {
+        let place = self.places[self.used];
+        self.used += 1;
+        match self.slots.get_mut(place) {
+            Some(run) => run.begin(segment),
+            // Places are taken in their order the first time.
+            None => self.slots.push(Run::new(segment)),
+        }
     }
 }
 
@@ -76,35 +122,36 @@ struct Run<'a> {
 pub(super) fn coalesce<'a>(
     kinds: Kinds,
     packets: impl IntoIterator<Item = &'a [u8]>,
-    mut write: impl FnMut(&Write<'a>),
+    mut write: impl FnMut(&Write<'_>),
 ) {
-    let mut runs = ArrayVec::<Run<'a>, MAX_RUNS>::new();
+    let mut runs = Runs::new();
     'packets: for packet in packets {
         let segment = Segment::of(kinds, packet);
-        while let Some(place) = runs.iter().position(|run| segment::same_flow(run.first(), packet)) {
+        while let Some(index) = runs.of(packet) {
             if let Some(segment) = &segment
-                && runs[place].admits(segment)
+                && let run = runs.get_mut(index)
+                && run.admits(segment)
             {
-                runs[place].push(segment);
-                if runs[place].over {
-                    write(&runs.remove(place).finish());
+                run.push(segment);
+                if run.over {
+                    write(&runs.end(index).finish());
                 }
                 continue 'packets;
             }
             // It must not overtake those before it.
-            write(&runs.remove(place).finish());
+            write(&runs.end(index).finish());
         }
         match segment.filter(|segment| segment.flags == 0) {
             Some(segment) => {
-                if runs.is_full() {
-                    write(&runs.remove(0).finish());
+                if runs.used == MAX_RUNS {
+                    write(&runs.end(0).finish());
                 }
-                runs.push(Run::new(&segment));
+                runs.begin(&segment);
             }
-            None => write(&Write::plain(packet)),
+            None => write(&Write::plain(&packet)),
         }
     }
-    for run in runs {
+    for run in runs.iter() {
         write(&run.finish());
     }
 }
@@ -114,15 +161,24 @@ impl<'a> Run<'a> {
         let mut run = Self {
             flow: segment.flow,
             packets: ArrayVec::new(),
-            size: segment.payload.len(),
+            size: 0,
             len: 0,
             flags: 0,
             next_sequence: 0,
             next_identification: None,
             over: false,
         };
-        run.push(segment);
+        run.begin(segment);
         run
+    }
+
+    /// In place of another.
+    fn begin(&mut self, segment: &Segment<'a>) {
+        self.flow = segment.flow;
+        self.packets.clear();
+        self.size = segment.payload.len();
+        self.len = 0;
+        self.push(segment);
     }
 
     fn first(&self) -> &'a [u8] {
@@ -152,9 +208,9 @@ impl<'a> Run<'a> {
         self.over = segment.flags != 0 || len < self.size || self.packets.is_full();
     }
 
-    fn finish(self) -> Write<'a> {
-        if self.packets.len() == 1 {
-            return Write::plain(self.first());
+    fn finish(&self) -> Write<'_> {
+        if let [packet] = &self.packets[..] {
+            return Write::plain(packet);
         }
         let mut headers: ArrayVec<u8, MAX_HEADERS> =
             self.first().iter().copied().take(self.flow.headers_len).collect();
@@ -165,7 +221,7 @@ impl<'a> Run<'a> {
             *flags |= self.flags;
         }
         let header = vnet::open_superpacket(&mut headers, self.len, self.size);
-        Write { header, headers, transport: Some(transport), packets: self.packets }
+        Write { header, headers, transport: Some(transport), packets: &self.packets }
     }
 }
 
