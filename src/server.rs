@@ -229,7 +229,8 @@ impl Server {
         }
     }
 
-    /// Takes IP packets that the TUN device had ready. `down` holds them sealed afterwards.
+    /// Takes IP packets that the TUN device had ready. `down` holds them sealed afterwards, but for those whose cipher is slow: once it has
+    /// been sent, [`Self::finish_slow`] seals them.
     pub fn handle_tun<'a>(
         &mut self,
         now: Instant,
@@ -237,6 +238,11 @@ impl Server {
         down: &mut Downlink,
     ) {
         self.tun(now, Origin::Kernel, packets, down);
+    }
+
+    /// Seals what [`Self::handle_tun`] or [`Self::handle_handover`] left in `down`, which holds only that afterwards. False if it was nothing.
+    pub fn finish_slow(&self, down: &mut Downlink) -> bool {
+        self.plane.local.down_slow(down)
     }
 
     fn tun<'a>(

@@ -103,6 +103,11 @@ impl Shard {
         self.tun(now, Origin::Kernel, packets, down);
     }
 
+    /// Seals what is left in `down`, as [`crate::server::Server::finish_slow`] does.
+    pub fn finish_slow(&self, down: &mut Downlink) -> bool {
+        self.datapath.down_slow(down)
+    }
+
     /// Takes packets that came to another shard; those going up stand in `handover`.
     pub fn handle_handover(
         &mut self,

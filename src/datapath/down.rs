@@ -16,13 +16,16 @@ use super::{
 };
 use crate::superpacket::{Left, Segment, Superpacket};
 
-/// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take.
+/// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take. Those whose cipher is slow are sealed
+/// when the others have been sent.
 #[derive(Debug, Default)]
 pub struct Downlink {
     arena: Vec<u8>,
     used: usize,
     packets: usize,
     runs: Vec<Run>,
+    /// What is sealed now.
+    sealed: Pace,
     /// What senders of packets are told that could not be sent.
     back: Vec<Vec<u8>>,
     /// A packet that is being cut, kept for its memory.
@@ -36,12 +39,22 @@ struct Run {
     path: Path,
     bytes: Range<usize>,
     segment: usize,
+    pace: Pace,
+}
+
+/// How long a cipher takes for a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Pace {
+    #[default]
+    Quick,
+    /// So long that nobody else should wait for it.
+    Slow,
 }
 
 impl Downlink {
-    /// For every run its path, its bytes and the size of its segments; only a run's last segment may be shorter.
+    /// For every run that has been sealed last its path, its bytes and the size of its segments; only a run's last segment may be shorter.
     pub fn runs(&self) -> impl Iterator<Item = (Path, &[u8], usize)> + '_ {
-        self.runs.iter().map(|run| (run.path, &self.arena[run.bytes.clone()], run.segment))
+        self.sealed().map(|run| (run.path, &self.arena[run.bytes.clone()], run.segment))
     }
 
     /// IP packets for the TUN device: to senders whose packets are too long for a client.
@@ -49,10 +62,15 @@ impl Downlink {
         self.back.iter().map(Vec::as_slice)
     }
 
+    fn sealed(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.pace == self.sealed)
+    }
+
     fn clear(&mut self) {
         self.used = 0;
         self.packets = 0;
         self.runs.clear();
+        self.sealed = Pace::Quick;
         self.back.clear();
     }
 
@@ -66,7 +84,7 @@ impl Downlink {
     }
 
     /// Keeps the packet that was written into the room for `len` bytes.
-    pub(super) fn commit(&mut self, peer: usize, path: Path, len: usize) {
+    pub(super) fn commit(&mut self, peer: usize, path: Path, len: usize, pace: Pace) {
         let bytes = self.used..self.used + len;
         self.used = bytes.end;
         self.packets += 1;
@@ -79,13 +97,13 @@ impl Downlink {
             {
                 run.bytes.end = bytes.end;
             }
-            _ => self.runs.push(Run { peer, path, bytes, segment: len }),
+            _ => self.runs.push(Run { peer, path, bytes, segment: len, pace }),
         }
     }
 }
 
 impl Datapath {
-    /// Takes IP `packets` down the stack into `down`, replacing what it held.
+    /// Takes IP `packets` down the stack into `down`, replacing what it held. What has a slow cipher is left to [`Self::down_slow`].
     pub(crate) fn down<'a>(
         &mut self,
         now: Instant,
@@ -109,6 +127,19 @@ impl Datapath {
         }
         self.packets_out += down.packets as u64;
         self.seal(down);
+    }
+
+    /// Goes on to the packets whose cipher is slow; those before and what goes back to senders are out of `down` then. False if there are
+    /// none.
+    pub(crate) fn down_slow(&self, down: &mut Downlink) -> bool {
+        if down.sealed == Pace::Slow {
+            // Nothing is sealed twice.
+            down.clear();
+        }
+        down.sealed = Pace::Slow;
+        down.back.clear();
+        self.seal(down);
+        down.sealed().next().is_some()
     }
 
     /// Finds the session of `packet` and writes every segment of it, framed but not yet encrypted, into `down`.
@@ -189,15 +220,21 @@ impl Datapath {
         .copied()
     }
 
-    /// Encrypts every packet of `down`, [`LANES`] at a time.
+    /// Encrypts those packets of `down` whose turn it is, [`LANES`] at a time.
     fn seal(&self, down: &mut Downlink) {
         let mut lanes = ArrayVec::<Lane<'_, SealKey>, LANES>::new();
         let mut rest = &mut down.arena[..down.used];
-        for run in &down.runs {
+        for run in &mut down.runs {
             let (packets, behind) = rest.split_at_mut(run.bytes.len());
             rest = behind;
-            let peer = &self.peers[run.peer];
-            let Some(outbound) = peer.current.and_then(|current| peer.outbound.get(current)) else {
+            if run.pace != down.sealed {
+                continue;
+            }
+            let peer = self.peers.get(run.peer);
+            let outbound = peer.and_then(|peer| peer.outbound.get(peer.current?));
+            let Some(outbound) = outbound else {
+                // The client has gone meanwhile: nothing leaves unprotected.
+                run.bytes.end = run.bytes.start;
                 continue;
             };
             for packet in packets.chunks_mut(run.segment) {
@@ -288,7 +325,7 @@ mod tests {
 
     fn put(down: &mut Downlink, port: u16, len: usize) {
         down.reserve(len).fill(u8::try_from(port).unwrap());
-        down.commit(0, path(port), len);
+        down.commit(0, path(port), len, Pace::Quick);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use ipsec::{IvSource, OutboundSa, Path};
 
 use super::{
     Discard, Inside, Meter, PPP_LEN, PREFIX_LEN, UDP_LEN, checksum,
-    down::Downlink,
+    down::{Downlink, Pace},
     fragment::{Fragment, Fragments},
 };
 
@@ -58,7 +58,8 @@ impl Envelope<'_> {
         checksum::fill(self.path, payload);
         self.sa.frame(self.ivs, slot, payload_len).map_err(|_| Discard::Exhausted)?;
         self.meter.count_out(1, len as u64);
-        down.commit(self.peer, self.path, outer_len);
+        let cipher = if suite.is_slow() { Pace::Slow } else { Pace::Quick };
+        down.commit(self.peer, self.path, outer_len, cipher);
         Ok(())
     }
 

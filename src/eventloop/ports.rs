@@ -28,6 +28,7 @@ pub(super) trait Packets {
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
     );
+    fn finish_slow(&self, down: &mut Downlink) -> bool;
     fn handover(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink, down: &mut Downlink);
 }
 
@@ -43,6 +44,10 @@ impl Packets for Server {
         down: &mut Downlink,
     ) {
         self.handle_tun(now, packets, down);
+    }
+
+    fn finish_slow(&self, down: &mut Downlink) -> bool {
+        self.finish_slow(down)
     }
 
     fn handover(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink, down: &mut Downlink) {
@@ -62,6 +67,10 @@ impl Packets for Shard {
         down: &mut Downlink,
     ) {
         self.handle_tun(now, packets, down);
+    }
+
+    fn finish_slow(&self, down: &mut Downlink) -> bool {
+        self.finish_slow(down)
     }
 
     fn handover(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink, down: &mut Downlink) {
@@ -128,7 +137,7 @@ impl Ports {
     /// Takes packets that came to another core.
     pub(super) fn take_over(&mut self, mut handover: Handover, packets: &mut impl Packets) {
         packets.handover(clock(), &mut handover, &mut self.uplink, &mut self.downlink);
-        self.send_down();
+        self.send_down(packets);
         let datagrams = handover.datagrams();
         let found = self.uplink.packets().filter_map(|(index, range)| datagrams.get(index)?.bytes.get(range));
         self.tun.send(found);
@@ -193,10 +202,18 @@ impl Ports {
             return;
         }
         packets.tun(clock(), self.packets.packets(), &mut self.downlink);
-        self.send_down();
+        self.send_down(packets);
     }
 
-    fn send_down(&mut self) {
+    /// Sends what is sealed, and then what takes longer.
+    fn send_down(&mut self, packets: &impl Packets) {
+        self.send_sealed();
+        if packets.finish_slow(&mut self.downlink) {
+            self.send_sealed();
+        }
+    }
+
+    fn send_sealed(&mut self) {
         for socket in &mut self.sockets {
             let local = socket.local();
             socket.send(self.downlink.runs().filter(|(path, ..)| outer::serves(local, path.local)));

@@ -1,15 +1,17 @@
 //! What the kernel has left in one piece reaches clients in many.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use adit::superpacket::{Left, Superpacket, Transport};
-use load::Profile;
+use load::profile::EspTransform;
+use load::{Cipher, Hash, Profile};
 
 use crate::inner;
 use crate::world::{HOST, Place, Setup, World};
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+const OTHER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 8);
 const SOON: Duration = Duration::from_secs(8);
 const UDP: Left = Left::Segmentation { transport: Transport::Udp, size: 1000 };
 
@@ -38,6 +40,30 @@ fn a_client_gets_every_segment_whole() {
     let session = &world.status().sessions[0];
     assert_eq!(session.packets_out, 5);
     assert_eq!(session.bytes_out, 3200 + 4 * 28 + 31);
+}
+
+/// Who came first in a batch is sent last if nothing in a CPU helps with his cipher; each packet is sealed once.
+#[test]
+fn nobody_waits_for_a_slow_cipher() {
+    let mut world = World::new(&Setup::default());
+    let mut slow = Profile::windows_10();
+    slow.esp.transforms = vec![EspTransform::new(Cipher::TripleDes, Hash::Sha1)];
+    let slow = world.dial(slow, Place::Public(CLIENT));
+    world.until_up(slow, SOON);
+    let quick = world.dial(Profile::windows_10(), Place::Public(OTHER));
+    world.until_up(quick, SOON);
+    let uncut = inner::udp_begun(HOST, world.address(slow), &[7; 3000]);
+    let open = inner::udp_begun(HOST, world.address(quick), b"one");
+    let before = world.record.len();
+    world.send_superpackets([
+        Superpacket::new(&uncut, UDP),
+        Superpacket::new(&open, Left::Checksum { start: 20, field: 6 }),
+        Superpacket::new(&uncut, UDP),
+    ]);
+    let sent: Vec<_> = world.record[before..].iter().map(|sent| sent.remote.ip()).collect();
+    assert_eq!(sent, [&[IpAddr::from(OTHER)][..], &[IpAddr::from(CLIENT); 6]].concat());
+    world.run(SOON);
+    assert_eq!([slow, quick].map(|device| world.device(device).packets.len()), [6, 1]);
 }
 
 #[test]

@@ -177,6 +177,11 @@ impl GcmIcv {
 }
 
 impl EspSuite {
+    /// Whether it takes so long that others should not have to wait for it: nothing in a CPU helps with DES.
+    pub fn is_slow(self) -> bool {
+        matches!(self, Self::Separate { cipher: EspCipher::Des | EspCipher::TripleDes, .. })
+    }
+
     /// Octets before the payload: SPI, sequence number and IV.
     pub fn header_len(self) -> usize {
         FIXED_HEADER_LEN + self.iv_len()

@@ -54,7 +54,7 @@ impl World {
                 None => self.timed(|server| server.handle_tun(now, part, &mut down)),
                 Some(other) => self.others[other].handle_tun(now, part, &mut down),
             }
-            self.send_down(&down);
+            self.send_down(core, down);
             self.drain_server();
         }
     }
@@ -92,7 +92,7 @@ impl World {
                 }
                 Some(other) => self.others[other].handle_handover(now, &mut handover, &mut up, &mut down),
             }
-            self.send_down(&down);
+            self.send_down(to.0 as usize, down);
             let datagrams = handover.datagrams();
             let packets = up.packets().map(|(index, range)| datagrams[index].bytes[range].to_vec()).collect();
             self.go_beyond(packets);
@@ -123,7 +123,19 @@ impl World {
         }
     }
 
-    fn send_down(&mut self, down: &Downlink) {
+    /// Sends what a core has sealed, and then what takes longer.
+    fn send_down(&mut self, core: usize, mut down: Downlink) {
+        self.send_sealed(&down);
+        let more = match core.checked_sub(1) {
+            None => self.timed(|server| server.finish_slow(&mut down)),
+            Some(other) => self.others[other].finish_slow(&mut down),
+        };
+        if more {
+            self.send_sealed(&down);
+        }
+    }
+
+    fn send_sealed(&mut self, down: &Downlink) {
         self.beyond.extend(down.back().map(<[u8]>::to_vec));
         for (path, bytes, segment) in down.runs() {
             for payload in bytes.chunks(segment) {
