@@ -178,6 +178,7 @@ impl<'a> Run<'a> {
         self.packets.clear();
         self.size = segment.payload.len();
         self.len = 0;
+        self.next_sequence = segment.sequence;
         self.push(segment);
     }
 

@@ -187,6 +187,14 @@ fn what_differs_in_its_headers_goes_alone() {
     }
 }
 
+/// Where a run of TCP was, the next one may be of UDP.
+#[test]
+fn udp_goes_together_after_tcp() {
+    let datagrams = (0..4).map(|i| packet(UDP, 2, 0, 0, &[i; 100]));
+    let packets: Vec<_> = train(1, 3, PSH).into_iter().chain(datagrams).collect();
+    assert_eq!(counts(&packets), [3, 4]);
+}
+
 #[test]
 fn what_differs_in_its_headers_over_ipv6_goes_alone() {
     // Traffic class, flow label, next header, hop limit: none of them is in a checksum, but the next header, which makes it wrong.
