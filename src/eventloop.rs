@@ -3,7 +3,7 @@
 //! One turn: results and commands, packets up, packets down, what is due, what the engines have to say, and then a wait for
 //! more. Batches hold what was ready and are never waited for. A turn takes one batch up and one down, so that whatever a
 //! flood of the slowest suite leaves to do, another client's next packet is seen after one turn, is in the first batch after
-//! that, and has left before the slow packets of that batch are worked on.
+//! that, and, if it goes down, has left before the slow packets of that batch are worked on.
 //!
 //! ```text
 //!  core 0  EventLoop ─ Server with its data path ─ UDP 500, UDP 4500, ESP, TUN queue 0

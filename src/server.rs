@@ -229,20 +229,16 @@ impl Server {
         }
     }
 
-    /// Takes IP packets that the TUN device had ready. `down` holds them sealed afterwards, but for those whose cipher is slow: once it has
-    /// been sent, [`Self::finish_slow`] seals them.
+    /// Takes IP packets that the TUN device had ready. `down` is their memory, which `send` is handed once or twice with sealed packets: those
+    /// whose cipher is slow come by themselves, so that nobody else's wait for them.
     pub fn handle_tun<'a>(
         &mut self,
         now: Instant,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     ) {
-        self.tun(now, Origin::Kernel, packets, down);
-    }
-
-    /// Seals what [`Self::handle_tun`] or [`Self::handle_handover`] left in `down`, which holds only that afterwards. False if it was nothing.
-    pub fn finish_slow(&self, down: &mut Downlink) -> bool {
-        self.plane.local.down_slow(down)
+        self.tun(now, Origin::Kernel, packets, down, send);
     }
 
     fn tun<'a>(
@@ -251,8 +247,9 @@ impl Server {
         origin: Origin,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     ) {
-        self.plane.local.down(now, origin, packets, down);
+        self.plane.local.down(now, origin, packets, down, send);
         while let Some(peer) = self.plane.local.poll_exhausted() {
             self.exhausted(now, peer);
         }

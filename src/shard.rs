@@ -3,7 +3,7 @@
 //! ```text
 //!   sockets, TUN queue ─▶ handle_network, handle_tun ─▶ Uplink, Downlink
 //!            orders    ─▶ handle_orders              ─▶ poll_transmit
-//!     other shards     ─▶ handle_handover            ─▶ poll_handover ─▶ other shards
+//!     other shards     ─▶ handle_handover_up, _down  ─▶ poll_handover ─▶ other shards
 //!                                                       poll_report   ─▶ Server::handle_report
 //! ```
 //!
@@ -99,25 +99,25 @@ impl Shard {
         now: Instant,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     ) {
-        self.tun(now, Origin::Kernel, packets, down);
+        self.tun(now, Origin::Kernel, packets, down, send);
     }
 
-    /// Seals what is left in `down`, as [`crate::server::Server::finish_slow`] does.
-    pub fn finish_slow(&self, down: &mut Downlink) -> bool {
-        self.datapath.down_slow(down)
+    /// Takes those packets going up that came to another shard; they stand in `handover`.
+    pub fn handle_handover_up(&mut self, now: Instant, handover: &mut Handover, up: &mut Uplink) {
+        self.network(now, Origin::Shard, &mut handover.datagrams(), up);
     }
 
-    /// Takes packets that came to another shard; those going up stand in `handover`.
-    pub fn handle_handover(
+    /// Takes those going down, as [`Self::handle_tun`] does.
+    pub fn handle_handover_down(
         &mut self,
         now: Instant,
-        handover: &mut Handover,
-        up: &mut Uplink,
+        handover: &Handover,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     ) {
-        self.tun(now, Origin::Shard, handover.packets(), down);
-        self.network(now, Origin::Shard, &mut handover.datagrams(), up);
+        self.tun(now, Origin::Shard, handover.packets(), down, send);
     }
 
     /// The next UDP payload to send that is not in a [`Downlink`].
@@ -169,8 +169,9 @@ impl Shard {
         origin: Origin,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     ) {
-        self.datapath.down(now, origin, packets, down);
+        self.datapath.down(now, origin, packets, down, send);
         let exhausted: Vec<PeerId> = std::iter::from_fn(|| self.datapath.poll_exhausted()).collect();
         if !exhausted.is_empty() {
             self.reports.push_back(Report { exhausted, ..Report::default() });

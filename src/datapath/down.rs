@@ -16,16 +16,15 @@ use super::{
 };
 use crate::superpacket::{Left, Segment, Superpacket};
 
-/// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take. Those whose cipher is slow are sealed
-/// when the others have been sent.
+/// Sealed ESP packets, back to back in one buffer, as runs that one `UDP_SEGMENT` send each can take.
 #[derive(Debug, Default)]
 pub struct Downlink {
     arena: Vec<u8>,
     used: usize,
     packets: usize,
     runs: Vec<Run>,
-    /// What is sealed now.
-    sealed: Pace,
+    /// Of which runs it is time to send.
+    turn: Pace,
     /// What senders of packets are told that could not be sent.
     back: Vec<Vec<u8>>,
     /// A packet that is being cut, kept for its memory.
@@ -52,9 +51,9 @@ pub(super) enum Pace {
 }
 
 impl Downlink {
-    /// For every run that has been sealed last its path, its bytes and the size of its segments; only a run's last segment may be shorter.
+    /// For every run that is to be sent now: its path, its bytes and the size of its segments. Only a run's last segment may be shorter.
     pub fn runs(&self) -> impl Iterator<Item = (Path, &[u8], usize)> + '_ {
-        self.sealed().map(|run| (run.path, &self.arena[run.bytes.clone()], run.segment))
+        self.due().map(|run| (run.path, &self.arena[run.bytes.clone()], run.segment))
     }
 
     /// IP packets for the TUN device: to senders whose packets are too long for a client.
@@ -62,15 +61,15 @@ impl Downlink {
         self.back.iter().map(Vec::as_slice)
     }
 
-    fn sealed(&self) -> impl Iterator<Item = &Run> {
-        self.runs.iter().filter(|run| run.pace == self.sealed)
+    fn due(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.pace == self.turn)
     }
 
     fn clear(&mut self) {
         self.used = 0;
         self.packets = 0;
         self.runs.clear();
-        self.sealed = Pace::Quick;
+        self.turn = Pace::Quick;
         self.back.clear();
     }
 
@@ -103,13 +102,15 @@ impl Downlink {
 }
 
 impl Datapath {
-    /// Takes IP `packets` down the stack into `down`, replacing what it held. What has a slow cipher is left to [`Self::down_slow`].
+    /// Takes IP `packets` down the stack by way of `down`, which `send` is handed when packets in it can go: first those whose cipher is
+    /// quick, and then, while they are on their way, those that take long.
     pub(crate) fn down<'a>(
         &mut self,
         now: Instant,
         origin: Origin,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
+        mut send: impl FnMut(&Downlink),
     ) {
         down.clear();
         let mut packets = packets.into_iter();
@@ -126,20 +127,14 @@ impl Datapath {
             }
         }
         self.packets_out += down.packets as u64;
-        self.seal(down);
-    }
-
-    /// Goes on to the packets whose cipher is slow; those before and what goes back to senders are out of `down` then. False if there are
-    /// none.
-    pub(crate) fn down_slow(&self, down: &mut Downlink) -> bool {
-        if down.sealed == Pace::Slow {
-            // Nothing is sealed twice.
-            down.clear();
+        for pace in [Pace::Quick, Pace::Slow] {
+            down.turn = pace;
+            if down.due().next().is_some() || !down.back.is_empty() {
+                self.seal(down);
+                send(down);
+            }
+            down.back.clear();
         }
-        down.sealed = Pace::Slow;
-        down.back.clear();
-        self.seal(down);
-        down.sealed().next().is_some()
     }
 
     /// Finds the session of `packet` and writes every segment of it, framed but not yet encrypted, into `down`.
@@ -224,19 +219,15 @@ impl Datapath {
     fn seal(&self, down: &mut Downlink) {
         let mut lanes = ArrayVec::<Lane<'_, SealKey>, LANES>::new();
         let mut rest = &mut down.arena[..down.used];
-        for run in &mut down.runs {
+        for run in &down.runs {
             let (packets, behind) = rest.split_at_mut(run.bytes.len());
             rest = behind;
-            if run.pace != down.sealed {
+            if run.pace != down.turn {
                 continue;
             }
-            let peer = self.peers.get(run.peer);
-            let outbound = peer.and_then(|peer| peer.outbound.get(peer.current?));
-            let Some(outbound) = outbound else {
-                // The client has gone meanwhile: nothing leaves unprotected.
-                run.bytes.end = run.bytes.start;
-                continue;
-            };
+            let peer = &self.peers[run.peer];
+            let outbound = peer.current.and_then(|current| peer.outbound.get(current));
+            let outbound = outbound.expect("what is framed has its key: nothing leaves unprotected");
             for packet in packets.chunks_mut(run.segment) {
                 if lanes.is_full() {
                     ipsec::seal_batch(&mut lanes);

@@ -27,9 +27,16 @@ pub(super) trait Packets {
         now: Instant,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     );
-    fn finish_slow(&self, down: &mut Downlink) -> bool;
-    fn handover(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink, down: &mut Downlink);
+    fn handover_up(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink);
+    fn handover_down(
+        &mut self,
+        now: Instant,
+        packets: &Handover,
+        down: &mut Downlink,
+        send: impl FnMut(&Downlink),
+    );
 }
 
 impl Packets for Server {
@@ -42,16 +49,23 @@ impl Packets for Server {
         now: Instant,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     ) {
-        self.handle_tun(now, packets, down);
+        self.handle_tun(now, packets, down, send);
     }
 
-    fn finish_slow(&self, down: &mut Downlink) -> bool {
-        self.finish_slow(down)
+    fn handover_up(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink) {
+        self.handle_handover_up(now, packets, up);
     }
 
-    fn handover(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink, down: &mut Downlink) {
-        self.handle_handover(now, packets, up, down);
+    fn handover_down(
+        &mut self,
+        now: Instant,
+        packets: &Handover,
+        down: &mut Downlink,
+        send: impl FnMut(&Downlink),
+    ) {
+        self.handle_handover_down(now, packets, down, send);
     }
 }
 
@@ -65,16 +79,23 @@ impl Packets for Shard {
         now: Instant,
         packets: impl IntoIterator<Item = Superpacket<'a>>,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     ) {
-        self.handle_tun(now, packets, down);
+        self.handle_tun(now, packets, down, send);
     }
 
-    fn finish_slow(&self, down: &mut Downlink) -> bool {
-        self.finish_slow(down)
+    fn handover_up(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink) {
+        self.handle_handover_up(now, packets, up);
     }
 
-    fn handover(&mut self, now: Instant, packets: &mut Handover, up: &mut Uplink, down: &mut Downlink) {
-        self.handle_handover(now, packets, up, down);
+    fn handover_down(
+        &mut self,
+        now: Instant,
+        packets: &Handover,
+        down: &mut Downlink,
+        send: impl FnMut(&Downlink),
+    ) {
+        self.handle_handover_down(now, packets, down, send);
     }
 }
 
@@ -136,11 +157,12 @@ impl Ports {
 
     /// Takes packets that came to another core.
     pub(super) fn take_over(&mut self, mut handover: Handover, packets: &mut impl Packets) {
-        packets.handover(clock(), &mut handover, &mut self.uplink, &mut self.downlink);
-        self.send_down(packets);
+        let Self { sockets, tun, uplink, downlink, .. } = self;
+        packets.handover_up(clock(), &mut handover, uplink);
         let datagrams = handover.datagrams();
-        let found = self.uplink.packets().filter_map(|(index, range)| datagrams.get(index)?.bytes.get(range));
-        self.tun.send(found);
+        let found = uplink.packets().filter_map(|(index, range)| datagrams.get(index)?.bytes.get(range));
+        tun.send(found);
+        packets.handover_down(clock(), &handover, downlink, |down| send_down(sockets, tun, down));
     }
 
     /// Sends what is not in a batch.
@@ -201,23 +223,15 @@ impl Ports {
         if !self.packets.next_batch() {
             return;
         }
-        packets.tun(clock(), self.packets.packets(), &mut self.downlink);
-        self.send_down(packets);
+        let Self { sockets, tun, packets: inbox, downlink, .. } = self;
+        packets.tun(clock(), inbox.packets(), downlink, |down| send_down(sockets, tun, down));
     }
+}
 
-    /// Sends what is sealed, and then what takes longer.
-    fn send_down(&mut self, packets: &impl Packets) {
-        self.send_sealed();
-        if packets.finish_slow(&mut self.downlink) {
-            self.send_sealed();
-        }
+fn send_down(sockets: &mut [OuterSocket], tun: &mut Tun, down: &Downlink) {
+    for socket in sockets {
+        let local = socket.local();
+        socket.send(down.runs().filter(|(path, ..)| outer::serves(local, path.local)));
     }
-
-    fn send_sealed(&mut self) {
-        for socket in &mut self.sockets {
-            let local = socket.local();
-            socket.send(self.downlink.runs().filter(|(path, ..)| outer::serves(local, path.local)));
-        }
-        self.tun.send(self.downlink.back());
-    }
+    tun.send(down.back());
 }

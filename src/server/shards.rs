@@ -9,16 +9,20 @@ use crate::{
 };
 
 impl Server {
-    /// Takes packets that came to another shard; those going up stand in `handover`.
-    pub fn handle_handover(
+    /// Takes those packets going up that came to another shard; they stand in `handover`.
+    pub fn handle_handover_up(&mut self, now: Instant, handover: &mut Handover, up: &mut Uplink) {
+        self.network(now, Origin::Shard, &mut handover.datagrams(), up);
+    }
+
+    /// Takes those going down, as [`Self::handle_tun`] does.
+    pub fn handle_handover_down(
         &mut self,
         now: Instant,
-        handover: &mut Handover,
-        up: &mut Uplink,
+        handover: &Handover,
         down: &mut Downlink,
+        send: impl FnMut(&Downlink),
     ) {
-        self.tun(now, Origin::Shard, handover.packets(), down);
-        self.network(now, Origin::Shard, &mut handover.datagrams(), up);
+        self.tun(now, Origin::Shard, handover.packets(), down, send);
     }
 
     /// Takes what another shard could not do by itself.

@@ -8,7 +8,7 @@ use load::profile::EspTransform;
 use load::{Cipher, Hash, Profile};
 
 use crate::inner;
-use crate::world::{HOST, Place, Setup, World};
+use crate::world::{Device, HOST, Place, Setup, Steering, World};
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 const OTHER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 8);
@@ -42,16 +42,20 @@ fn a_client_gets_every_segment_whole() {
     assert_eq!(session.bytes_out, 3200 + 4 * 28 + 31);
 }
 
-/// Who came first in a batch is sent last if nothing in a CPU helps with his cipher; each packet is sealed once.
-#[test]
-fn nobody_waits_for_a_slow_cipher() {
-    let mut world = World::new(&Setup::default());
+/// Two clients, the first of whom has a cipher that nothing in a CPU helps with.
+fn slow_and_quick(setup: &Setup) -> (World, [Device; 2]) {
+    let mut world = World::new(setup);
     let mut slow = Profile::windows_10();
     slow.esp.transforms = vec![EspTransform::new(Cipher::TripleDes, Hash::Sha1)];
     let slow = world.dial(slow, Place::Public(CLIENT));
     world.until_up(slow, SOON);
     let quick = world.dial(Profile::windows_10(), Place::Public(OTHER));
     world.until_up(quick, SOON);
+    (world, [slow, quick])
+}
+
+/// Brings six packets to the first and, in their midst, one to the second; returns to whom they went, in that order.
+fn bring_to_both(world: &mut World, [slow, quick]: [Device; 2]) -> Vec<IpAddr> {
     let uncut = inner::udp_begun(HOST, world.address(slow), &[7; 3000]);
     let open = inner::udp_begun(HOST, world.address(quick), b"one");
     let before = world.record.len();
@@ -60,10 +64,32 @@ fn nobody_waits_for_a_slow_cipher() {
         Superpacket::new(&open, Left::Checksum { start: 20, field: 6 }),
         Superpacket::new(&uncut, UDP),
     ]);
-    let sent: Vec<_> = world.record[before..].iter().map(|sent| sent.remote.ip()).collect();
-    assert_eq!(sent, [&[IpAddr::from(OTHER)][..], &[IpAddr::from(CLIENT); 6]].concat());
+    world.record[before..].iter().map(|sent| sent.remote.ip()).collect()
+}
+
+fn all_has_come(world: &mut World, devices: [Device; 2]) {
     world.run(SOON);
-    assert_eq!([slow, quick].map(|device| world.device(device).packets.len()), [6, 1]);
+    assert_eq!(devices.map(|device| world.device(device).packets.len()), [6, 1]);
+    let mut sent: Vec<_> = world.status().sessions.iter().map(|session| session.packets_out).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, [1, 6]);
+}
+
+/// Who came first in a batch is sent last if his cipher takes long, and each packet is sent once.
+#[test]
+fn nobody_waits_for_a_slow_cipher() {
+    let (mut world, devices) = slow_and_quick(&Setup { shards: 1, ..Setup::default() });
+    let sent = bring_to_both(&mut world, devices);
+    assert_eq!(sent, [&[IpAddr::from(OTHER)][..], &[IpAddr::from(CLIENT); 6]].concat());
+    all_has_come(&mut world, devices);
+}
+
+#[test]
+fn a_slow_cipher_takes_what_came_to_another_core() {
+    let setup = Setup { shards: 2, steering: Steering::Wrong, ..Setup::default() };
+    let (mut world, devices) = slow_and_quick(&setup);
+    bring_to_both(&mut world, devices);
+    all_has_come(&mut world, devices);
 }
 
 #[test]

@@ -250,8 +250,7 @@ impl Crowd {
         let mut passed = 0;
         for batch in packets.chunks(BATCH) {
             let batch = batch.iter().map(|packet| Superpacket::from(packet.as_slice()));
-            self.server(|server| server.handle_tun(now, batch, &mut down));
-            passed += down.runs().map(|(_, bytes, segment)| bytes.len().div_ceil(segment)).sum::<usize>();
+            self.server(|server| server.handle_tun(now, batch, &mut down, |down| passed += count(down)));
         }
         assert_eq!(passed, numbers.len(), "every packet goes down");
         self.cost.time - before
@@ -276,8 +275,8 @@ impl Crowd {
         let mut passed = 0;
         while passed < packets {
             let batch = together.iter().map(|packet| Superpacket::new(packet, left));
-            self.server(|server| server.handle_tun(now, batch, &mut down));
-            let sent = down.runs().map(|(_, bytes, segment)| bytes.len().div_ceil(segment)).sum::<usize>();
+            let mut sent = 0;
+            self.server(|server| server.handle_tun(now, batch, &mut down, |down| sent += count(down)));
             assert_eq!(sent, together.len() * train, "every packet goes down");
             passed += sent;
         }
@@ -368,6 +367,11 @@ pub(crate) fn user(number: usize) -> String {
 }
 
 /// An IPv4 packet of UDP; the checksum of UDP may be left out.
+/// The packets in it.
+fn count(down: &Downlink) -> usize {
+    down.runs().map(|(_, bytes, segment)| bytes.len().div_ceil(segment)).sum()
+}
+
 fn udp_packet(from: Ipv4Addr, to: Ipv4Addr, len: usize) -> Vec<u8> {
     let length = u16::try_from(len).expect("a packet").to_be_bytes();
     let mut packet = vec![0x45, 0, length[0], length[1], 0, 0, 0x40, 0, 64, 17, 0, 0];

@@ -1,13 +1,15 @@
 //! The sum that the Internet checksum is made of, RFC 1071: of octets where they are, or while they are copied.
 //!
-//! It is a sum of the machine's own words (RFC 1071 §2 (B)) of any even length, as long as all carries are kept: here of 32 bits, two by two.
+//! It may be summed in the machine's own words (RFC 1071 §2 (B)) and in longer ones (C), as long as all carries are kept: here of 32 bits, two
+//! by two.
 
 use crate::Tier;
 
 /// The sum of `bytes`, an odd one filled up with zero; not folded yet. Its words begin at the first of them.
 #[inline]
 pub fn sum(bytes: &[u8]) -> u64 {
-    sum_by(best_for(bytes.len()), bytes)
+    // SAFETY: that tier was asked for.
+    unsafe { sum_by(best_for(bytes.len()), bytes) }
 }
 
 /// Copies `from` into `to`, and returns its [`sum`].
@@ -17,25 +19,36 @@ pub fn sum(bytes: &[u8]) -> u64 {
 /// If one is longer than the other.
 #[inline]
 pub fn copy_and_sum(from: &[u8], to: &mut [u8]) -> u64 {
-    copy_and_sum_by(best_for(from.len()), from, to)
+    // SAFETY: that tier was asked for.
+    unsafe { copy_and_sum_by(best_for(from.len()), from, to) }
 }
 
-/// [`sum`], on a tier that the CPU has.
-pub(crate) fn sum_by(tier: Tier, bytes: &[u8]) -> u64 {
+/// [`sum`] on a tier.
+///
+/// # Safety
+///
+/// The CPU has it.
+#[inline]
+pub(crate) unsafe fn sum_by(tier: Tier, bytes: &[u8]) -> u64 {
     match tier {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the CPU has it.
+        // SAFETY: the caller's word.
         Tier::Avx512 => unsafe { avx512::sum(bytes) },
         _ => portable(bytes),
     }
 }
 
-/// [`copy_and_sum`], on a tier that the CPU has.
-pub(crate) fn copy_and_sum_by(tier: Tier, from: &[u8], to: &mut [u8]) -> u64 {
+/// [`copy_and_sum`] on a tier.
+///
+/// # Safety
+///
+/// The CPU has it.
+#[inline]
+pub(crate) unsafe fn copy_and_sum_by(tier: Tier, from: &[u8], to: &mut [u8]) -> u64 {
     assert_eq!(from.len(), to.len(), "as much room as there is to be copied");
     match tier {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the CPU has it, and the lengths were compared.
+        // SAFETY: the caller's word, and the lengths were compared.
         Tier::Avx512 => unsafe { avx512::copy_and_sum(from, to) },
         _ => {
             to.copy_from_slice(from);
@@ -76,7 +89,7 @@ mod avx512 {
             // SAFETY: as many octets are there, and the instruction asks for no alignment.
             sums.add(unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) });
         }
-        // SAFETY: what the mask leaves out is not read.
+        // SAFETY: the mask has a bit for each octet of `rest`, and what it leaves out is not read.
         sums.add(unsafe { _mm512_maskz_loadu_epi8(first(rest.len()), rest.as_ptr().cast()) });
         sums.total()
     }
@@ -104,7 +117,7 @@ mod avx512 {
         }
         for (from, to) in rest.chunks(LEN).zip(rest_room.chunks_mut(LEN)) {
             let mask = first(from.len());
-            // SAFETY: what the mask leaves out is neither read nor written, and there is as much room as there are octets.
+            // SAFETY: the mask has a bit for each octet, what it leaves out is neither read nor written, and there is as much room as there are octets.
             unsafe {
                 let octets = _mm512_maskz_loadu_epi8(mask, from.as_ptr().cast());
                 _mm512_mask_storeu_epi8(to.as_mut_ptr().cast(), mask, octets);

@@ -49,12 +49,13 @@ impl World {
             parts[core].push(packet);
         }
         for (core, part) in parts.into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
-            let (now, mut down) = (self.now, Downlink::default());
+            let (now, mut down, mut sent) = (self.now, Downlink::default(), Sent::default());
+            let send = |down: &Downlink| sent.take(down);
             match core.checked_sub(1) {
-                None => self.timed(|server| server.handle_tun(now, part, &mut down)),
-                Some(other) => self.others[other].handle_tun(now, part, &mut down),
+                None => self.timed(|server| server.handle_tun(now, part, &mut down, send)),
+                Some(other) => self.others[other].handle_tun(now, part, &mut down, send),
             }
-            self.send_down(core, down);
+            self.send_down(sent);
             self.drain_server();
         }
     }
@@ -85,14 +86,19 @@ impl World {
         let handed = self.others.iter_mut().find_map(|shard| shard.poll_handover());
         if let Some((to, mut handover)) = handed.or_else(|| self.server.poll_handover()) {
             any = true;
-            let (mut up, mut down) = (Uplink::default(), Downlink::default());
+            let (mut up, mut down, mut sent) = (Uplink::default(), Downlink::default(), Sent::default());
+            let send = |down: &Downlink| sent.take(down);
             match (to.0 as usize).checked_sub(1) {
-                None => {
-                    self.timed(|server| server.handle_handover(now, &mut handover, &mut up, &mut down));
+                None => self.timed(|server| {
+                    server.handle_handover_up(now, &mut handover, &mut up);
+                    server.handle_handover_down(now, &handover, &mut down, send);
+                }),
+                Some(other) => {
+                    self.others[other].handle_handover_up(now, &mut handover, &mut up);
+                    self.others[other].handle_handover_down(now, &handover, &mut down, send);
                 }
-                Some(other) => self.others[other].handle_handover(now, &mut handover, &mut up, &mut down),
             }
-            self.send_down(to.0 as usize, down);
+            self.send_down(sent);
             let datagrams = handover.datagrams();
             let packets = up.packets().map(|(index, range)| datagrams[index].bytes[range].to_vec()).collect();
             self.go_beyond(packets);
@@ -123,24 +129,10 @@ impl World {
         }
     }
 
-    /// Sends what a core has sealed, and then what takes longer.
-    fn send_down(&mut self, core: usize, mut down: Downlink) {
-        self.send_sealed(&down);
-        let more = match core.checked_sub(1) {
-            None => self.timed(|server| server.finish_slow(&mut down)),
-            Some(other) => self.others[other].finish_slow(&mut down),
-        };
-        if more {
-            self.send_sealed(&down);
-        }
-    }
-
-    fn send_sealed(&mut self, down: &Downlink) {
-        self.beyond.extend(down.back().map(<[u8]>::to_vec));
-        for (path, bytes, segment) in down.runs() {
-            for payload in bytes.chunks(segment) {
-                send(&mut self.network, &mut self.record, self.now, path, payload.to_vec());
-            }
+    fn send_down(&mut self, Sent { payloads, back }: Sent) {
+        self.beyond.extend(back);
+        for (path, payload) in payloads {
+            send(&mut self.network, &mut self.record, self.now, path, payload);
         }
     }
 
@@ -180,5 +172,21 @@ impl World {
         let cores = self.others.len() as u32 + 1;
         let wrong = u32::from(self.steering == Steering::Wrong);
         ((number % cores + wrong) % cores) as usize
+    }
+}
+
+/// What a core has sent down, in its order, and back to senders.
+#[derive(Default)]
+struct Sent {
+    payloads: Vec<(Path, Vec<u8>)>,
+    back: Vec<Vec<u8>>,
+}
+
+impl Sent {
+    fn take(&mut self, down: &Downlink) {
+        self.back.extend(down.back().map(<[u8]>::to_vec));
+        for (path, bytes, segment) in down.runs() {
+            self.payloads.extend(bytes.chunks(segment).map(|payload| (path, payload.to_vec())));
+        }
     }
 }
