@@ -1,14 +1,13 @@
 //! The two ends of a flood: plain UDP on either side, and clients of the server.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context as _, bail};
 
 use crate::fleet::{Fleet, Tally};
 use crate::flood::{Sink, Source};
 use crate::packets;
-use crate::socket::{LONGEST, Socket};
+use crate::socket::Socket;
 
 /// Trains of UDP packets, of each flow in turn.
 pub(crate) struct UdpSource {
@@ -37,17 +36,18 @@ impl Source for UdpSource {
     }
 }
 
-/// Counts the datagrams of one size that arrive at a port.
+/// Counts the datagrams of one size that arrive at a port, by the length of what the kernel puts together: to read them would
+/// move them into our core's caches, and the server's core, which gets the memory next, would have to fetch it from there.
 pub(crate) struct UdpSink {
     socket: Socket,
     payload: usize,
-    buffer: Vec<u8>,
+    buffer: [u8; 64],
 }
 
 impl UdpSink {
     /// Binds in the namespace that this is called in.
     pub(crate) fn bind(address: SocketAddr, payload: u16) -> anyhow::Result<Self> {
-        Ok(Self { socket: Socket::bind(address)?, payload: payload.into(), buffer: vec![0; LONGEST] })
+        Ok(Self { socket: Socket::bind(address)?, payload: payload.into(), buffer: [0; 64] })
     }
 
     /// Where it is bound.
@@ -57,18 +57,12 @@ impl UdpSink {
     }
 }
 
-impl AsFd for UdpSink {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
 impl Sink for UdpSink {
     fn receive(&mut self) -> anyhow::Result<u64> {
         let mut packets = 0;
         // A bounded turn: the source wants one too.
         for _ in 0..64 {
-            let Some(length) = self.socket.receive_bytes(&mut self.buffer)? else { break };
+            let Some(length) = self.socket.receive_beginning(&mut self.buffer)? else { break };
             packets += length.div_ceil(self.payload) as u64;
         }
         Ok(packets)
@@ -149,12 +143,6 @@ impl<'a> TunnelSink<'a> {
     /// Those that are `expected` bytes long as they come from the server.
     pub(crate) fn new(fleet: &'a mut Fleet, expected: usize) -> Self {
         Self { fleet, expected, tally: Tally::default() }
-    }
-}
-
-impl AsFd for TunnelSink<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fleet.as_fd()
     }
 }
 

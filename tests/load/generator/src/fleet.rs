@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use load::{Client, End, Stage};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::clock;
 use crate::dial::Dial;
-use crate::flood::wait;
 use crate::member::{Change, DATA, Member};
 use crate::socket::LONGEST;
 
@@ -255,25 +255,48 @@ impl AsFd for Fleet {
 #[derive(Default)]
 pub(crate) struct Tally {
     counted: u64,
+    receptions: u64,
 }
 
+/// Of most receptions only the beginning is read, for the reason that [`UdpSink`](crate::ends::UdpSink) has; of some, all of it,
+/// and every packet in it is opened.
 fn count(member: &mut Member, buffer: &mut [u8], expected: usize, tally: &mut Tally) -> anyhow::Result<()> {
     // A bounded turn: the source wants one too.
     for _ in 0..TURN {
-        let Some(length) = member.receive_data(buffer)? else { break };
-        // The kernel puts together what is equally long, but for the last.
-        for datagram in buffer.get_mut(..length).unwrap_or_default().chunks_mut(expected) {
-            if datagram.len() != expected {
-                member.handle(clock(), DATA, datagram);
-                continue;
-            }
-            tally.counted += 1;
-            if tally.counted.is_multiple_of(VERIFIED) && member.handle(clock(), DATA, datagram).is_none() {
-                bail!("a packet of the flood is not what the server should send");
-            }
+        let opens = tally.receptions.is_multiple_of(VERIFIED);
+        let room = if opens { LONGEST } else { BEGINNING };
+        let Some(length) = member.receive_data(buffer.get_mut(..room).unwrap_or_default())? else { break };
+        tally.receptions += 1;
+        // The kernel puts together what is equally long, but for the last: something else, which is handled unless it was not read. The
+        // server will repeat it, as what a network loses.
+        tally.counted += (length / expected) as u64;
+        let read = buffer.get_mut(..length.min(room)).unwrap_or_default();
+        let (packets, rest) = read.split_at_mut(read.len() - read.len() % expected);
+        if length <= room && !rest.is_empty() {
+            member.handle(clock(), DATA, rest);
+        }
+        if opens && packets.chunks_mut(expected).any(|packet| member.handle(clock(), DATA, packet).is_none())
+        {
+            bail!("a packet of the flood is not what the server should send");
         }
     }
     Ok(())
+}
+
+/// Waits until one of them is readable, or until then; false when none is in time.
+pub(crate) fn wait<'a>(
+    descriptors: impl Iterator<Item = BorrowedFd<'a>>,
+    until: Instant,
+) -> anyhow::Result<bool> {
+    let mut descriptors: Vec<PollFd<'_>> =
+        descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
+    let left = until.saturating_duration_since(clock());
+    // Rounded up, so that what is due then is due.
+    let left = if left.is_zero() { left } else { left + Duration::from_millis(1) };
+    match poll(&mut descriptors, PollTimeout::try_from(left)?) {
+        Err(nix::Error::EINTR) => Ok(false),
+        result => Ok(result? > 0),
+    }
 }
 
 /// A client needs a descriptor, on its way in two, and the usual limit is a thousand.
@@ -291,8 +314,11 @@ const STARTS: usize = 16;
 /// Logins under way, where only their end matters.
 const AT_ONCE: usize = 32;
 
-/// One data packet of this many is opened.
+/// One reception of this many is opened.
 const VERIFIED: u64 = 64;
+
+/// Octets read of the others: a packet, so that what comes alone is whole.
+const BEGINNING: usize = 2048;
 
 /// How long logins may take.
 const PATIENCE: Duration = Duration::from_secs(60);

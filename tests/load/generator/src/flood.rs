@@ -7,11 +7,11 @@
 //! An open flood measures how a machine collapses under more than it can carry; with the window it measures what it
 //! carries, without a search for the right rate. What does not arrive in time is counted as lost, which is shown
 //! beside the result. For who does not go on with what it has while nothing new comes, there is a rate as well.
+//!
+//! Whoever measures must not cost what is measured. The loop never sleeps: to wake it would be the work of the core that brings
+//! a packet to a sink's socket, and on one machine that is the server's.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::clock;
 
@@ -22,7 +22,7 @@ pub(crate) trait Source {
 }
 
 /// Where they arrive.
-pub(crate) trait Sink: AsFd {
+pub(crate) trait Sink {
     /// Takes what is there, without waiting, and returns its packets.
     fn receive(&mut self) -> anyhow::Result<u64>;
 }
@@ -61,6 +61,12 @@ pub(crate) struct Outcome {
     pub(crate) elapsed: Duration,
 }
 
+/// What came of a flood: of each of its lanes, and for how long the loop found nothing to do.
+pub(crate) struct Flooded {
+    pub(crate) lanes: Vec<Outcome>,
+    pub(crate) idle: Duration,
+}
+
 /// What else is done in a flood's every turn.
 pub(crate) trait Beside {
     /// The flood begins, perhaps again after a pause.
@@ -70,22 +76,20 @@ pub(crate) trait Beside {
 }
 
 /// Sends on every lane until the time is over, or until nothing is left on one of them, and counts what arrives.
-///
-/// With something `beside` it or at a rate the loop never sleeps, so that all is done without delay.
 pub(crate) fn run(
     duration: Duration,
     lanes: &mut [Lane<'_>],
     mut beside: Option<&mut dyn Beside>,
-) -> anyhow::Result<Vec<Outcome>> {
+) -> anyhow::Result<Flooded> {
     if let Some(beside) = &mut beside {
         beside.begin();
     }
     let start = clock();
     lanes.iter_mut().for_each(|lane| lane.progress.last = start);
-    let sleeps = beside.is_none() && lanes.iter().all(|lane| matches!(lane.limit, Limit::Window(_)));
     let mut over = false;
-    // When something moved last.
-    let mut last = start;
+    // When something moved last, and the turn before.
+    let (mut last, mut before) = (start, start);
+    let mut idle = Duration::ZERO;
     loop {
         let mut moved = false;
         for lane in &mut *lanes {
@@ -108,21 +112,21 @@ pub(crate) fn run(
         }
         let now = clock();
         over |= now - start >= duration;
-        last = if moved { now } else { last };
+        if moved {
+            last = now;
+        } else {
+            idle += now - before;
+        }
+        before = now;
         if let Some(beside) = &mut beside {
             beside.turn()?;
         }
-        let nothing_comes = if sleeps {
-            !moved && !wait(lanes.iter().map(|lane| lane.sink.as_fd()), now + PATIENCE)?
-        } else {
-            now - last >= PATIENCE
-        };
-        if nothing_comes {
+        if now - last >= PATIENCE {
             last = now;
             lanes.iter_mut().for_each(|lane| lane.progress.give_up());
         }
     }
-    Ok(lanes.iter().map(|lane| lane.progress.outcome(start)).collect())
+    Ok(Flooded { lanes: lanes.iter().map(|lane| lane.progress.outcome(start)).collect(), idle })
 }
 
 impl<'a> Lane<'a> {
@@ -165,22 +169,6 @@ impl Progress {
     }
 }
 
-/// Waits until one of them is readable, or until then; false when none is in time.
-pub(crate) fn wait<'a>(
-    descriptors: impl Iterator<Item = BorrowedFd<'a>>,
-    until: Instant,
-) -> anyhow::Result<bool> {
-    let mut descriptors: Vec<PollFd<'_>> =
-        descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)).collect();
-    let left = until.saturating_duration_since(clock());
-    // Rounded up, so that what is due then is due.
-    let left = if left.is_zero() { left } else { left + Duration::from_millis(1) };
-    match poll(&mut descriptors, PollTimeout::try_from(left)?) {
-        Err(nix::Error::EINTR) => Ok(false),
-        result => Ok(result? > 0),
-    }
-}
-
 /// Packets sent on a lane in a turn, unless a train is longer.
 const BURST: u64 = 16;
 
@@ -203,7 +191,9 @@ mod tests {
         for (train, flows) in [(1, 1), (44, 1), (1, 64), (16, 64)] {
             let (mut source, mut sink) = loopback(1372, train, flows);
             let mut lanes = [Lane::new(&mut source, &mut sink, Limit::Window(88))];
-            let [outcome] = run(Duration::from_millis(30), &mut lanes, None).unwrap()[..] else { panic!() };
+            let [outcome] = run(Duration::from_millis(30), &mut lanes, None).unwrap().lanes[..] else {
+                panic!()
+            };
             assert!(outcome.arrived > 88 && outcome.arrived.is_multiple_of(train.into()), "{outcome:?}");
             assert_eq!(outcome.lost, 0);
         }
@@ -217,7 +207,7 @@ mod tests {
             Lane::new(&mut up, &mut up_sink, Limit::Window(10)),
             Lane::new(&mut down, &mut down_sink, Limit::Window(880)),
         ];
-        let outcomes = run(Duration::from_millis(30), &mut lanes, None).unwrap();
+        let outcomes = run(Duration::from_millis(30), &mut lanes, None).unwrap().lanes;
         assert!(outcomes.iter().all(|outcome| outcome.arrived > 100 && outcome.lost == 0), "{outcomes:?}");
         assert!(outcomes[1].arrived > outcomes[0].arrived);
     }
@@ -226,9 +216,12 @@ mod tests {
     fn a_rate_is_kept() {
         let (mut source, mut sink) = loopback(100, 1, 1);
         let mut lanes = [Lane::new(&mut source, &mut sink, Limit::Rate(10_000.0))];
-        let [outcome] = run(Duration::from_millis(100), &mut lanes, None).unwrap()[..] else { panic!() };
+        let Flooded { lanes, idle } = run(Duration::from_millis(100), &mut lanes, None).unwrap();
+        let [outcome] = lanes[..] else { panic!() };
         // No more, even if the machine had no time for as many.
         assert!((2..=1100).contains(&outcome.arrived), "{outcome:?}");
+        // A packet takes less than the tenth of a millisecond between two of them.
+        assert!(idle > Duration::ZERO && idle <= Duration::from_millis(200), "{idle:?}");
     }
 
     /// Loses all of the second hundred.
@@ -250,7 +243,7 @@ mod tests {
         let (source, mut sink) = loopback(100, 1, 1);
         let mut source = Lossy(0, source);
         let mut lanes = [Lane::new(&mut source, &mut sink, Limit::Window(10))];
-        let [outcome] = run(Duration::from_secs(5), &mut lanes, None).unwrap()[..] else { panic!() };
+        let [outcome] = run(Duration::from_secs(5), &mut lanes, None).unwrap().lanes[..] else { panic!() };
         assert_eq!((outcome.arrived, outcome.lost), (200, 100));
         assert!(outcome.elapsed < Duration::from_secs(5));
     }

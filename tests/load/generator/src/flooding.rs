@@ -11,7 +11,7 @@ use crate::dial::DialOptions;
 use crate::ends::{Sealed, TunnelSink, UdpSink, UdpSource};
 use crate::far::FarEnd;
 use crate::fleet::Fleet;
-use crate::flood::{self, Beside, Lane, Limit, Outcome, Source as _};
+use crate::flood::{self, Beside, Flooded, Lane, Limit, Outcome, Source as _};
 use crate::usage::Watched;
 use crate::{clock, print};
 
@@ -72,7 +72,8 @@ struct Report {
     /// Of both directions, if it went both ways.
     inner_gbit: f64,
     core_busy: Option<f64>,
-    own_core_busy: Option<f64>,
+    /// The share of the time in which there was something to do here: next to one, the load is the limit.
+    own_busy: f64,
     /// What the server's core worked for a gigabyte (10⁹ bytes) inside.
     cpu_seconds_per_gb: Option<f64>,
 }
@@ -89,12 +90,12 @@ pub(crate) struct Flood<'a> {
     pub(crate) watched: Watched,
 }
 
-/// A flood, and the busy seconds of both cores meanwhile.
+/// A flood, the busy seconds of the server's core meanwhile, and the idle time of the load.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Measured {
     pub(crate) flood: Outcome,
     core: Option<f64>,
-    own_core: Option<f64>,
+    idle: Duration,
 }
 
 pub(crate) fn run(options: &FloodOptions) -> anyhow::Result<()> {
@@ -126,10 +127,9 @@ pub(crate) fn run(options: &FloodOptions) -> anyhow::Result<()> {
 }
 
 fn report(options: &FloodOptions, flood: &Flood<'_>, measured: Measured) -> Report {
-    let Measured { flood: Outcome { arrived, lost, elapsed }, core, own_core } = measured;
+    let Measured { flood: Outcome { arrived, lost, elapsed }, core, idle } = measured;
     let seconds = elapsed.as_secs_f64();
     let bytes = arrived as f64 * f64::from(flood.size);
-    let busy = |core: Option<f64>| core.filter(|_| seconds > 0.0).map(|core| core / seconds);
     Report {
         kind: "flood",
         esp: options.dial.esp(),
@@ -141,8 +141,8 @@ fn report(options: &FloodOptions, flood: &Flood<'_>, measured: Measured) -> Repo
         lost,
         seconds,
         inner_gbit: measured.gbit(flood.size),
-        core_busy: busy(core),
-        own_core_busy: busy(own_core),
+        core_busy: core.filter(|_| seconds > 0.0).map(|core| core / seconds),
+        own_busy: 1.0 - (idle.as_secs_f64() / seconds.max(1e-9)).min(1.0),
         cpu_seconds_per_gb: core.filter(|_| bytes > 0.0).map(|core| core / (bytes / 1e9)),
     }
 }
@@ -237,7 +237,7 @@ impl Flood<'_> {
     ) -> anyhow::Result<Measured> {
         let before = self.watched.snapshot()?;
         let start = clock();
-        let outcomes = flood::run(duration, lanes, beside)?;
+        let Flooded { lanes: outcomes, idle } = flood::run(duration, lanes, beside)?;
         let elapsed = (clock() - start).as_secs_f64();
         let usage = self.watched.since(&before)?;
         Ok(Measured {
@@ -247,7 +247,7 @@ impl Flood<'_> {
                 elapsed: outcomes.iter().map(|outcome| outcome.elapsed).max().unwrap_or_default(),
             },
             core: usage.core_busy.map(|busy| busy * elapsed),
-            own_core: usage.own_core_busy.map(|busy| busy * elapsed),
+            idle,
         })
     }
 
@@ -288,17 +288,16 @@ impl Rounds {
     }
 
     fn add(&mut self, round: &Measured) {
-        let Measured { flood, core, own_core } = *round;
+        let Measured { flood, core, idle } = *round;
         if self.rate > 0.0 {
-            let add = |sum: Option<f64>, more: Option<f64>| more.map(|more| sum.unwrap_or_default() + more);
             self.sum = Measured {
                 flood: Outcome {
                     arrived: self.sum.flood.arrived + flood.arrived,
                     lost: self.sum.flood.lost + flood.lost,
                     elapsed: self.sum.flood.elapsed + flood.elapsed,
                 },
-                core: add(self.sum.core, core),
-                own_core: add(self.sum.own_core, own_core),
+                core: core.map(|core| self.sum.core.unwrap_or_default() + core),
+                idle: self.sum.idle + idle,
             };
         }
         self.rate = flood.arrived as f64 / flood.elapsed.as_secs_f64().max(1e-3);
@@ -329,7 +328,7 @@ mod tests {
         let round = |arrived, milliseconds| Measured {
             flood: Outcome { arrived, lost: 1, elapsed: Duration::from_millis(milliseconds) },
             core: Some(0.001 * milliseconds as f64),
-            own_core: None,
+            idle: Duration::from_millis(milliseconds / 10),
         };
         let second = Duration::from_secs(1);
         let mut rounds = Rounds::default();
@@ -341,6 +340,6 @@ mod tests {
         rounds.add(&round(100_000, 450));
         assert_eq!(rounds.next(second), None, "a twentieth of a second is left");
         assert_eq!((rounds.sum.flood.arrived, rounds.sum.flood.lost), (200_000, 2));
-        assert_eq!(rounds.sum.core, Some(0.95));
+        assert_eq!((rounds.sum.core, rounds.sum.idle), (Some(0.95), Duration::from_millis(95)));
     }
 }

@@ -85,9 +85,9 @@ impl Member {
         }
     }
 
-    /// Receives from the socket that ESP goes through, as [`Socket::receive_bytes`].
+    /// Receives from the socket that ESP goes through, as [`Socket::receive_beginning`].
     pub(crate) fn receive_data(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.data.receive_bytes(buffer)
+        self.data.receive_beginning(buffer)
     }
 
     /// Takes a datagram; the place of the IP packet of one that carries it.

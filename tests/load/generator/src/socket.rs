@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
 use anyhow::Context as _;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg, setsockopt, sockopt,
 };
 
 /// Connected, or bound and listening to everybody.
@@ -75,9 +75,10 @@ impl Socket {
         }
     }
 
-    /// Receives what the kernel put together, for those who know how long datagrams are; `None` when nothing is there.
-    pub(crate) fn receive_bytes(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        match self.inner.recv(buffer) {
+    /// Receives what the kernel put together, for those who know how long datagrams are; `None` when nothing is there. What
+    /// `buffer` has no room for is not even read: the length is that of all.
+    pub(crate) fn receive_beginning(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match recv(self.inner.as_raw_fd(), buffer, MsgFlags::MSG_TRUNC).map_err(io::Error::from) {
             Ok(length) => Ok(Some(length)),
             Err(error) if passes(&error) => Ok(None),
             Err(error) => Err(error),
@@ -140,6 +141,14 @@ mod tests {
             lengths.extend(buffer[..length].chunks(segment).map(<[u8]>::len));
         }
         assert_eq!(lengths, [1000, 1000, 500]);
+        assert!(source.send(&[7; 2500], 1000).unwrap());
+        let mut beginning = [0; 10];
+        let mut total = 0;
+        while let Some(length) = sink.receive_beginning(&mut beginning).unwrap() {
+            total += length;
+            assert_eq!(beginning, [7; 10]);
+        }
+        assert_eq!(total, 2500);
         assert!(source.send(b"alone", 5).unwrap());
         assert_eq!(sink.receive(&mut buffer).unwrap(), Some((5, 5)));
     }

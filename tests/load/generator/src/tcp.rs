@@ -18,8 +18,7 @@ use serde::Serialize;
 
 use crate::dial::DialOptions;
 use crate::far::FarEnd;
-use crate::fleet::Fleet;
-use crate::flood::wait;
+use crate::fleet::{Fleet, wait};
 use crate::flooding::Direction;
 use crate::usage::{Usage, Watched};
 use crate::{clock, netns, print};
