@@ -52,7 +52,7 @@ fn main() {
     trains();
 }
 
-/// What a packet down costs that came with others of its flow, in the suite that most clients choose.
+/// What a packet costs that came with others of its flow, in the suite that most clients choose.
 fn trains() {
     let mut profile = Profile::windows_10();
     profile.esp.transforms = vec![EspTransform::new(Cipher::Aes128, Hash::Sha1)];
@@ -64,6 +64,9 @@ fn trains() {
         let best = runs.min().unwrap_or_default().as_nanos() as f64 / PACKETS as f64;
         println!("a packet of 1400 B down in a train of {train}: {best:.0} ns");
     }
+    let numbers = vec![0; PACKETS];
+    let best = (0..10 * RUNS).map(|_| crowd.up_packets(&numbers, 1400)).min().unwrap_or_default();
+    println!("a packet of 1400 B up: {:.0} ns", best.as_nanos() as f64 / PACKETS as f64);
 }
 
 /// Logins among few accounts and among many, one here and one there in turn; and how long it takes to have the many read anew.

@@ -119,28 +119,56 @@ trait Words: Kernels + Copy + Zeroize {
     /// Octets of a block.
     const BLOCK_LEN: usize;
 
+    /// Octets of all words, of which SHA-384 has a digest of fewer.
+    const OCTETS: usize = size_of::<Self>();
+
     /// Both states of a key of this hash, and octets of its digest.
     fn of(key: &HmacKey) -> Option<(&[Self; 2], usize)>;
+
+    /// The whole blocks of a message, and its rest.
+    fn blocks(message: &[u8]) -> (&[Self::Block], &[u8]);
 
     /// Takes in whole blocks, serially and on any CPU.
     fn compress(&mut self, blocks: &[Self::Block]);
 
-    /// The words in octets, at the front of an array.
+    /// The words in octets, at the front of an array of zeros.
     fn octets(&self) -> [u8; DIGEST_LEN];
+
+    /// Makes them the words of a lane.
+    fn put(self, rows: &mut Self::Rows, lane: usize);
+
+    /// The words of a lane.
+    fn take(rows: &Self::Rows, lane: usize) -> Self;
 }
+
+/// The words of a number of lanes, each word of all of them side by side: as the widest kernels hold them in registers.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Rows<T, const WORDS: usize>([[T; lanes::MAX_LANES]; WORDS]);
 
 /// A hash over several messages at once.
 trait Kernels: Sized {
+    /// [`Rows`] of its words.
+    type Rows: Copy;
+
+    /// All zeros.
+    const NO_ROWS: Self::Rows;
+
     /// How many messages the best kernel of a tier takes in at once when so many are there; it may be more than there are.
     fn width(tier: Tier, active: usize) -> usize;
 
-    /// Takes `blocks` blocks of each message into its words.
+    /// Takes `blocks` blocks of each message into the words of its lane, of which the kernel has the first `width`.
     ///
     /// # Safety
     ///
-    /// The CPU has the tier; there are as many words and pointers as [`Self::width`] says for it, more than one; every
-    /// pointer is to that many blocks.
-    unsafe fn compress_lanes(words: &mut [Self], at: &[*const u8], blocks: usize);
+    /// The CPU has the tier; `width` is what [`Self::width`] says for it, more than one; as many of the pointers are to that many blocks
+    /// each.
+    unsafe fn compress_lanes(
+        rows: &mut Self::Rows,
+        width: usize,
+        at: &[*const u8; lanes::MAX_LANES],
+        blocks: usize,
+    );
 }
 
 fn absorb<W: Words>(initial: W, key: &[u8]) -> [W; 2] {

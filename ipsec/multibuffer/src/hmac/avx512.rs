@@ -4,17 +4,16 @@
 use core::arch::x86_64::*;
 
 use super::sha_ni::CONSTANTS_256;
-use super::{Sha1, Sha256, Sha512};
+use super::{Rows, lanes::MAX_LANES};
 
-/// Takes `blocks` blocks of each message into its words.
+/// Takes `blocks` blocks of each message into the words of its lane.
 ///
 /// # Safety
 ///
 /// Each pointer is to that many blocks of 64 octets.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(super) unsafe fn sha1(words: &mut [Sha1; 16], mut at: [*const u8; 16], blocks: usize) {
-    let mut state: [__m512i; 5] =
-        core::array::from_fn(|word| gather32(core::array::from_fn(|lane| words[lane].0[word])));
+pub(super) unsafe fn sha1(rows: &mut Rows<u32, 5>, mut at: [*const u8; 16], blocks: usize) {
+    let mut state: [__m512i; 5] = core::array::from_fn(|word| load(&rows.0[word]));
     for _ in 0..blocks {
         // SAFETY: the caller vouches for another block.
         let mut w = unsafe { transpose32(&at) };
@@ -64,22 +63,19 @@ pub(super) unsafe fn sha1(words: &mut [Sha1; 16], mut at: [*const u8; 16], block
             *before = _mm512_add_epi32(*before, after);
         }
     }
-    for (word, state) in state.into_iter().enumerate() {
-        for (words, value) in words.iter_mut().zip(scatter32(state)) {
-            words.0[word] = value;
-        }
+    for (row, state) in rows.0.iter_mut().zip(state) {
+        store(row, state);
     }
 }
 
-/// Takes `blocks` blocks of each message into its words.
+/// Takes `blocks` blocks of each message into the words of its lane.
 ///
 /// # Safety
 ///
 /// Each pointer is to that many blocks of 64 octets.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(super) unsafe fn sha256(words: &mut [Sha256; 16], mut at: [*const u8; 16], blocks: usize) {
-    let mut state: [__m512i; 8] =
-        core::array::from_fn(|word| gather32(core::array::from_fn(|lane| words[lane].0[word])));
+pub(super) unsafe fn sha256(rows: &mut Rows<u32, 8>, mut at: [*const u8; 16], blocks: usize) {
+    let mut state: [__m512i; 8] = core::array::from_fn(|word| load(&rows.0[word]));
     for _ in 0..blocks {
         // SAFETY: the caller vouches for another block.
         let mut w = unsafe { transpose32(&at) };
@@ -130,22 +126,19 @@ pub(super) unsafe fn sha256(words: &mut [Sha256; 16], mut at: [*const u8; 16], b
             *before = _mm512_add_epi32(*before, after);
         }
     }
-    for (word, state) in state.into_iter().enumerate() {
-        for (words, value) in words.iter_mut().zip(scatter32(state)) {
-            words.0[word] = value;
-        }
+    for (row, state) in rows.0.iter_mut().zip(state) {
+        store(row, state);
     }
 }
 
-/// Takes `blocks` blocks of each message into its words.
+/// Takes `blocks` blocks of each message into the words of its lane.
 ///
 /// # Safety
 ///
 /// Each pointer is to that many blocks of 128 octets.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-pub(super) unsafe fn sha512(words: &mut [Sha512; 8], mut at: [*const u8; 8], blocks: usize) {
-    let mut state: [__m512i; 8] =
-        core::array::from_fn(|word| gather64(core::array::from_fn(|lane| words[lane].0[word])));
+pub(super) unsafe fn sha512(rows: &mut Rows<u64, 8>, mut at: [*const u8; 8], blocks: usize) {
+    let mut state: [__m512i; 8] = core::array::from_fn(|word| load(&rows.0[word]));
     for _ in 0..blocks {
         // SAFETY: the caller vouches for another block, of two halves.
         let (low, high) =
@@ -198,10 +191,8 @@ pub(super) unsafe fn sha512(words: &mut [Sha512; 8], mut at: [*const u8; 8], blo
             *before = _mm512_add_epi64(*before, after);
         }
     }
-    for (word, state) in state.into_iter().enumerate() {
-        for (words, value) in words.iter_mut().zip(scatter64(state)) {
-            words.0[word] = value;
-        }
+    for (row, state) in rows.0.iter_mut().zip(state) {
+        store(row, state);
     }
 }
 
@@ -284,36 +275,21 @@ unsafe fn transpose64(at: &[*const u8; 8]) -> [__m512i; 8] {
     words
 }
 
+/// The first 64 octets of a row.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn gather32(lanes: [u32; 16]) -> __m512i {
+fn load<T>(row: &[T; MAX_LANES]) -> __m512i {
+    const { assert!(size_of::<[T; MAX_LANES]>() >= 64, "a register of them") };
     // SAFETY: 64 octets are there, and the instruction asks for no alignment.
-    unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
+    unsafe { _mm512_loadu_si512(row.as_ptr().cast()) }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn scatter32(word: __m512i) -> [u32; 16] {
-    let mut lanes = [0; 16];
-    // SAFETY: as for `gather32`.
-    unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), word) };
-    lanes
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn gather64(lanes: [u64; 8]) -> __m512i {
-    // SAFETY: as for `gather32`.
-    unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn scatter64(word: __m512i) -> [u64; 8] {
-    let mut lanes = [0; 8];
-    // SAFETY: as for `gather32`.
-    unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), word) };
-    lanes
+fn store<T>(row: &mut [T; MAX_LANES], words: __m512i) {
+    const { assert!(size_of::<[T; MAX_LANES]>() >= 64, "a register of them") };
+    // SAFETY: as for `load`.
+    unsafe { _mm512_storeu_si512(row.as_mut_ptr().cast(), words) };
 }
 
 /// Truth tables of three bits: a ⊕ b ⊕ c; b or c as a says; what two of them are.

@@ -1,7 +1,7 @@
 //! Which message runs in which lane: a lane whose message is done takes the next one.
 //!
-//! A message passes three stages, each a run of blocks: its own whole blocks; the rest of it with the padding; the digest of
-//! that, padded, under the outer key.
+//! First the inner hashes, whose messages are of any length: a message passes two stages, each a run of blocks, its own whole blocks and
+//! the rest of it with the padding. Then the outer hashes, which take one block each.
 
 use arrayvec::ArrayVec;
 
@@ -10,30 +10,91 @@ use crate::Tier;
 
 /// Computes the MACs of those messages whose key is of this hash. The CPU has the tier.
 pub(super) fn run<W: Words>(tier: Tier, messages: &mut [Hmac<'_>]) {
-    // No kernel of a tier may take more than one.
-    let lanes = if W::width(tier, MAX_LANES) == 1 { 1 } else { MAX_LANES };
+    match messages.iter().filter(|message| W::of(message.key).is_some()).take(2).count() {
+        // Most batches have one hash only.
+        0 => {}
+        1 => alone::<W>(messages),
+        _ => {
+            inner::<W>(tier, messages);
+            outer::<W>(tier, messages);
+        }
+    }
+}
+
+/// Of the one message of this hash: no lanes, no more than its own time.
+fn alone<W: Words>(messages: &mut [Hmac<'_>]) {
+    for message in messages {
+        let Some(([inner, outer], digest_len)) = W::of(message.key) else { continue };
+        let mut words = *inner;
+        let (body, rest) = W::blocks(message.message);
+        words.compress(body);
+        let mut tail = [W::ZEROS; 2];
+        let tail_len = pad::<W>(&mut tail, rest, message.message.len());
+        words.compress(&tail[..tail_len]);
+        pad_digest::<W>(&mut tail[0], &words.octets(), digest_len);
+        words = *outer;
+        words.compress(&tail[..1]);
+        message.mac = words.octets();
+    }
+}
+
+/// Leaves each message's inner hash where its MAC will be.
+fn inner<W: Words>(tier: Tier, messages: &mut [Hmac<'_>]) {
     let mut next = 0;
+    let mut words = W::NO_ROWS;
     let mut slots = ArrayVec::<Slot<'_, W>, MAX_LANES>::new();
-    while slots.len() < lanes
-        && let Some(waiting) = Waiting::find(messages, &mut next)
+    while slots.len() < MAX_LANES
+        && let Some(waiting) = Waiting::<W>::find(messages, &mut next)
     {
+        waiting.state.put(&mut words, slots.len());
         slots.push(Slot::new(waiting));
     }
     while !slots.is_empty() {
-        step(tier, &mut slots);
-        let mut place = 0;
-        while let Some(slot) = slots.get_mut(place) {
+        step(tier, &mut words, &mut slots);
+        // From the end, so that what leaves last is not moved before.
+        for lane in (0..slots.len()).rev() {
+            let slot = &mut slots[lane];
             if slot.stage != Stage::Done {
-                place += 1;
                 continue;
             }
             if let Some(message) = messages.get_mut(slot.message) {
-                message.mac = slot.words.octets();
+                message.mac = W::take(&words, lane).octets();
             }
             // In its place: a slot is large.
-            match Waiting::find(messages, &mut next) {
-                Some(waiting) => slot.start(waiting),
-                None => drop(slots.swap_remove(place)),
+            if let Some(waiting) = Waiting::<W>::find(messages, &mut next) {
+                waiting.state.put(&mut words, lane);
+                slot.start(&waiting);
+            } else {
+                W::take(&words, slots.len() - 1).put(&mut words, lane);
+                slots.swap_remove(lane);
+            }
+        }
+    }
+}
+
+/// Makes MACs of the inner hashes.
+fn outer<W: Words>(tier: Tier, messages: &mut [Hmac<'_>]) {
+    let mut words = W::NO_ROWS;
+    let mut blocks = [W::ZEROS; MAX_LANES];
+    let mut messages = messages.iter_mut().filter(|message| W::of(message.key).is_some());
+    loop {
+        let mut some: ArrayVec<_, MAX_LANES> = messages.by_ref().take(MAX_LANES).collect();
+        if some.is_empty() {
+            return;
+        }
+        while !some.is_empty() {
+            let group = W::width(tier, some.len()).min(some.len());
+            for (lane, (message, block)) in some.iter().zip(&mut blocks).take(group).enumerate() {
+                let Some(([_, state], digest_len)) = W::of(message.key) else { continue };
+                state.put(&mut words, lane);
+                pad_digest::<W>(block, &message.mac, digest_len);
+            }
+            let at: ArrayVec<_, MAX_LANES> =
+                blocks.iter().take(group).map(|block| block.as_ref().as_ptr()).collect();
+            // SAFETY: the caller of `run` vouches for the tier; a block is at each place.
+            unsafe { compress::<W>(tier, &mut words, &at, some.len(), 1) };
+            for (lane, message) in some.drain(..group).enumerate() {
+                message.mac = W::take(&words, lane).octets();
             }
         }
     }
@@ -44,8 +105,8 @@ struct Waiting<'a, W> {
     /// Its place among the messages.
     message: usize,
     text: &'a [u8],
-    states: &'a [W; 2],
-    digest_len: usize,
+    /// Of the inner hash.
+    state: &'a W,
 }
 
 impl<'a, W: Words> Waiting<'a, W> {
@@ -54,8 +115,8 @@ impl<'a, W: Words> Waiting<'a, W> {
         while let Some(Hmac { key, message: text, .. }) = messages.get(*next) {
             let message = *next;
             *next += 1;
-            if let Some((states, digest_len)) = W::of(key) {
-                return Some(Self { message, text, states, digest_len });
+            if let Some(([state, _], _)) = W::of(key) {
+                return Some(Self { message, text, state });
             }
         }
         None
@@ -63,39 +124,53 @@ impl<'a, W: Words> Waiting<'a, W> {
 }
 
 /// Takes as many messages as a kernel holds forward by as many blocks as the shortest stage of theirs has left.
-fn step<W: Words>(tier: Tier, slots: &mut [Slot<'_, W>]) {
-    let width = W::width(tier, slots.len());
-    let group = width.min(slots.len());
+fn step<W: Words>(tier: Tier, words: &mut W::Rows, slots: &mut [Slot<'_, W>]) {
+    let active = slots.len();
+    let group = W::width(tier, active).min(active);
     let (slots, _) = slots.split_at_mut(group);
-    if width == 1 {
-        return slots.iter_mut().for_each(Slot::finish_serially);
-    }
     let blocks = slots.iter().map(Slot::left).min().unwrap_or(0);
+    let at: ArrayVec<_, MAX_LANES> = slots.iter().map(Slot::at).collect();
+    // SAFETY: the caller of `run` vouches for the tier; every slot has `blocks` blocks left.
+    unsafe { compress::<W>(tier, words, &at, active, blocks) };
+    slots.iter_mut().for_each(|slot| slot.advance(blocks));
+}
+
+/// Takes `blocks` blocks from each place into the words of the lane of that number.
+///
+/// # Safety
+///
+/// The CPU has the tier. There are as many places as its kernel for so many `active` lanes holds, or one for each of these if it holds more;
+/// and at each place as many blocks.
+unsafe fn compress<W: Words>(
+    tier: Tier,
+    words: &mut W::Rows,
+    places: &[*const u8],
+    active: usize,
+    blocks: usize,
+) {
+    let width = W::width(tier, active);
+    if width == 1 {
+        let mut alone = W::take(words, 0);
+        // SAFETY: that many blocks lie there, and a block is an array of octets.
+        alone.compress(unsafe { core::slice::from_raw_parts(places[0].cast::<W::Block>(), blocks) });
+        alone.put(words, 0);
+        return;
+    }
     // Lanes without a message repeat the first one's; what comes out of them is thrown away.
-    let mut words = [slots[0].words; MAX_LANES];
-    let mut at = [slots[0].at(); MAX_LANES];
-    for ((words, at), slot) in words.iter_mut().zip(&mut at).zip(slots.iter()) {
-        (*words, *at) = (slot.words, slot.at());
-    }
-    // SAFETY: the caller of `run` vouches for the tier; `width` is what it asks for; every slot has `blocks` blocks left.
-    unsafe { W::compress_lanes(&mut words[..width], &at[..width], blocks) };
-    for (slot, words) in slots.iter_mut().zip(words) {
-        slot.words = words;
-        slot.advance(blocks);
-    }
+    let mut at = [places[0]; MAX_LANES];
+    at[..places.len()].copy_from_slice(places);
+    // SAFETY: the caller's word; `width` is what the tier asks for.
+    unsafe { W::compress_lanes(words, width, &at, blocks) };
 }
 
 /// A message under way.
 struct Slot<'a, W: Words> {
     /// Its place among the messages.
     message: usize,
-    words: W,
-    outer: W,
-    digest_len: usize,
     stage: Stage,
     /// What is left of the message's whole blocks.
-    body: &'a [u8],
-    /// The end of the message with its padding, then the digest with its own.
+    body: &'a [W::Block],
+    /// The end of the message with its padding.
     tail: [W::Block; 2],
     /// Which blocks of `tail` are still to be taken in.
     tail_left: core::ops::Range<usize>,
@@ -105,79 +180,39 @@ struct Slot<'a, W: Words> {
 enum Stage {
     Body,
     Tail,
-    Outer,
     Done,
 }
 
 impl<'a, W: Words> Slot<'a, W> {
     fn new(waiting: Waiting<'a, W>) -> Self {
-        let [words, outer] = *waiting.states;
-        let mut slot = Self {
-            message: waiting.message,
-            words,
-            outer,
-            digest_len: waiting.digest_len,
-            stage: Stage::Body,
-            body: &[],
-            tail: [W::ZEROS; 2],
-            tail_left: 0..0,
-        };
-        slot.start(waiting);
+        let mut slot =
+            Self { message: 0, stage: Stage::Body, body: &[], tail: [W::ZEROS; 2], tail_left: 0..0 };
+        slot.start(&waiting);
         slot
     }
 
     /// Takes up a message.
-    fn start(&mut self, Waiting { message, text, states, digest_len }: Waiting<'a, W>) {
-        let (body, rest) = text.split_at(text.len() - text.len() % W::BLOCK_LEN);
-        [self.words, self.outer] = *states;
-        (self.message, self.digest_len) = (message, digest_len);
+    fn start(&mut self, waiting: &Waiting<'a, W>) {
+        let (body, rest) = W::blocks(waiting.text);
+        self.message = waiting.message;
         (self.stage, self.body) = (Stage::Body, body);
-        self.pad(rest, text.len());
+        self.tail_left = 0..pad::<W>(&mut self.tail, rest, waiting.text.len());
         self.advance(0);
-    }
-
-    /// Fills `tail` with the end of a message of `len` octets behind one block that was the key, and its padding
-    /// (FIPS 180-4 §5.1): a one bit, zeros, the length in bits.
-    fn pad(&mut self, rest: &[u8], len: usize) {
-        // The length field takes an eighth of a block, of which a message in memory needs eight octets.
-        let two = rest.len() + 1 + W::BLOCK_LEN / 8 > W::BLOCK_LEN;
-        let [first, second] = &mut self.tail;
-        let octets = first.as_mut();
-        octets.fill(0);
-        octets[..rest.len()].copy_from_slice(rest);
-        octets[rest.len()] = 0x80;
-        if two {
-            second.as_mut().fill(0);
-        }
-        write_len::<W>(if two { second } else { first }, len);
-        self.tail_left = 0..1 + usize::from(two);
-    }
-
-    /// Fills `tail` with a digest as a message behind one block that was the key; like [`Self::pad`] of it.
-    fn pad_digest(&mut self, digest: &[u8; DIGEST_LEN]) {
-        let [first, _] = &mut self.tail;
-        let octets = first.as_mut();
-        octets.fill(0);
-        // Whole, because to copy as much as is known beforehand takes no call; what it has beyond its length is cut off again.
-        octets[..DIGEST_LEN].copy_from_slice(digest);
-        octets[self.digest_len..DIGEST_LEN].fill(0);
-        octets[self.digest_len] = 0x80;
-        write_len::<W>(first, self.digest_len);
-        self.tail_left = 0..1;
     }
 
     /// How many blocks are left of the stage.
     fn left(&self) -> usize {
         match self.stage {
-            Stage::Body => self.body.len() / W::BLOCK_LEN,
-            _ => self.tail_left.len(),
+            Stage::Body => self.body.len(),
+            Stage::Tail => self.tail_left.len(),
+            Stage::Done => 0,
         }
     }
 
     /// Where the next block is.
     fn at(&self) -> *const u8 {
         match self.stage {
-            Stage::Body => self.body.as_ptr(),
+            Stage::Body => self.body.as_ptr().cast(),
             _ => self.tail[self.tail_left.clone()].as_ptr().cast(),
         }
     }
@@ -185,34 +220,43 @@ impl<'a, W: Words> Slot<'a, W> {
     /// So many blocks were taken in; goes on to the next stage that has any.
     fn advance(&mut self, blocks: usize) {
         match self.stage {
-            Stage::Body => self.body = &self.body[blocks * W::BLOCK_LEN..],
+            Stage::Body => self.body = &self.body[blocks..],
             _ => self.tail_left.start += blocks,
         }
-        if self.left() > 0 {
-            return;
+        if self.left() == 0 {
+            self.stage = if self.stage == Stage::Body { Stage::Tail } else { Stage::Done };
         }
-        self.stage = match self.stage {
-            Stage::Body => Stage::Tail,
-            Stage::Tail => {
-                let digest: [u8; DIGEST_LEN] = self.words.octets();
-                self.pad_digest(&digest);
-                self.words = self.outer;
-                Stage::Outer
-            }
-            Stage::Outer | Stage::Done => Stage::Done,
-        };
     }
+}
 
-    /// Takes in all that is left, alone.
-    fn finish_serially(&mut self) {
-        while self.stage != Stage::Done {
-            let blocks = self.left();
-            // SAFETY: that many blocks lie there, and a block is an array of octets.
-            let run = unsafe { core::slice::from_raw_parts(self.at().cast::<W::Block>(), blocks) };
-            self.words.compress(run);
-            self.advance(blocks);
-        }
+/// Fills `tail` with the end of a message of `len` octets behind one block that was the key, and its padding
+/// (FIPS 180-4 §5.1): a one bit, zeros, the length in bits. Returns how many blocks of it that takes.
+fn pad<W: Words>(tail: &mut [W::Block; 2], rest: &[u8], len: usize) -> usize {
+    // The length field takes an eighth of a block, of which a message in memory needs eight octets.
+    let two = rest.len() + 1 + W::BLOCK_LEN / 8 > W::BLOCK_LEN;
+    let [first, second] = tail;
+    *first = W::ZEROS;
+    let octets = first.as_mut();
+    octets[..rest.len()].copy_from_slice(rest);
+    octets[rest.len()] = 0x80;
+    if two {
+        *second = W::ZEROS;
     }
+    write_len::<W>(if two { second } else { first }, len);
+    1 + usize::from(two)
+}
+
+/// Makes a digest the padded message behind one block that was the key.
+fn pad_digest<W: Words>(block: &mut W::Block, digest: &[u8; DIGEST_LEN], digest_len: usize) {
+    *block = W::ZEROS;
+    let octets = block.as_mut();
+    // Whole, because to copy as much as is known beforehand takes no call; behind the words of a hash it has zeros.
+    octets[..DIGEST_LEN].copy_from_slice(digest);
+    for octet in &mut octets[digest_len..W::OCTETS] {
+        *octet = 0;
+    }
+    octets[digest_len] = 0x80;
+    write_len::<W>(block, digest_len);
 }
 
 /// Writes the length of a message behind one block to the end of its last one.
@@ -224,4 +268,4 @@ fn write_len<W: Words>(last: &mut W::Block, len: usize) {
 }
 
 /// Of the widest kernel.
-const MAX_LANES: usize = 16;
+pub(super) const MAX_LANES: usize = 16;

@@ -1,6 +1,6 @@
 //! One message after another, by RustCrypto; it uses SHA-NI itself where the CPU has it.
 
-use super::{DIGEST_LEN, Form, HmacKey, Sha1, Sha256, Sha512, Words};
+use super::{DIGEST_LEN, Form, HmacKey, Rows, Sha1, Sha256, Sha512, Words};
 
 impl Sha1 {
     /// FIPS 180-4 §5.3.1.
@@ -20,12 +20,24 @@ impl Words for Sha1 {
         }
     }
 
+    fn blocks(message: &[u8]) -> (&[Self::Block], &[u8]) {
+        message.as_chunks()
+    }
+
     fn compress(&mut self, blocks: &[[u8; 64]]) {
         sha1::block_api::compress(&mut self.0, blocks);
     }
 
     fn octets(&self) -> [u8; DIGEST_LEN] {
         front(self.0.map(u32::to_be_bytes).as_flattened())
+    }
+
+    fn put(self, rows: &mut Self::Rows, lane: usize) {
+        put(self.0, rows, lane);
+    }
+
+    fn take(rows: &Self::Rows, lane: usize) -> Self {
+        Self(take(rows, lane))
     }
 }
 
@@ -56,12 +68,24 @@ impl Words for Sha256 {
         }
     }
 
+    fn blocks(message: &[u8]) -> (&[Self::Block], &[u8]) {
+        message.as_chunks()
+    }
+
     fn compress(&mut self, blocks: &[[u8; 64]]) {
         sha2::block_api::compress256(&mut self.0, blocks);
     }
 
     fn octets(&self) -> [u8; DIGEST_LEN] {
         front(self.0.map(u32::to_be_bytes).as_flattened())
+    }
+
+    fn put(self, rows: &mut Self::Rows, lane: usize) {
+        put(self.0, rows, lane);
+    }
+
+    fn take(rows: &Self::Rows, lane: usize) -> Self {
+        Self(take(rows, lane))
     }
 }
 
@@ -105,6 +129,10 @@ impl Words for Sha512 {
         }
     }
 
+    fn blocks(message: &[u8]) -> (&[Self::Block], &[u8]) {
+        message.as_chunks()
+    }
+
     fn compress(&mut self, blocks: &[[u8; 128]]) {
         sha2::block_api::compress512(&mut self.0, blocks);
     }
@@ -112,10 +140,28 @@ impl Words for Sha512 {
     fn octets(&self) -> [u8; DIGEST_LEN] {
         front(self.0.map(u64::to_be_bytes).as_flattened())
     }
+
+    fn put(self, rows: &mut Self::Rows, lane: usize) {
+        put(self.0, rows, lane);
+    }
+
+    fn take(rows: &Self::Rows, lane: usize) -> Self {
+        Self(take(rows, lane))
+    }
 }
 
 fn front(octets: &[u8]) -> [u8; DIGEST_LEN] {
     let mut whole = [0; DIGEST_LEN];
     whole[..octets.len()].copy_from_slice(octets);
     whole
+}
+
+fn put<T, const WORDS: usize>(words: [T; WORDS], rows: &mut Rows<T, WORDS>, lane: usize) {
+    for (row, word) in rows.0.iter_mut().zip(words) {
+        row[lane] = word;
+    }
+}
+
+fn take<T: Copy, const WORDS: usize>(rows: &Rows<T, WORDS>, lane: usize) -> [T; WORDS] {
+    rows.0.each_ref().map(|row| row[lane])
 }
