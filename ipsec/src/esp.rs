@@ -24,6 +24,7 @@
 mod batch;
 mod discard;
 mod inbound;
+mod layout;
 mod outbound;
 mod replay;
 mod suite;

@@ -264,8 +264,8 @@ impl Datapath {
         };
         let mut payload = parts.concat();
         checksum::fill(peer.path, &mut payload);
-        let header_len = outbound.sa.suite().header_len();
-        let mut packet = vec![0; outbound.sa.suite().packet_len(payload.len())];
+        let header_len = outbound.sa.header_len();
+        let mut packet = vec![0; outbound.sa.packet_len(payload.len())];
         packet[header_len..header_len + payload.len()].copy_from_slice(&payload);
         if outbound.sa.frame(&mut self.ivs, &mut packet, payload.len()).is_err() {
             self.discards.count(Discard::Exhausted);

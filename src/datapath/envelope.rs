@@ -41,10 +41,9 @@ impl Envelope<'_> {
         len: usize,
         write: impl FnOnce(&mut [u8]),
     ) -> Result<(), Discard> {
-        let suite = self.sa.suite();
-        let header_len = suite.header_len();
+        let header_len = self.sa.header_len();
         let payload_len = PREFIX_LEN + len;
-        let outer_len = suite.packet_len(payload_len);
+        let outer_len = self.sa.packet_len(payload_len);
         if outer_len > MAX_UDP_PAYLOAD {
             return Err(Discard::TooLarge);
         }
@@ -58,7 +57,7 @@ impl Envelope<'_> {
         checksum::fill(self.path, payload);
         self.sa.frame(self.ivs, slot, payload_len).map_err(|_| Discard::Exhausted)?;
         self.meter.count_out(1, len as u64);
-        let cipher = if suite.is_slow() { Pace::Slow } else { Pace::Quick };
+        let cipher = if self.sa.suite().is_slow() { Pace::Slow } else { Pace::Quick };
         down.commit(self.peer, self.path, outer_len, cipher);
         Ok(())
     }

@@ -4,15 +4,16 @@
 //! protect goes through [`multibuffer`] together, and so does 3DES, lest one old device take a whole core; AES-GCM is fast alone,
 //! and the others are nobody's first choice.
 
-use std::ops::Range;
-
 use arrayvec::ArrayVec;
 use multibuffer::{
     Cbc, DIGEST_LEN, Hmac, Tier, TripleDes, TripleDesKey, cbc_decrypt, cbc_encrypt, hmac, triple_des_decrypt,
     triple_des_encrypt,
 };
 
-use super::{EspCipher, EspKeys, EspSuite, FIXED_HEADER_LEN};
+use super::{
+    EspCipher, EspKeys, EspSuite, FIXED_HEADER_LEN,
+    layout::{Geometry, Layout, Pieces},
+};
 use crate::crypto::{
     cipher::{DecryptKey, EncryptKey},
     constant_time_eq,
@@ -45,7 +46,7 @@ fn encrypt(tier: Tier, lanes: &mut [Lane<'_, SealKey>]) {
     let mut texts = ArrayVec::<_, LANES>::new();
     let mut slow = ArrayVec::<_, LANES>::new();
     for Lane { key, packet } in lanes {
-        let Pieces { fixed, iv, text, icv } = Layout::of_frame(key.suite, packet).split(packet);
+        let Pieces { fixed, iv, text, icv } = key.layout(packet).split(packet);
         match &key.algorithms {
             SealAlgorithms::Gcm(key) => {
                 let tag = key.seal(iv, fixed, text);
@@ -69,7 +70,7 @@ fn authenticate(tier: Tier, lanes: &mut [Lane<'_, SealKey>]) {
     let mut messages = ArrayVec::<_, LANES>::new();
     for Lane { key, packet } in &*lanes {
         if let SealAlgorithms::Separate { mac: MacKey::Sha(mac), .. } = &key.algorithms {
-            let message = &packet[Layout::of_frame(key.suite, packet).covered()];
+            let message = &packet[key.layout(packet).covered()];
             messages.push(Hmac { key: mac, message, mac: [0; DIGEST_LEN] });
         }
     }
@@ -79,7 +80,7 @@ fn authenticate(tier: Tier, lanes: &mut [Lane<'_, SealKey>]) {
     let mut macs = macs.into_iter();
     for Lane { key, packet } in lanes {
         let SealAlgorithms::Separate { mac, .. } = &key.algorithms else { continue };
-        let layout = Layout::of_frame(key.suite, packet);
+        let layout = key.layout(packet);
         let digest = match mac {
             MacKey::Sha(_) => macs.next().expect("one for each"),
             md5 => md5.mac(&packet[layout.covered()]),
@@ -126,8 +127,8 @@ pub fn open_batch(lanes: &mut [Lane<'_, OpenKey>], verified: &mut [bool]) {
             };
             if let OpenAlgorithms::Gcm(gcm) = &key.algorithms {
                 let (fixed, rest) = packet.split_at_mut(FIXED_HEADER_LEN);
-                let (iv, sealed) = rest.split_at_mut(layout.iv_len);
-                *verified = gcm.open(iv, fixed, sealed, key.suite.icv_len());
+                let (iv, sealed) = rest.split_at_mut(layout.iv_len());
+                *verified = gcm.open(iv, fixed, sealed, key.geometry.icv_len());
                 continue;
             }
             let Pieces { iv, text, icv, .. } = layout.split(packet);
@@ -156,6 +157,7 @@ pub fn open_batch(lanes: &mut [Lane<'_, OpenKey>], verified: &mut [bool]) {
 /// The expanded keys of an SA that sends; zeroed on drop.
 pub struct SealKey {
     suite: EspSuite,
+    geometry: Geometry,
     algorithms: SealAlgorithms,
 }
 
@@ -189,24 +191,33 @@ impl SealKey {
                 SealAlgorithms::Separate { cipher, mac }
             }
         };
-        Self { suite, algorithms }
+        Self { suite, geometry: Geometry::of(suite), algorithms }
     }
 
     pub(super) fn suite(&self) -> EspSuite {
         self.suite
     }
 
+    pub(super) fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
     /// Goes over to the other truncation of the same algorithm, if `suite` is that.
     pub(super) fn follow(&mut self, suite: EspSuite) {
         if self.suite.truncated_otherwise() == Some(suite) {
-            self.suite = suite;
+            (self.suite, self.geometry) = (suite, Geometry::of(suite));
         }
+    }
+
+    fn layout(&self, frame: &[u8]) -> Layout {
+        self.geometry.layout(frame.len()).expect("a frame has a header, whole blocks and an ICV")
     }
 }
 
 /// The expanded keys of an SA that receives; zeroed on drop.
 pub struct OpenKey {
     suite: EspSuite,
+    geometry: Geometry,
     /// What the client may mean as well, until its first packet tells.
     other: Option<EspSuite>,
     algorithms: OpenAlgorithms,
@@ -242,7 +253,7 @@ impl OpenKey {
                 OpenAlgorithms::Separate { cipher, mac }
             }
         };
-        Self { suite, other: suite.truncated_otherwise(), algorithms }
+        Self { suite, geometry: Geometry::of(suite), other: suite.truncated_otherwise(), algorithms }
     }
 
     pub(super) fn suite(&self) -> EspSuite {
@@ -251,65 +262,19 @@ impl OpenKey {
 
     /// Where the parts of a packet of that length are; `None` if it cannot be one.
     pub(super) fn layout(&self, packet_len: usize) -> Option<Layout> {
-        let whole = Layout::of(self.suite, packet_len);
-        whole.or_else(|| Layout::of(self.other?, packet_len))
+        self.geometry.layout(packet_len).or_else(|| Geometry::of(self.other?).layout(packet_len))
     }
 
     /// An authentic packet of that length came: which truncation it has is what the client means from now on. The longer one
     /// for good. The shorter one until the longer one comes: who cuts four octets off a packet on its way must not mute a client.
     pub(super) fn pin(&mut self, packet_len: usize) {
         let Some(other) = self.other else { return };
-        let (meant, unmeant) = match Layout::of(self.suite, packet_len) {
+        let (meant, unmeant) = match self.geometry.layout(packet_len) {
             Some(_) => (self.suite, other),
             None => (other, self.suite),
         };
-        self.suite = meant;
+        (self.suite, self.geometry) = (meant, Geometry::of(meant));
         self.other = (meant.icv_len() < unmeant.icv_len()).then_some(unmeant);
-    }
-}
-
-/// Where the parts of a packet are.
-#[derive(Clone, Copy)]
-pub(super) struct Layout {
-    iv_len: usize,
-    text_end: usize,
-}
-
-/// The parts of a packet.
-struct Pieces<'a> {
-    fixed: &'a [u8],
-    iv: &'a [u8],
-    text: &'a mut [u8],
-    icv: &'a mut [u8],
-}
-
-impl Layout {
-    /// `None` if the packet is too short, or its text not whole blocks.
-    fn of(suite: EspSuite, packet_len: usize) -> Option<Self> {
-        let text_end = packet_len.checked_sub(suite.icv_len())?;
-        let text_len = text_end.checked_sub(suite.header_len())?;
-        text_len.is_multiple_of(suite.alignment()).then_some(Self { iv_len: suite.iv_len(), text_end })
-    }
-
-    fn of_frame(suite: EspSuite, packet: &[u8]) -> Self {
-        Self::of(suite, packet.len()).expect("a frame has a header, whole blocks and an ICV")
-    }
-
-    /// Header, IV and ciphertext.
-    fn covered(self) -> Range<usize> {
-        0..self.text_end
-    }
-
-    /// Between IV and ICV.
-    pub(super) fn text(self) -> Range<usize> {
-        FIXED_HEADER_LEN + self.iv_len..self.text_end
-    }
-
-    fn split(self, packet: &mut [u8]) -> Pieces<'_> {
-        let (covered, icv) = packet.split_at_mut(self.text_end);
-        let (fixed, rest) = covered.split_at_mut(FIXED_HEADER_LEN);
-        let (iv, text) = rest.split_at_mut(self.iv_len);
-        Pieces { fixed, iv, text, icv }
     }
 }
 

@@ -46,12 +46,12 @@ impl OutboundSa {
 
     /// [`EspSuite::header_len`].
     pub fn header_len(&self) -> usize {
-        self.suite().header_len()
+        self.key.geometry().header_len()
     }
 
     /// [`EspSuite::packet_len`].
     pub fn packet_len(&self, payload_len: usize) -> usize {
-        self.suite().packet_len(payload_len)
+        self.key.geometry().packet_len(payload_len)
     }
 
     /// What [`seal_batch`](super::seal_batch) needs.
@@ -76,24 +76,24 @@ impl OutboundSa {
         slot: &mut [u8],
         payload_len: usize,
     ) -> Result<(), Exhausted> {
-        let suite = self.suite();
-        assert_eq!(slot.len(), suite.packet_len(payload_len), "a slot is as long as the packet");
+        let geometry = self.key.geometry();
+        assert_eq!(slot.len(), geometry.packet_len(payload_len), "a slot is as long as the packet");
         // "The transmitter MUST NOT send a packet on an SA if doing so would cause the sequence number to cycle", §3.3.3.
         self.sequence = self.sequence.checked_add(1).ok_or(Exhausted)?;
 
-        let (header, rest) = slot.split_at_mut(suite.header_len());
+        let (header, rest) = slot.split_at_mut(geometry.header_len());
         let (fixed, iv) = header.split_at_mut(FIXED_HEADER_LEN);
         let (spi, sequence) = fixed.split_at_mut(4);
         spi.copy_from_slice(&self.spi.0.to_be_bytes());
         sequence.copy_from_slice(&self.sequence.to_be_bytes());
-        match suite {
+        match self.suite() {
             // Unpredictable for CBC (RFC 3602 §2.1); for GCM never the same twice under a key (RFC 4106 §3.1), which the sequence
             // number is not.
             EspSuite::Separate { .. } => ivs.fill(iv),
             EspSuite::Gcm { .. } => iv.copy_from_slice(&u64::from(self.sequence).to_be_bytes()),
         }
 
-        let (text, _icv) = rest.split_at_mut(rest.len() - suite.icv_len());
+        let (text, _icv) = rest.split_at_mut(rest.len() - geometry.icv_len());
         let (_payload, trailer) = text.split_at_mut(payload_len);
         let [padding @ .., pad_len, next_header] = trailer else {
             unreachable!("a trailer is two octets at least")

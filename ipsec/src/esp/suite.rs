@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{FIXED_HEADER_LEN, TRAILER_LEN};
+use super::{FIXED_HEADER_LEN, layout::Geometry};
 use crate::crypto::{Cipher, Hash, WeakKey};
 
 /// A Security Parameters Index, RFC 4303 §2.1: chosen by the receiver, and all that says whose packet this is.
@@ -205,8 +205,7 @@ impl EspSuite {
 
     /// Octets of the whole packet around a payload: header, payload with padding up to whole blocks, ICV.
     pub fn packet_len(self, payload_len: usize) -> usize {
-        let text_len = (payload_len + TRAILER_LEN).next_multiple_of(self.alignment());
-        self.header_len() + text_len + self.icv_len()
+        Geometry::of(self).packet_len(payload_len)
     }
 
     /// What the text is padded to: whole blocks, and four octets at least (RFC 4303 §2.4).
@@ -298,6 +297,7 @@ impl fmt::Debug for EspKeys {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::esp::TRAILER_LEN;
 
     pub(in crate::esp) const AES: [AesBits; 3] = [AesBits::B128, AesBits::B192, AesBits::B256];
 
