@@ -112,7 +112,13 @@ impl<'a> Superpacket<'a> {
                 if size == 0 || payload.is_empty() || bytes.len() > MAX_LEN {
                     return Err(Malformed);
                 }
-                Ok(Segments { headers, payload, size: size.into(), work: Work::Headers { ip, transport } })
+                let sums = Sums::of(headers, ip, transport);
+                Ok(Segments {
+                    headers,
+                    payload,
+                    size: size.into(),
+                    work: Work::Headers { ip, transport, sums },
+                })
             }
         }
     }
@@ -182,7 +188,40 @@ enum Work {
     Headers {
         ip: usize,
         transport: Transport,
+        sums: Sums,
     },
+}
+
+/// What the headers of all segments have in common, summed up; to it, each adds what it has of its own. To sum up what was just written
+/// would wait until it has arrived in the cache.
+#[derive(Clone, Copy, Debug)]
+struct Sums {
+    /// Of the IPv4 header without length, identification and checksum; IPv6 has no checksum.
+    network: u64,
+    /// Of the pseudo header without the length, and of the transport header without its length or, in TCP's, sequence number and flags;
+    /// without the checksum.
+    transport: u64,
+}
+
+impl Sums {
+    /// `headers` are those of `ip` octets and of `transport`.
+    fn of(headers: &[u8], ip: usize, transport: Transport) -> Self {
+        let (network, rest) = headers.split_at(ip);
+        let (network, pseudo) = if is_ipv6(network) {
+            let addresses = network.last_chunk().map_or(0, |last| checksum::pseudo6(last, network[6], 0));
+            (0, addresses)
+        } else {
+            let without = [2, 4, 10].map(|field| checksum::complement(network, field));
+            let pseudo = network.first_chunk().map_or(0, |fixed| checksum::pseudo(fixed, 0));
+            (checksum::sum(network) + without.iter().sum::<u64>(), pseudo)
+        };
+        let without: &[usize] = match transport {
+            Transport::Tcp => &[4, 6, 12, 16],
+            Transport::Udp => &[4, 6],
+        };
+        let without: u64 = without.iter().map(|field| checksum::complement(rest, *field)).sum();
+        Self { network, transport: pseudo + checksum::sum(rest) + without }
+    }
 }
 
 impl<'a> Segments<'a> {
@@ -235,63 +274,61 @@ impl Segment<'_> {
                 // Zero would be right as well but for UDP, where it means none.
                 covered[field..field + CHECKSUM_LEN].copy_from_slice(&checksum::finish_udp(sum));
             }
-            Work::Headers { ip, transport } => {
-                let sum = checksum::copy_and_sum(self.data, data);
+            Work::Headers { ip, transport, sums } => {
+                let beside = checksum::copy_and_sum(self.data, data);
                 let (network, rest) = headers.split_at_mut(ip);
-                let sum = sum + self.write_ip(network, rest.len() + data.len());
+                let transport_len = narrow(rest.len() + data.len());
+                self.write_ip(network, transport_len, sums.network);
+                // Of what the pseudo header has: the length.
+                let beside = beside + sums.transport + checksum::word(transport_len);
                 match transport {
-                    Transport::Tcp => self.write_tcp(sum, rest),
-                    Transport::Udp => write_udp(sum, rest, data.len()),
+                    Transport::Tcp => self.write_tcp(beside, rest),
+                    Transport::Udp => write_udp(beside, rest, transport_len),
                 }
             }
         }
     }
 
-    /// Returns the sum of the pseudo header.
-    fn write_ip(&self, header: &mut [u8], transport_len: usize) -> u64 {
+    fn write_ip(&self, header: &mut [u8], transport_len: u16, common: u64) {
         if is_ipv6(header) {
-            header[4..6].copy_from_slice(&narrow(transport_len).to_be_bytes());
-            let protocol = header[6];
-            return header
-                .last_chunk()
-                .map_or(0, |addresses| checksum::pseudo6(addresses, protocol, transport_len));
+            header[4..6].copy_from_slice(&transport_len.to_be_bytes());
+            return;
         }
-        let len = narrow(header.len() + transport_len);
+        let len = narrow(header.len() + usize::from(transport_len));
         header[2..4].copy_from_slice(&len.to_be_bytes());
         // RFC 6864 lets atomic datagrams repeat it; the kernel's own segmentation counts up, and so do we.
-        let identification = u16::from_be_bytes([header[4], header[5]]).wrapping_add(narrow(self.index));
+        let identification =
+            u16::from_be_bytes([self.headers[4], self.headers[5]]).wrapping_add(narrow(self.index));
         header[4..6].copy_from_slice(&identification.to_be_bytes());
-        header[10..12].fill(0);
-        let checksum = checksum::finish(checksum::sum(header));
-        header[10..12].copy_from_slice(&checksum);
-        header.first_chunk().map_or(0, |fixed| checksum::pseudo(fixed, transport_len))
+        let sum = common + checksum::word(len) + checksum::word(identification);
+        header[10..12].copy_from_slice(&checksum::finish(sum));
     }
 
-    /// `beside` is the sum of what the checksum covers beside this header, which is of an even length.
+    /// `beside` is the sum of all that the checksum covers but sequence number and flags; the header is of an even length.
     fn write_tcp(&self, beside: u64, header: &mut [u8]) {
         let sequence = u32::from_be_bytes([header[4], header[5], header[6], header[7]])
             .wrapping_add(u32::from(narrow(self.offset)));
         header[4..8].copy_from_slice(&sequence.to_be_bytes());
+        let mut flags = header[13];
         if !self.last {
-            header[13] &= !(FIN | PSH);
+            flags &= !(FIN | PSH);
         }
         if self.index > 0 {
             // RFC 3168 §6.1.2: the window is reduced once, not once per segment.
-            header[13] &= !CWR;
+            flags &= !CWR;
         }
-        header[16..18].fill(0);
-        let checksum = checksum::finish(beside + checksum::sum(header));
-        header[16..18].copy_from_slice(&checksum);
+        header[13] = flags;
+        let [high, low] = [narrow((sequence >> 16) as usize), narrow((sequence & 0xffff) as usize)];
+        let flags = u16::from_be_bytes([header[12], flags]);
+        let sum = beside + [high, low, flags].map(checksum::word).iter().sum::<u64>();
+        header[16..18].copy_from_slice(&checksum::finish(sum));
     }
 }
 
-/// `beside` is the sum of what the checksum covers beside this header, with `data_len` octets of data.
-fn write_udp(beside: u64, header: &mut [u8], data_len: usize) {
-    let len = narrow(header.len() + data_len);
+/// `beside` is the sum of all that the checksum covers but the length in this header.
+fn write_udp(beside: u64, header: &mut [u8], len: u16) {
     header[4..6].copy_from_slice(&len.to_be_bytes());
-    header[6..8].fill(0);
-    let checksum = checksum::finish_udp(beside + checksum::sum(header));
-    header[6..8].copy_from_slice(&checksum);
+    header[6..8].copy_from_slice(&checksum::finish_udp(beside + checksum::word(len)));
 }
 
 /// Of lengths and places within [`MAX_LEN`].
