@@ -432,4 +432,4 @@ const PREFIX_LEN: usize = UDP_LEN + L2TP_LEN + PPP_LEN;
 /// How often at most a session's data is reported as a sign of life.
 const HEARD_INTERVAL: Duration = Duration::from_secs(1);
 /// How many packets go through the ciphers at once: as many as the event loop brings, few enough for the stack.
-const LANES: usize = 192;
+const LANES: usize = 128;

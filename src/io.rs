@@ -10,6 +10,7 @@
 
 pub mod outer;
 pub mod poll;
+mod portion;
 pub(crate) mod rtnetlink;
 pub mod steering;
 pub mod tun;

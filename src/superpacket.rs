@@ -11,6 +11,8 @@
 //! Every segment gets the headers of the whole with its own lengths, identification, sequence number, flags and
 //! complete checksums. An ordinary packet is a superpacket of one; of that, the kernel may have left a checksum open.
 
+use std::ops::Range;
+
 use crate::checksum;
 
 /// An IP packet, or several, and what is left to do for them.
@@ -18,6 +20,9 @@ use crate::checksum;
 pub struct Superpacket<'a> {
     bytes: &'a [u8],
     left: Left,
+    /// Which of its packets are meant: those from here on, and before there.
+    from: usize,
+    to: usize,
 }
 
 /// What whoever hands a packet over has left to do.
@@ -55,7 +60,18 @@ impl<'a> Superpacket<'a> {
     /// Whether `bytes` are what `left` says is only looked at by [`Self::segments`].
     #[must_use]
     pub fn new(bytes: &'a [u8], left: Left) -> Self {
-        Self { bytes, left }
+        Self { bytes, left, from: 0, to: usize::MAX }
+    }
+
+    /// Only these of its packets, by their number; there may be fewer.
+    #[must_use]
+    pub fn part(self, packets: Range<usize>) -> Self {
+        Self { from: packets.start, to: packets.end, ..self }
+    }
+
+    /// The same, of octets that were copied from its own.
+    pub(crate) fn of_copy(self, bytes: &[u8]) -> Superpacket<'_> {
+        Superpacket { bytes, ..self }
     }
 
     /// The octets as they came.
@@ -79,13 +95,14 @@ impl<'a> Superpacket<'a> {
     /// How many packets it seems to be; they need not be right.
     #[must_use]
     pub fn count(self) -> usize {
-        match self.left {
+        let all = match self.left {
             Left::Segmentation { transport, size } if size > 0 => {
                 let headers = header_lens(transport, self.bytes).map_or(0, |(ip, rest)| ip + rest);
                 self.bytes.len().saturating_sub(headers).div_ceil(size.into()).max(1)
             }
             _ => 1,
-        }
+        };
+        all.min(self.to).saturating_sub(self.from)
     }
 
     /// The packets in it.
@@ -94,8 +111,9 @@ impl<'a> Superpacket<'a> {
     ///
     /// If its headers do not agree with what is said to be left to do.
     pub fn segments(self) -> Result<Segments<'a>, Malformed> {
-        let bytes = self.bytes;
-        let whole = |work| Segments { headers: &[], payload: bytes, size: bytes.len().max(1), work };
+        let Self { bytes, from, to, .. } = self;
+        let whole =
+            |work| Segments { headers: &[], payload: bytes, size: bytes.len().max(1), work, from, to };
         match self.left {
             Left::Nothing => Ok(whole(Work::Nothing)),
             Left::Checksum { start, field } => {
@@ -113,12 +131,8 @@ impl<'a> Superpacket<'a> {
                     return Err(Malformed);
                 }
                 let sums = Sums::of(headers, ip, transport);
-                Ok(Segments {
-                    headers,
-                    payload,
-                    size: size.into(),
-                    work: Work::Headers { ip, transport, sums },
-                })
+                let work = Work::Headers { ip, transport, sums };
+                Ok(Segments { headers, payload, size: size.into(), work, from, to })
             }
         }
     }
@@ -166,7 +180,7 @@ fn header_lens(transport: Transport, packet: &[u8]) -> Option<(usize, usize)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// The packets in a superpacket, one at least. That the headers have room for what is written into them was looked at.
+/// The packets in a superpacket, or in a part of it. That the headers have room for what is written into them was looked at.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     /// Those that each of several packets has; none of them if there is only one packet.
@@ -174,6 +188,8 @@ pub struct Segments<'a> {
     payload: &'a [u8],
     size: usize,
     work: Work,
+    from: usize,
+    to: usize,
 }
 
 /// What is to be done to the octets of a packet once they are where they belong.
@@ -227,8 +243,9 @@ impl Sums {
 impl<'a> Segments<'a> {
     /// They in their order.
     pub fn iter(&self) -> impl Iterator<Item = Segment<'a>> + use<'a> {
-        let Self { headers, payload, size, work } = *self;
-        payload.chunks(size).enumerate().map(move |(index, data)| {
+        let Self { headers, payload, size, work, from, to } = *self;
+        let part = payload.chunks(size).enumerate().skip(from).take(to.saturating_sub(from));
+        part.map(move |(index, data)| {
             let offset = index * size;
             Segment { headers, data, work, index, offset, last: offset + data.len() == payload.len() }
         })

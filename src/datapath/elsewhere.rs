@@ -8,7 +8,7 @@ use std::{collections::HashMap, ops::Range};
 use ipsec::{Path, Spi};
 
 use super::{Datagram, Inside, Prefixes, ShardId, Shards};
-use crate::superpacket::{Left, Superpacket};
+use crate::superpacket::Superpacket;
 
 /// What one shard knows of the others, and packets for them.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Elsewhere {
     pub(super) fn hand_ip(&mut self, origin: Origin, inside: Inside, packet: Superpacket<'_>) -> bool {
         let ought = self.shards.of_inside(inside, &self.prefixes);
         let Some(to) = self.next(origin, ought, self.insides.get(&inside).copied()) else { return false };
-        to.down.push((to.bytes.len()..to.bytes.len() + packet.bytes().len(), packet.left()));
+        to.down.push((to.bytes.len()..to.bytes.len() + packet.bytes().len(), packet.of_copy(&[])));
         to.bytes.extend_from_slice(packet.bytes());
         self.handed += packet.count() as u64;
         true
@@ -94,7 +94,7 @@ impl Elsewhere {
 pub struct Handover {
     bytes: Vec<u8>,
     up: Vec<(Path, Range<usize>)>,
-    down: Vec<(Range<usize>, Left)>,
+    down: Vec<(Range<usize>, Superpacket<'static>)>,
 }
 
 impl Handover {
@@ -132,6 +132,6 @@ impl Handover {
 
     /// Those that came from the TUN device.
     pub(crate) fn packets(&self) -> impl Iterator<Item = Superpacket<'_>> {
-        self.down.iter().map(|(range, left)| Superpacket::new(&self.bytes[range.clone()], *left))
+        self.down.iter().map(|(range, packet)| packet.of_copy(&self.bytes[range.clone()]))
     }
 }

@@ -137,6 +137,25 @@ fn every_prefix_of_a_superpacket_is_cut_or_refused() {
 }
 
 #[test]
+fn parts_of_a_superpacket_are_its_packets() {
+    for (whole, left) in [(uncut(TCP, 3001), tcp(1000)), (uncut(UDP, 2500), udp(1200))] {
+        let all = segments(&whole, left).unwrap();
+        let superpacket = Superpacket::new(&whole, left);
+        let mut together = Vec::new();
+        for (part, count) in [(0..1, 1), (1..3, 2), (3..9, all.len() - 3), (9..10, 0)] {
+            assert_eq!(superpacket.part(part.clone()).count(), count, "{part:?}");
+            for segment in superpacket.part(part).segments().unwrap().iter() {
+                let mut written = vec![0xee; segment.len()];
+                segment.write(&mut written);
+                together.push(written);
+            }
+        }
+        assert_eq!(together, all);
+        assert_eq!(superpacket.part(1..3).of_copy(&whole.clone()), superpacket.part(1..3));
+    }
+}
+
+#[test]
 fn they_are_counted_before_they_are_cut() {
     // With options of TCP, and with more of them of IP.
     let with_options = |payload| {

@@ -283,4 +283,4 @@ fn block<const N: usize>(iv: &[u8]) -> [u8; N] {
 }
 
 /// How many packets are worked on at once: whatever the event loop brings, as of 3DES each packet out is but a lane of some hundred.
-const LANES: usize = 192;
+const LANES: usize = 128;

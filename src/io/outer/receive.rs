@@ -3,6 +3,7 @@
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use arrayvec::ArrayVec;
@@ -11,7 +12,7 @@ use socket2::{SockAddr, SockAddrStorage};
 
 use super::control::{self, Control};
 use super::{NO_PORT, OuterSocket, Path};
-use crate::io::waiting::Waiting;
+use crate::io::{portion::Portion, waiting::Waiting};
 
 /// Datagrams that were received and wait for their turn, and the memory for more. One serves all sockets.
 #[derive(Debug)]
@@ -19,9 +20,17 @@ pub struct Inbox {
     headers: Headers,
     /// Those used last are last, as they may still be in the caches.
     free: Vec<Slot>,
-    waiting: Waiting<SocketAddr, (Slot, Message)>,
+    waiting: Waiting<SocketAddr, Received>,
     /// Those whose turn it is.
-    batch: Vec<(Slot, Message)>,
+    batch: Vec<Received>,
+}
+
+/// A message, where it lies, and which of its datagrams' turn it is.
+#[derive(Debug)]
+struct Received {
+    slot: Slot,
+    message: Message,
+    portion: Portion,
 }
 
 /// [`SLOT`] octets. Only what is ever written takes memory.
@@ -51,15 +60,17 @@ impl Inbox {
         }
     }
 
-    /// Goes on to the next batch: some hundred datagrams, of those first who sent least. False if there are none.
+    /// Goes on to the next batch: [`BATCH`] datagrams at most, of those first who sent least, but for what did not fit into the last one.
+    /// False if there are none.
     pub fn next_batch(&mut self) -> bool {
-        self.free.extend(self.batch.drain(..).rev().map(|(slot, _)| slot));
+        let mut rest = self.batch.pop_if(|received| !received.portion.is_last());
+        self.free.extend(self.batch.drain(..).rev().map(|received| received.slot));
         let mut count = 0;
         while count < BATCH
-            && let Some((slot, message)) = self.waiting.pop()
+            && let Some(mut received) = rest.take().or_else(|| self.waiting.pop())
         {
-            count += message.count();
-            self.batch.push((slot, message));
+            count += received.portion.next(BATCH - count);
+            self.batch.push(received);
         }
         count > 0
     }
@@ -67,20 +78,20 @@ impl Inbox {
     /// How many datagrams the batch has.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.batch.iter().map(|(_, message)| message.count()).sum()
+        self.batch.iter().map(|received| received.portion.now().len()).sum()
     }
 
     /// Whether nothing is left for another batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.batch.last().is_none_or(|received| received.portion.is_last())
     }
 
     /// The datagrams of the batch; those from one address are in the order of their arrival.
     pub fn segments(&mut self) -> impl Iterator<Item = (Path, &mut [u8])> {
-        self.batch.iter_mut().flat_map(|(slot, message)| {
-            let filled = slot.get_mut(message.header..message.length).unwrap_or_default();
-            filled.chunks_mut(message.segment).map(|bytes| (message.path, bytes))
+        self.batch.iter_mut().flat_map(|Received { slot, message, portion }| {
+            let datagrams = slot.get_mut(message.part(portion.now())).unwrap_or_default();
+            datagrams.chunks_mut(message.segment).map(|bytes| (message.path, bytes))
         })
     }
 }
@@ -89,6 +100,12 @@ impl Message {
     /// How many datagrams it is.
     fn count(&self) -> usize {
         self.length.saturating_sub(self.header).div_ceil(self.segment)
+    }
+
+    /// Where these of its datagrams lie.
+    fn part(&self, datagrams: Range<usize>) -> Range<usize> {
+        let place = |number| self.length.min(self.header + number * self.segment);
+        place(datagrams.start)..place(datagrams.end)
     }
 }
 
@@ -138,8 +155,10 @@ impl OuterSocket {
                 unusable.push(slot);
                 continue;
             }
-            datagrams += message.count();
-            waiting.push(message.path.remote, message.length, (slot, message));
+            let count = message.count();
+            datagrams += count;
+            let received = Received { slot, message, portion: Portion::of(count) };
+            waiting.push(message.path.remote, message.length, received);
         }
         free.extend(unusable);
         self.counters.received += datagrams as u64;
@@ -263,7 +282,7 @@ const OCTETS: usize = 512 << 10;
 /// Messages that may wait: more than a connection has under way.
 const SLOTS: usize = 64;
 
-/// Datagrams to work on at once, or some more, as a message is not split: enough for the ciphers' lanes, few enough for whoever waits.
+/// Datagrams to work on at once: enough for the ciphers' lanes, of which it fills sixteen eight times; few enough for whoever waits.
 const BATCH: usize = 128;
 
 #[cfg(test)]
@@ -273,5 +292,33 @@ mod tests {
     #[test]
     fn long_messages_come_by_the_few_and_short_ones_by_the_many() {
         assert_eq!([0, 1, 1500, 16_000, 62_000, 65_535].map(batch_for), [64, 64, 64, 32, 8, 8]);
+    }
+
+    #[test]
+    fn what_a_batch_has_no_room_for_is_first_in_the_next() {
+        let mut inbox = Inbox::new();
+        let here = "127.0.0.1:4500".parse().unwrap();
+        for number in 1..=2 {
+            let mut slot = inbox.free.pop().unwrap();
+            slot[..995].fill(number);
+            // A hundred datagrams of ten octets, the last of which has five.
+            let path = Path { local: here, remote: here };
+            let message = Message { path, header: 0, length: 995, segment: 10, dropped: None };
+            let portion = Portion::of(message.count());
+            inbox.waiting.push(here, 995, Received { slot, message, portion });
+        }
+        let mut batches = Vec::new();
+        while inbox.next_batch() {
+            let count = inbox.count();
+            let datagrams: Vec<(u8, usize)> =
+                inbox.segments().map(|(_, bytes)| (bytes[0], bytes.len())).collect();
+            assert_eq!(datagrams.len(), count);
+            batches.push(datagrams);
+            assert_eq!(inbox.is_empty(), batches.len() == 2);
+        }
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [128, 72]);
+        let hundred = |number| [vec![(number, 10); 99], vec![(number, 5)]].concat();
+        assert_eq!(batches.concat(), [hundred(1), hundred(2)].concat());
+        assert_eq!(inbox.free.len(), SLOTS);
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::vnet::{self, Unusable};
-use crate::io::waiting::Waiting;
+use crate::io::{portion::Portion, waiting::Waiting};
 use crate::server::Prefixes;
 use crate::superpacket::{Left, Superpacket};
 
@@ -28,6 +28,7 @@ struct Packet {
     slot: Slot,
     bytes: Range<usize>,
     left: Left,
+    portion: Portion,
 }
 
 impl Inbox {
@@ -42,14 +43,16 @@ impl Inbox {
         }
     }
 
-    /// Goes on to the next batch: some hundred packets, of those first for whom there are least. False if there are none.
+    /// Goes on to the next batch: [`BATCH`] packets at most, of those first for whom there are least, but for what did not fit into the last
+    /// one. False if there are none.
     pub fn next_batch(&mut self) -> bool {
+        let mut rest = self.batch.pop_if(|packet| !packet.portion.is_last());
         self.free.extend(self.batch.drain(..).rev().map(|packet| packet.slot));
         let mut count = 0;
         while count < BATCH
-            && let Some(packet) = self.waiting.pop()
+            && let Some(mut packet) = rest.take().or_else(|| self.waiting.pop())
         {
-            count += packet.whole().count();
+            count += packet.portion.next(BATCH - count);
             self.batch.push(packet);
         }
         !self.batch.is_empty()
@@ -58,12 +61,12 @@ impl Inbox {
     /// Whether nothing is left for another batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.batch.last().is_none_or(|packet| packet.portion.is_last())
     }
 
     /// The packets of the batch; those to one address are in the order in which they were read.
     pub fn packets(&self) -> impl ExactSizeIterator<Item = Superpacket<'_>> {
-        self.batch.iter().map(Packet::whole)
+        self.batch.iter().map(Packet::part)
     }
 
     /// Before a number of reads.
@@ -88,14 +91,15 @@ impl Inbox {
         let bytes = length - packet.bytes().len()..length;
         let client = client(packet.bytes(), prefixes);
         let slot = self.free.pop().ok_or(Unusable)?;
-        self.waiting.push(client, length, Packet { slot, bytes, left });
+        self.waiting.push(client, length, Packet { slot, bytes, left, portion: Portion::of(count) });
         Ok(count)
     }
 }
 
 impl Packet {
-    fn whole(&self) -> Superpacket<'_> {
-        Superpacket::new(self.slot.get(self.bytes.clone()).unwrap_or_default(), self.left)
+    fn part(&self) -> Superpacket<'_> {
+        let bytes = self.slot.get(self.bytes.clone()).unwrap_or_default();
+        Superpacket::new(bytes, self.left).part(self.portion.now())
     }
 }
 
@@ -115,8 +119,7 @@ impl Default for Inbox {
     }
 }
 
-/// Packets to work on at once, or some more, as a superpacket is not split before: enough for the ciphers' lanes, few enough for whoever
-/// waits.
+/// Packets to work on at once: enough for the ciphers' lanes, of which it fills sixteen eight times; few enough for whoever waits.
 const BATCH: usize = 128;
 
 /// Reads that may wait: more than a connection has under way.
@@ -195,6 +198,42 @@ mod tests {
         inbox.next_batch();
         let place = inbox.packets().position(|packet| packet.bytes() == ipv6(other));
         assert_eq!(place, Some(2));
+    }
+
+    #[test]
+    fn what_a_batch_has_no_room_for_is_first_in_the_next() {
+        let mut inbox = Inbox::new();
+        inbox.look();
+        // Two superpackets of a hundred, and somebody else's packet behind them.
+        let segmented = [0, 5, 0, 0, 10, 0, 0, 0, 0, 0];
+        for number in 1..=2 {
+            let mut packet = ipv4([0, 0, 0, 1]);
+            packet[9] = 17;
+            packet.extend([0; 8]);
+            packet.extend([number; 100 * 10]);
+            let bytes = [&segmented[..], &packet].concat();
+            inbox.room().unwrap()[..bytes.len()].copy_from_slice(&bytes);
+            assert_eq!(inbox.take(bytes.len(), &Prefixes::of(&[])).unwrap(), 100);
+        }
+        read(&mut inbox, 2);
+        let parts = |inbox: &Inbox| -> Vec<(u8, usize, usize)> {
+            let of = |packet: Superpacket<'_>| {
+                (
+                    packet.bytes()[packet.bytes().len() - 1],
+                    packet.count(),
+                    packet.segments().unwrap().iter().count(),
+                )
+            };
+            inbox.packets().map(of).collect()
+        };
+        assert!(inbox.next_batch());
+        assert_eq!(parts(&inbox), [(1, 100, 100), (2, 1, 1), (2, 27, 27)]);
+        assert!(!inbox.is_empty());
+        read(&mut inbox, 3);
+        assert!(inbox.next_batch());
+        assert_eq!(parts(&inbox), [(2, 73, 73), (3, 1, 1)]);
+        assert!(inbox.is_empty() && !inbox.next_batch());
+        assert_eq!(inbox.free.len(), SLOTS);
     }
 
     #[test]
