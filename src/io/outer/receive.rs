@@ -60,7 +60,7 @@ impl Inbox {
         }
     }
 
-    /// Goes on to the next batch: [`BATCH`] datagrams at most, of those first who sent least, but for what did not fit into the last one.
+    /// Goes on to the next batch: 128 datagrams at most, of those first who sent least, but for what did not fit into the last one.
     /// False if there are none.
     pub fn next_batch(&mut self) -> bool {
         let mut rest = self.batch.pop_if(|received| !received.portion.is_last());

@@ -43,7 +43,7 @@ impl Inbox {
         }
     }
 
-    /// Goes on to the next batch: [`BATCH`] packets at most, of those first for whom there are least, but for what did not fit into the last
+    /// Goes on to the next batch: 128 packets at most, of those first for whom there are least, but for what did not fit into the last
     /// one. False if there are none.
     pub fn next_batch(&mut self) -> bool {
         let mut rest = self.batch.pop_if(|packet| !packet.portion.is_last());
