@@ -1,4 +1,5 @@
-//! Packets that came together go in portions, so that a batch has no more of them than it is meant for.
+//! Packets that came together go in portions, so that a batch has no more of them than it is meant for, and somebody else's may
+//! go in between.
 
 use std::ops::Range;
 
@@ -26,8 +27,9 @@ impl Portion {
         self.now.clone()
     }
 
-    /// Whether none are left behind them.
-    pub(super) fn is_last(&self) -> bool {
-        self.now.end == self.all
+    /// Of so many octets of all packets, about those of the packets behind; `None` if there are none.
+    pub(super) fn left(&self, octets: usize) -> Option<usize> {
+        let packets = self.all - self.now.end;
+        (packets > 0).then(|| octets / self.all * packets)
     }
 }

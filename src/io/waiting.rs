@@ -20,10 +20,16 @@ pub(super) struct Waiting<F, T> {
 
 #[derive(Debug)]
 struct Entry<F, T> {
+    turn: Turn<F>,
+    item: T,
+}
+
+/// When it is an item's turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn<F> {
     flow: F,
     start: u64,
     end: u64,
-    item: T,
 }
 
 impl<F: PartialEq, T> Waiting<F, T> {
@@ -34,10 +40,18 @@ impl<F: PartialEq, T> Waiting<F, T> {
 
     /// Puts an item of `flow` that makes so much work behind what the flow has here.
     pub(super) fn push(&mut self, flow: F, work: usize, item: T) {
-        let before = self.entries.iter().rfind(|entry| entry.flow == flow);
-        let start = before.map_or(self.clock, |entry| entry.end);
-        let place = self.entries.partition_point(|entry| entry.start <= start);
-        self.entries.insert(place, Entry { flow, start, end: start + work as u64, item });
+        let before = self.entries.iter().rfind(|entry| entry.turn.flow == flow);
+        let start = before.map_or(self.clock, |entry| entry.turn.end);
+        let place = self.entries.partition_point(|entry| entry.turn.start <= start);
+        let turn = Turn { flow, start, end: start + work as u64 };
+        self.entries.insert(place, Entry { turn, item });
+    }
+
+    /// Puts back an item whose turn it was and of which so much work is left: before whatever else its flow has here.
+    pub(super) fn put_back(&mut self, turn: Turn<F>, left: usize, item: T) {
+        let start = turn.end.saturating_sub(left as u64);
+        let place = self.entries.partition_point(|entry| entry.turn.start < start);
+        self.entries.insert(place, Entry { turn: Turn { start, ..turn }, item });
     }
 
     /// Whether nothing waits.
@@ -46,10 +60,10 @@ impl<F: PartialEq, T> Waiting<F, T> {
     }
 
     /// The item that goes next.
-    pub(super) fn pop(&mut self) -> Option<T> {
-        let Entry { start, item, .. } = self.entries.pop_front()?;
-        self.clock = start;
-        Some(item)
+    pub(super) fn pop(&mut self) -> Option<(Turn<F>, T)> {
+        let Entry { turn, item } = self.entries.pop_front()?;
+        self.clock = turn.start;
+        Some((turn, item))
     }
 }
 
@@ -57,8 +71,12 @@ impl<F: PartialEq, T> Waiting<F, T> {
 mod tests {
     use super::*;
 
+    fn pop(waiting: &mut Waiting<char, u32>) -> Option<u32> {
+        waiting.pop().map(|(_, item)| item)
+    }
+
     fn drain(waiting: &mut Waiting<char, u32>) -> Vec<u32> {
-        std::iter::from_fn(|| waiting.pop()).collect()
+        std::iter::from_fn(|| pop(waiting)).collect()
     }
 
     #[test]
@@ -68,11 +86,11 @@ mod tests {
             waiting.push('a', 64_000, number);
         }
         waiting.push('b', 100, 100);
-        assert_eq!(waiting.pop(), Some(0), "who came first of those who had nothing yet");
-        assert_eq!(waiting.pop(), Some(100));
-        assert_eq!(waiting.pop(), Some(1));
+        assert_eq!(pop(&mut waiting), Some(0), "who came first of those who had nothing yet");
+        assert_eq!(pop(&mut waiting), Some(100));
+        assert_eq!(pop(&mut waiting), Some(1));
         waiting.push('b', 100, 101);
-        assert_eq!(waiting.pop(), Some(101), "what it had before does not count for ever");
+        assert_eq!(pop(&mut waiting), Some(101), "what it had before does not count for ever");
     }
 
     #[test]
@@ -96,5 +114,21 @@ mod tests {
             }
             assert_eq!(drain(&mut waiting), [0, 1, 2, 3, 4], "{round}");
         }
+    }
+
+    #[test]
+    fn what_is_put_back_waits_for_others_and_goes_before_its_own() {
+        let mut waiting = Waiting::with_capacity(0);
+        waiting.push('a', 1000, 0);
+        waiting.push('a', 10, 1);
+        let (turn, item) = waiting.pop().unwrap();
+        waiting.push('b', 100, 10);
+        waiting.push('b', 100, 11);
+        waiting.put_back(turn, 900, item);
+        assert_eq!(pop(&mut waiting), Some(10));
+        let (turn, item) = waiting.pop().unwrap();
+        assert_eq!(item, 0);
+        waiting.put_back(turn, 0, item);
+        assert_eq!(drain(&mut waiting), [11, 0, 1]);
     }
 }

@@ -27,7 +27,14 @@ fn uncut(protocol: u8, payload: usize) -> Vec<u8> {
     packet[4..6].copy_from_slice(&0xfffe_u16.to_be_bytes());
     packet[8..10].copy_from_slice(&[64, protocol]);
     packet[12..20].copy_from_slice(&[192, 0, 2, 1, 198, 51, 100, 7]);
+    // What the kernel may leave where checksums will be.
+    packet[10..12].copy_from_slice(&[0x12, 0x34]);
+    let checksum = if protocol == TCP { 36 } else { 26 };
+    packet[checksum..checksum + 2].copy_from_slice(&[0x56, 0x78]);
     if protocol == TCP {
+        // Window and urgent pointer.
+        packet[34..36].copy_from_slice(&[0x9a, 0xbc]);
+        packet[38..40].copy_from_slice(&[0xde, 0xf0]);
         packet[24..28].copy_from_slice(&0xffff_ff00_u32.to_be_bytes());
         packet[32..34].copy_from_slice(&[0x80, 0x10 | FIN | PSH | CWR]);
     }

@@ -62,7 +62,8 @@ fn bring_to_both(world: &mut World, [slow, quick]: [Device; 2]) -> Vec<IpAddr> {
     world.send_superpackets([
         Superpacket::new(&uncut, UDP),
         Superpacket::new(&open, Left::Checksum { start: 20, field: 6 }),
-        Superpacket::new(&uncut, UDP),
+        Superpacket::new(&uncut, UDP).part(0..2),
+        Superpacket::new(&uncut, UDP).part(2..9),
     ]);
     world.record[before..].iter().map(|sent| sent.remote.ip()).collect()
 }
@@ -98,6 +99,8 @@ fn what_is_lost_is_counted_by_the_packet() {
     let nobody = inner::udp_begun(HOST, Ipv4Addr::new(10, 20, 0, 99), &[7; 3200]);
     world.send_superpackets([Superpacket::new(&nobody, UDP)]);
     assert_eq!(world.discarded("no_route"), 4);
+    world.send_superpackets([Superpacket::new(&nobody, UDP).part(1..3)]);
+    assert_eq!(world.discarded("no_route"), 6);
     // Another protocol than it is said to be.
     let tcp = Left::Segmentation { transport: Transport::Tcp, size: 1000 };
     world.send_superpackets([Superpacket::new(&nobody, tcp)]);

@@ -12,7 +12,10 @@ use socket2::{SockAddr, SockAddrStorage};
 
 use super::control::{self, Control};
 use super::{NO_PORT, OuterSocket, Path};
-use crate::io::{portion::Portion, waiting::Waiting};
+use crate::io::{
+    portion::Portion,
+    waiting::{Turn, Waiting},
+};
 
 /// Datagrams that were received and wait for their turn, and the memory for more. One serves all sockets.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub struct Inbox {
     free: Vec<Slot>,
     waiting: Waiting<SocketAddr, Received>,
     /// Those whose turn it is.
-    batch: Vec<Received>,
+    batch: Vec<(Turn<SocketAddr>, Received)>,
 }
 
 /// A message, where it lies, and which of its datagrams' turn it is.
@@ -60,17 +63,20 @@ impl Inbox {
         }
     }
 
-    /// Goes on to the next batch: 128 datagrams at most, of those first who sent least, but for what did not fit into the last one.
-    /// False if there are none.
+    /// Goes on to the next batch: 128 datagrams at most, of those first who sent least. False if there are none.
     pub fn next_batch(&mut self) -> bool {
-        let mut rest = self.batch.pop_if(|received| !received.portion.is_last());
-        self.free.extend(self.batch.drain(..).rev().map(|received| received.slot));
+        for (turn, received) in self.batch.drain(..).rev() {
+            match received.portion.left(received.message.length) {
+                Some(left) => self.waiting.put_back(turn, left, received),
+                None => self.free.push(received.slot),
+            }
+        }
         let mut count = 0;
         while count < BATCH
-            && let Some(mut received) = rest.take().or_else(|| self.waiting.pop())
+            && let Some((turn, mut received)) = self.waiting.pop()
         {
             count += received.portion.next(BATCH - count);
-            self.batch.push(received);
+            self.batch.push((turn, received));
         }
         count > 0
     }
@@ -78,18 +84,19 @@ impl Inbox {
     /// How many datagrams the batch has.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.batch.iter().map(|received| received.portion.now().len()).sum()
+        self.batch.iter().map(|(_, received)| received.portion.now().len()).sum()
     }
 
     /// Whether nothing is left for another batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.batch.last().is_none_or(|received| received.portion.is_last())
+        let left = self.batch.last().and_then(|(_, received)| received.portion.left(0));
+        self.waiting.is_empty() && left.is_none()
     }
 
     /// The datagrams of the batch; those from one address are in the order of their arrival.
     pub fn segments(&mut self) -> impl Iterator<Item = (Path, &mut [u8])> {
-        self.batch.iter_mut().flat_map(|Received { slot, message, portion }| {
+        self.batch.iter_mut().flat_map(|(_, Received { slot, message, portion })| {
             let datagrams = slot.get_mut(message.part(portion.now())).unwrap_or_default();
             datagrams.chunks_mut(message.segment).map(|bytes| (message.path, bytes))
         })
@@ -295,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_batch_has_no_room_for_is_first_in_the_next() {
+    fn what_a_batch_has_no_room_for_is_in_the_next() {
         let mut inbox = Inbox::new();
         let here = "127.0.0.1:4500".parse().unwrap();
         for number in 1..=2 {

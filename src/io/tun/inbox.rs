@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use super::vnet::{self, Unusable};
-use crate::io::{portion::Portion, waiting::Waiting};
+use crate::io::{
+    portion::Portion,
+    waiting::{Turn, Waiting},
+};
 use crate::server::Prefixes;
 use crate::superpacket::{Left, Superpacket};
 
@@ -14,7 +17,7 @@ pub struct Inbox {
     free: Vec<Slot>,
     waiting: Waiting<Option<u32>, Packet>,
     /// Those whose turn it is.
-    batch: Vec<Packet>,
+    batch: Vec<(Turn<Option<u32>>, Packet)>,
     /// Octets read since the last [`Self::look`].
     read: usize,
 }
@@ -43,17 +46,20 @@ impl Inbox {
         }
     }
 
-    /// Goes on to the next batch: 128 packets at most, of those first for whom there are least, but for what did not fit into the last
-    /// one. False if there are none.
+    /// Goes on to the next batch: 128 packets at most, of those first for whom there are least. False if there are none.
     pub fn next_batch(&mut self) -> bool {
-        let mut rest = self.batch.pop_if(|packet| !packet.portion.is_last());
-        self.free.extend(self.batch.drain(..).rev().map(|packet| packet.slot));
+        for (turn, packet) in self.batch.drain(..).rev() {
+            match packet.portion.left(packet.bytes.len()) {
+                Some(left) => self.waiting.put_back(turn, left, packet),
+                None => self.free.push(packet.slot),
+            }
+        }
         let mut count = 0;
         while count < BATCH
-            && let Some(mut packet) = rest.take().or_else(|| self.waiting.pop())
+            && let Some((turn, mut packet)) = self.waiting.pop()
         {
             count += packet.portion.next(BATCH - count);
-            self.batch.push(packet);
+            self.batch.push((turn, packet));
         }
         !self.batch.is_empty()
     }
@@ -61,12 +67,13 @@ impl Inbox {
     /// Whether nothing is left for another batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.batch.last().is_none_or(|packet| packet.portion.is_last())
+        let left = self.batch.last().and_then(|(_, packet)| packet.portion.left(0));
+        self.waiting.is_empty() && left.is_none()
     }
 
     /// The packets of the batch; those to one address are in the order in which they were read.
     pub fn packets(&self) -> impl ExactSizeIterator<Item = Superpacket<'_>> {
-        self.batch.iter().map(Packet::part)
+        self.batch.iter().map(|(_, packet)| packet.part())
     }
 
     /// Before a number of reads.
@@ -200,40 +207,54 @@ mod tests {
         assert_eq!(place, Some(2));
     }
 
+    /// Reads a superpacket of so many datagrams of ten octets.
+    fn read_many(inbox: &mut Inbox, last: u8, count: usize) {
+        let mut packet = ipv4([0, 0, 0, last]);
+        packet[9] = 17;
+        packet.extend(vec![0; 8 + count * 10]);
+        let segmented = [0, 5, 0, 0, 10, 0, 0, 0, 0, 0];
+        let bytes = [&segmented[..], &packet].concat();
+        inbox.room().unwrap()[..bytes.len()].copy_from_slice(&bytes);
+        assert_eq!(inbox.take(bytes.len(), &Prefixes::of(&[])).unwrap(), count);
+    }
+
+    /// Goes on; for whom packets are in the next batch, and how many.
+    fn batch(inbox: &mut Inbox) -> Vec<(u8, usize)> {
+        inbox.next_batch();
+        let of = |packet: Superpacket<'_>| {
+            assert_eq!(packet.segments().unwrap().iter().count(), packet.count());
+            (packet.bytes()[19], packet.count())
+        };
+        inbox.packets().map(of).collect()
+    }
+
     #[test]
-    fn what_a_batch_has_no_room_for_is_first_in_the_next() {
+    fn what_a_batch_has_no_room_for_is_in_the_next() {
         let mut inbox = Inbox::new();
         inbox.look();
-        // Two superpackets of a hundred, and somebody else's packet behind them.
-        let segmented = [0, 5, 0, 0, 10, 0, 0, 0, 0, 0];
-        for number in 1..=2 {
-            let mut packet = ipv4([0, 0, 0, 1]);
-            packet[9] = 17;
-            packet.extend([0; 8]);
-            packet.extend([number; 100 * 10]);
-            let bytes = [&segmented[..], &packet].concat();
-            inbox.room().unwrap()[..bytes.len()].copy_from_slice(&bytes);
-            assert_eq!(inbox.take(bytes.len(), &Prefixes::of(&[])).unwrap(), 100);
-        }
+        [100, 100].into_iter().for_each(|count| read_many(&mut inbox, 1, count));
         read(&mut inbox, 2);
-        let parts = |inbox: &Inbox| -> Vec<(u8, usize, usize)> {
-            let of = |packet: Superpacket<'_>| {
-                (
-                    packet.bytes()[packet.bytes().len() - 1],
-                    packet.count(),
-                    packet.segments().unwrap().iter().count(),
-                )
-            };
-            inbox.packets().map(of).collect()
-        };
-        assert!(inbox.next_batch());
-        assert_eq!(parts(&inbox), [(1, 100, 100), (2, 1, 1), (2, 27, 27)]);
+        assert_eq!(batch(&mut inbox), [(1, 100), (2, 1), (1, 27)]);
         assert!(!inbox.is_empty());
-        read(&mut inbox, 3);
-        assert!(inbox.next_batch());
-        assert_eq!(parts(&inbox), [(2, 73, 73), (3, 1, 1)]);
-        assert!(inbox.is_empty() && !inbox.next_batch());
+        assert_eq!(batch(&mut inbox), [(1, 73)]);
+        assert!(inbox.is_empty());
+        assert_eq!(batch(&mut inbox), []);
         assert_eq!(inbox.free.len(), SLOTS);
+    }
+
+    #[test]
+    fn nobody_waits_for_the_rest_of_many() {
+        let mut inbox = Inbox::new();
+        inbox.look();
+        [600, 20].into_iter().for_each(|count| read_many(&mut inbox, 1, count));
+        assert_eq!(batch(&mut inbox), [(1, 128)]);
+        read(&mut inbox, 2);
+        assert_eq!(batch(&mut inbox), [(2, 1), (1, 127)]);
+        read(&mut inbox, 2);
+        assert_eq!(batch(&mut inbox), [(2, 1), (1, 127)]);
+        assert_eq!(batch(&mut inbox), [(1, 128)]);
+        assert_eq!(batch(&mut inbox), [(1, 90), (1, 20)]);
+        assert!(inbox.is_empty());
     }
 
     #[test]
