@@ -142,7 +142,7 @@ impl Fleet {
         self.call_due()
     }
 
-    /// Counts the datagrams of `expected` bytes that there are, without waiting, and opens only some. The rest is handled,
+    /// Counts the datagrams of `expected` bytes that there are, without waiting, and opens only some. Others are handled as far as they are read,
     /// but what there is to say to it waits for [`Self::catch_up`]: it would come with a sequence number after those of
     /// packets that are sealed and not sent yet, and the server would then take these for old.
     pub(crate) fn count(&mut self, expected: usize, tally: &mut Tally) -> anyhow::Result<u64> {
@@ -267,8 +267,8 @@ fn count(member: &mut Member, buffer: &mut [u8], expected: usize, tally: &mut Ta
         let room = if opens { LONGEST } else { BEGINNING };
         let Some(length) = member.receive_data(buffer.get_mut(..room).unwrap_or_default())? else { break };
         tally.receptions += 1;
-        // The kernel puts together what is equally long, but for the last: something else, which is handled unless it was not read. The
-        // server will repeat it, as what a network loses.
+        // The kernel puts together what is equally long, but for the last: something else, which is handled unless it was not read. Then it is
+        // lost, as a network might lose it.
         tally.counted += (length / expected) as u64;
         let read = buffer.get_mut(..length.min(room)).unwrap_or_default();
         let (packets, rest) = read.split_at_mut(read.len() - read.len() % expected);
