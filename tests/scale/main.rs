@@ -61,7 +61,9 @@ fn a_login_does_the_same_among_a_hundred_accounts_and_among_ten_thousand() {
         assert_eq!(crowd.up(), 20, "{}", crowd.last_lines());
         crowd.cost.allocations
     };
-    assert_eq!(logins(100), logins(10_000));
+    // Not to the last one: when a hash table makes room depends on its random keys. To copy the names alone would ask for 9900 more each time.
+    let [few, many] = [100, 10_000].map(logins);
+    assert!(few.abs_diff(many) < 20, "{few} allocations among few, {many} among many");
 }
 
 /// What memory a batch needs is kept for the next.
