@@ -5,10 +5,9 @@
 #   client ──┤               ├── inside
 #            └── softether ──┘
 #
-# What a server receives is worked on by core 0, what client and inside receive by core 1: by threads of the kernel (threaded NAPI) that take
-# turns with who else is there and find several packets each time, as with a network card, which does not interrupt for each of them.
-# Without them the sender's core interrupts the other one for nearly every packet. On core 1 they come before whoever makes the traffic, lest
-# a ping wait there for the flood beside it.
+# A cable carries what is sent at once, on the sender's core, through the other end's network stack up to the socket or device that it is
+# for. So the server's core has the reception of what it sends where a machine of its own would have that of what it is sent: one for the other,
+# for every server alike.
 id=adit-bench-$$
 
 # on SIDE COMMAND...: runs a command in the namespace of that side.
@@ -27,21 +26,6 @@ cable() {
   on "$other" ip address add "$network.2/24" dev "$server"
   on "$server" ip link set "$other" up
   on "$other" ip link set "$server" up
-  receive_by_thread "$server" "$other" 0
-  receive_by_thread "$other" "$server" 1
-}
-
-# receive_by_thread SIDE DEVICE CORE: a thread on that core works on what the device receives. A cable has NAPI while it does GRO.
-receive_by_thread() {
-  local before after
-  before=$(pgrep '^napi/' || true)
-  on "$1" ethtool -K "$2" gro on
-  on "$1" sh -c "echo 1 > /sys/class/net/$2/threaded"
-  after=$(pgrep '^napi/' || true)
-  after=$(comm -13 <(sort <<<"$before") <(sort <<<"$after"))
-  [ -n "$after" ] || die "the kernel gives $2 no thread to receive with (Linux 5.12 has that)."
-  taskset -pc "$3" "$after" >/dev/null
-  [ "$3" = 0 ] || renice -n -20 -p "$after" >/dev/null
 }
 
 make_topology() {
