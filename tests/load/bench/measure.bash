@@ -44,7 +44,7 @@ pid_of() {
 
 # SoftEther does best with these. On the way up it takes one packet each time that something arrives, whatever has come
 # together, so a window would starve it; and beyond what it can carry it carries nothing.
-softether_pace=(--window 128 --up-rate "20000,40000,60000,80000")
+softether_pace=(--window 128 --up-rate "20000,40000,60000,80000,100000")
 
 # Packets of one client and of many, in trains of every length.
 measure_throughput() {
