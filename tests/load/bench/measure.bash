@@ -57,7 +57,7 @@ measure_throughput() {
   done
 }
 
-# The other suites: in long trains, but for SoftEther, which does better with single packets.
+# The other suites: in long trains, but for SoftEther, of which single packets show what it can carry.
 measure_suites() {
   local suite
   for suite in aes256-sha1 aes256-sha256 aes128gcm 3des-sha1; do
